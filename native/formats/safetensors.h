@@ -1,0 +1,42 @@
+// safetensors: an 8-byte little-endian header length, a JSON header, then raw data (huggingface/safetensors README).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "namesake/status.h"
+
+namespace namesake {
+
+/// One f32 tensor to write; data is not owned.
+struct TensorToWrite {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  const float* data = nullptr;
+};
+
+/// One tensor read; f32, f16 and bf16 are converted to f32.
+struct TensorRead {
+  std::vector<std::int64_t> shape;
+  std::vector<float> data;
+};
+
+struct SafetensorsFile {
+  std::map<std::string, TensorRead> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+/// Reads a whole file (adapters and states are small). Hostile lengths, overlaps, gaps, duplicate names and unknown types give
+/// adapter.unreadable (no such file, I/O) or adapter.invalid.
+Result<SafetensorsFile> read_safetensors(const std::string& path);
+/// The same over memory (tests, fuzzing).
+Result<SafetensorsFile> parse_safetensors(const std::byte* data, std::size_t size);
+
+/// Writes tensors in the given order (bytes depend on nothing else) to path + ".tmp", fsyncs, renames, fsyncs the folder.
+/// disk.full | disk.unwritable; nothing is left behind on failure.
+Status write_safetensors(const std::string& path, const std::vector<TensorToWrite>& tensors,
+                         const std::map<std::string, std::string>& metadata);
+
+}  // namespace namesake
