@@ -60,9 +60,10 @@ struct KvView {
 /// Fused head, cross-entropy and KL over M rows. Rows with ce_weight = kl_weight = 0 are skipped before the head.
 struct HeadLoss {
   Matrix head;                              ///< [V, C]
+  std::int64_t M = 0;                       ///< rows
   const float* x = nullptr;                 ///< [M, C] tuned hidden states, after the final norm
   const float* x_base = nullptr;            ///< [M, C] the same rows with the adapter off; nullptr where no KL is asked for
-  const std::int32_t* targets = nullptr;    ///< [M] next token, used where ce_weight != 0 or want_ce; -100 = none
+  const std::int32_t* targets = nullptr;    ///< [M] next token, used where ce_weight != 0 (and then in 0..V-1)
   const float* ce_weight = nullptr;         ///< [M] weight of this row's cross-entropy in the loss
   const float* kl_weight = nullptr;         ///< [M] weight of KL(base ‖ tuned) at this row in the loss
   float* ce = nullptr;                      ///< [M] out: unweighted cross-entropy where ce_weight != 0, else 0
