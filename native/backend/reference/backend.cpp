@@ -1,0 +1,51 @@
+// Memory and identity of the reference backend, and the two helpers that its ops share.
+#include <cstring>
+#include <new>
+
+#include "backend/reference/reference_backend.h"
+
+namespace namesake {
+
+namespace {
+constexpr std::align_val_t kAlignment{64};
+}
+
+std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
+
+Result<void*> ReferenceBackend::allocate(std::size_t bytes) {
+  void* pointer = ::operator new(bytes, kAlignment, std::nothrow);
+  if (!pointer) {
+    return Status::error(Code::memory_insufficient, "no memory for " + std::to_string(bytes) + " bytes");
+  }
+  std::memset(pointer, 0, bytes);
+  return pointer;
+}
+
+void ReferenceBackend::release(void* pointer) { ::operator delete(pointer, kAlignment); }
+
+Status ReferenceBackend::upload(void* to, const void* from_host, std::size_t bytes) { return copy(to, from_host, bytes); }
+
+Status ReferenceBackend::download(void* to_host, const void* from, std::size_t bytes) { return copy(to_host, from, bytes); }
+
+Status ReferenceBackend::copy(void* to, const void* from, std::size_t bytes) {
+  if (bytes) std::memmove(to, from, bytes);
+  return {};
+}
+
+Status ReferenceBackend::zero(void* to, std::size_t bytes) {
+  if (bytes) std::memset(to, 0, bytes);
+  return {};
+}
+
+void decode_row(const Matrix& w, std::int64_t r, float* out) {
+  const BlockFormat& format = block_format(w.type);
+  format.decode(w.row(r), w.cols / format.values_per_block, out);
+}
+
+double dot(const float* a, const float* b, std::int64_t n) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += double(a[i]) * double(b[i]);
+  return sum;
+}
+
+}  // namespace namesake
