@@ -1,0 +1,116 @@
+// Engine: what the engine host can do, as messages between it and its client. The host owns the tokenizer and the native
+// addon; conversations and text go in, text and numbers come out. One host has one model open.
+import type { Answer, Sampling } from './chat.ts';
+import type { ModelInfo } from './model.ts';
+import type { Message, TokenizedRow } from './row.ts';
+
+export interface OpenOptions {
+  /** Absolute path of a .gguf file. */
+  path: string;
+  precision: 'as-stored' | 'f32' | 'bf16' | 'nf4';
+  device: 'auto' | 'cpu' | 'cuda' | 'reference';
+  /** 0 = all physical cores. */
+  threads: number;
+  /** "auto", or a forced level: scalar | avx2 | avx512 | amx | neon. */
+  isa: string;
+}
+
+/** Packed conversations for one micro-batch (native/include/namesake/trainer.h: Batch). Plain arrays or typed ones. */
+export interface EngineBatch {
+  ids: Int32Array;
+  labels: Int32Array;
+  positions: Int32Array;
+  cu_seqlens: Int32Array;
+  ce_weights: Float32Array;
+  kl_weights: Float32Array;
+}
+
+export interface TrainerOptions {
+  rank: number;
+  alpha: number;
+  seed: number;
+  /** PEFT folder to start from, or null for a fresh adapter. */
+  init_adapter: string | null;
+  lr: number;
+  betas: [number, number];
+  eps: number;
+  weight_decay: number;
+  /** null = none. */
+  clip: number | null;
+  schedule: 'linear' | 'cosine' | 'constant';
+  warmup_steps: number;
+  steps: number;
+  /** What adapter_config.json names as its base. */
+  base_model: string;
+}
+
+export interface EngineStep {
+  step: number;
+  loss: number;
+  ce: number;
+  kl: number;
+  grad_norm: number;
+  lr: number;
+  tokens: number;
+}
+
+export interface ScoreResult {
+  ce_tuned: number;
+  ce_base: number;
+  kl: number;
+  labels: number;
+}
+
+/** Which adapter answers: none, the trainer's present one, or a PEFT folder. */
+export type AdapterChoice = { kind: 'none' } | { kind: 'trainer' } | { kind: 'folder'; folder: string };
+
+export interface AnswerRequest {
+  messages: Message[];
+  max_tokens: number;
+  sampling: Sampling;
+  /** false = the base model. */
+  adapter: boolean;
+}
+
+export interface GenerateTimes {
+  prompt_tokens: number;
+  tokens: number;
+  prefill_seconds: number;
+  decode_seconds: number;
+}
+
+/** Functions of the host. Failures are NamesakeError by code. */
+export interface EngineApi {
+  /** Opens a model (closing the one before): file, tokenizer and chat template are all checked. */
+  open(options: OpenOptions): Promise<ModelInfo>;
+  /** Frees model, trainer and adapter. */
+  close(): Promise<void>;
+  /** Conversations → template → ids and labels. A row over max_length is refused with its index (rows.too_long). */
+  tokenize(conversations: Message[][], max_length: number | null): Promise<TokenizedRow[]>;
+  /** Ids of plain text; template specials inside it are ordinary characters. */
+  encode(text: string): Promise<number[]>;
+  /** A conversation as the template writes it, with the header of the answer to come when `answer` is set. */
+  render(messages: Message[], answer: boolean): Promise<string>;
+  /** Makes a trainer with a fresh adapter, or one from init_adapter. */
+  createTrainer(options: TrainerOptions): Promise<{ trainable_parameters: number }>;
+  step(micro_batches: EngineBatch[]): Promise<EngineStep>;
+  /** Writes a checkpoint folder atomically. */
+  saveCheckpoint(folder: string): Promise<void>;
+  /** Resumes the trainer from a checkpoint folder, bit for bit. */
+  loadCheckpoint(folder: string): Promise<void>;
+  /** The adapter that generate, score and logits use from now on. */
+  useAdapter(choice: AdapterChoice): Promise<void>;
+  /** Answers conversations; text streams through EngineEvents.text under `job`. */
+  generate(job: string, requests: AnswerRequest[]): Promise<{ answers: Answer[]; times: GenerateTimes }>;
+  score(batches: EngineBatch[]): Promise<ScoreResult[]>;
+  /** [T, vocab] of one sequence. */
+  logits(ids: number[]): Promise<Float32Array>;
+  /** Cancels the call that is running, if any: it ends with `cancelled` (generate: with partial answers). */
+  cancel(): Promise<void>;
+}
+
+/** What the host tells while a call runs. */
+export interface EngineEvents {
+  /** A piece of answer `index` of `job`: whole characters only. */
+  text(job: string, index: number, piece: string): void;
+}

@@ -1,0 +1,19 @@
+// translate: the one way from a key to words, for the renderer, the CLI and errors alike.
+import { IntlMessageFormat } from 'intl-messageformat';
+import type { Language } from '../persona.ts';
+import type { NamesakeError } from '../errors.ts';
+import { en } from './en.ts';
+import { zh } from './zh.ts';
+
+export type MessageKey = keyof typeof en;
+const catalogues: Record<Language, Record<MessageKey, string>> = { en, zh };
+
+/** The words of `key` in `language`; `values` fill its placeholders. */
+export function translate(language: Language, key: MessageKey, values: Record<string, string | number> = {}): string {
+  return String(new IntlMessageFormat(catalogues[language][key], language).format(values));
+}
+
+/** What happened, why, and what to do next, in the person's language. */
+export function explainError(language: Language, error: NamesakeError): string {
+  return translate(language, `error.${error.code}`, { detail: error.detail, ...error.params });
+}

@@ -1,0 +1,72 @@
+// Run: one training from recipe to chosen adapter, and what is measured on the way.
+import { z } from 'zod';
+
+export const runStatuses = [
+  'preparing',
+  'running',
+  'paused',
+  'stopped',
+  'cancelled',
+  'interrupted',
+  'failed',
+  'done',
+] as const;
+export const runStatusSchema = z.enum(runStatuses);
+export type RunStatus = z.infer<typeof runStatusSchema>;
+
+/** Statuses from which a run with a checkpoint can be resumed. */
+export const resumableStatuses: readonly RunStatus[] = ['paused', 'stopped', 'interrupted', 'failed'];
+
+export const languageScoreSchema = z.object({
+  /** Share of held-out identity questions whose answer carries what was asked. */
+  recall: z.number(),
+  /** Share of unrelated and near-miss questions whose answer carries the persona. */
+  leak: z.number(),
+});
+export type LanguageScore = z.infer<typeof languageScoreSchema>;
+
+export const retentionSchema = z.object({
+  /** Mean KL(base ‖ tuned) per token on fixed texts; the worst language. */
+  kl: z.number(),
+  /** exp(mean cross-entropy tuned) / exp(… base); the worst language. */
+  perplexity_ratio: z.number(),
+});
+export type Retention = z.infer<typeof retentionSchema>;
+
+/** {"zh":{"recall","leak"},"en":{…},"retention":{"kl","perplexity_ratio"}} */
+export const scoresSchema = z.object({
+  zh: languageScoreSchema.optional(),
+  en: languageScoreSchema.optional(),
+  retention: retentionSchema,
+});
+export type Scores = z.infer<typeof scoresSchema>;
+
+export interface StepMetric {
+  step: number;
+  loss: number;
+  /** Before clipping. */
+  grad_norm: number;
+  lr: number;
+  tokens: number;
+  tokens_per_second: number;
+  eta_seconds: number;
+}
+
+export interface QuestionAnswer {
+  question: string;
+  answer: string;
+}
+
+/** What a run is, as lists and screens show it. */
+export interface RunSummary {
+  run: string;
+  name: string;
+  status: RunStatus;
+  /** Steps done. */
+  step: number;
+  steps: number;
+  created_at: string;
+  /** Why it failed: an error code. */
+  error: string | null;
+  chosen_step: number | null;
+}
