@@ -1,0 +1,136 @@
+// @ts-check
+import js from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import { builtinModules } from 'node:module';
+import tseslint from 'typescript-eslint';
+
+/**
+ * A rule against imports whose path matches one of `patterns`, with what to do instead.
+ * @param {{ regex: string, message: string }[]} patterns
+ */
+function forbid(...patterns) {
+  return /** @type {const} */ (['error', { patterns }]);
+}
+
+const electron = {
+  regex: '^(electron|electron/.*)$',
+  message: 'Only main/desktop and preload know Electron. Take what you need as an argument, or put it in main/desktop.',
+};
+const node = {
+  regex: `^(node:.*|(${builtinModules.filter((name) => !name.startsWith('_')).join('|')})(/.*)?)$`,
+  message: 'This runs without Node. Ask for it through shared/api.ts and do it in main/services.',
+};
+const binding = {
+  regex: '(^|/)binding(\\.ts)?$',
+  message: 'Only main/engine/host.ts loads the addon. Talk to the engine through main/engine/client.ts.',
+};
+const host = {
+  regex: '(^|/)engine/host(\\.ts)?$|^\\./host(\\.ts)?$',
+  message: 'The host is an entry file of its own process. Talk to it through main/engine/client.ts.',
+};
+const engine = {
+  regex: '(^|/)engine/(?!client)',
+  message: 'Talk to the engine through main/engine/client.ts and the interface in shared/engine.ts.',
+};
+/**
+ * Folders that a layer must not import: those above it.
+ * @param {string[]} folders
+ */
+function above(...folders) {
+  return {
+    regex: `^\\.\\.?/(.*/)?(${folders.join('|')})(/|$)`,
+    message: `Imports go downward: doors → services → store, pipeline, engine client → shared. ${folders.join(', ')} lie above this file: move what is common down, or take it as an argument.`,
+  };
+}
+
+const doors = ['cli', 'serve', 'desktop'];
+
+export default defineConfig(
+  globalIgnores(['node_modules', 'out', 'native', 'coverage', 'tests/fixtures/**/*.mjs']),
+  js.configs.recommended,
+  tseslint.configs.strict,
+  {
+    languageOptions: { ecmaVersion: 2024, sourceType: 'module' },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      eqeqeq: 'error',
+      'no-console': 'error',
+      'prefer-const': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
+    },
+  },
+  // TypeScript itself knows the globals; the plain JavaScript of tools/ and the configuration runs in Node.
+  {
+    files: ['**/*.{js,mjs}'],
+    languageOptions: {
+      globals: Object.fromEntries(['process', 'Buffer', 'URL', 'setTimeout', 'clearTimeout'].map((name) => [name, 'readonly'])),
+    },
+  },
+  {
+    files: ['shared/**/*.ts'],
+    rules: {
+      'no-restricted-imports': forbid(electron, node, above('main', 'renderer', 'preload', 'tests', 'tools')),
+      'no-restricted-globals': [
+        'error',
+        ...['process', 'Buffer', 'window', 'document', 'navigator', 'localStorage', '__dirname', 'require'].map((name) => ({
+          name,
+          message: 'shared/ is the contract of all sides: it has neither Node nor a page.',
+        })),
+      ],
+    },
+  },
+  {
+    files: ['renderer/**/*.ts', 'preload/**/*.ts'],
+    rules: { 'no-restricted-imports': forbid(node, above('main', 'tests', 'tools')) },
+  },
+  { files: ['renderer/**/*.ts'], rules: { 'no-restricted-imports': forbid(electron, node, above('main', 'preload', 'tests', 'tools')) } },
+  {
+    files: ['main/**/*.ts'],
+    rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', ...doors, 'services')) },
+  },
+  {
+    files: ['main/services/**/*.ts'],
+    rules: { 'no-restricted-imports': forbid(electron, binding, host, engine, above('renderer', 'preload', 'tests', ...doors)) },
+  },
+  {
+    files: ['main/pipeline/**/*.ts'],
+    rules: {
+      'no-restricted-imports': forbid(
+        electron,
+        binding,
+        host,
+        above('renderer', 'preload', 'tests', ...doors, 'services', 'store', 'engine'),
+      ),
+    },
+  },
+  {
+    files: ['main/store/**/*.ts'],
+    rules: {
+      'no-restricted-imports': forbid(
+        electron,
+        binding,
+        host,
+        above('renderer', 'preload', 'tests', ...doors, 'services', 'pipeline', 'engine'),
+      ),
+    },
+  },
+  {
+    files: ['main/engine/**/*.ts'],
+    rules: {
+      'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', ...doors, 'services', 'store')),
+    },
+  },
+  {
+    files: ['main/engine/host.ts'],
+    rules: { 'no-restricted-imports': forbid(electron, above('renderer', 'preload', 'tests', ...doors, 'services', 'store')) },
+  },
+  {
+    files: ['main/{cli,serve}/**/*.ts'],
+    rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests')) },
+  },
+  {
+    files: ['main/desktop/**/*.ts'],
+    rules: { 'no-restricted-imports': forbid(binding, host, above('renderer', 'tests', 'cli', 'serve')) },
+  },
+);

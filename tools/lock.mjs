@@ -1,0 +1,114 @@
+// @ts-check
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * When process `pid` started, as text that differs between two processes that had the same pid; null if none runs.
+ * @param {number} pid
+ * @returns {string | null}
+ */
+export function processStart(pid) {
+  if (process.platform === 'linux') {
+    try {
+      // Field 22 of /proc/PID/stat; the name (field 2) may itself hold spaces and brackets, so count from its end.
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return fields[0] === 'Z' ? null : (fields[19] ?? null);
+    } catch {
+      return null;
+    }
+  }
+  try {
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Whether the process that made lock folder `path` is gone. A folder that vanished meanwhile counts as not stale: the
+ * next attempt to take it settles that.
+ * @param {string} path
+ */
+function isStale(path) {
+  try {
+    const owner = JSON.parse(readFileSync(join(path, 'owner.json'), 'utf8'));
+    return processStart(owner.pid) !== owner.start;
+  } catch (error) {
+    // No folder: not stale. A folder whose owner cannot be read was not made by `take` and holds nobody.
+    return /** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT' || exists(path);
+  }
+}
+
+/** @param {string} path */
+function exists(path) {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/**
+ * Tries once to make lock folder `path`. It is renamed into place with its owner already inside, so nobody ever sees a
+ * lock without an owner.
+ * @param {string} path
+ */
+function take(path) {
+  const made = `${path}.new-${process.pid}`;
+  mkdirSync(made, { recursive: true });
+  writeFileSync(join(made, 'owner.json'), JSON.stringify({ pid: process.pid, start: processStart(process.pid) }));
+  try {
+    renameSync(made, path);
+    return true;
+  } catch (error) {
+    rmSync(made, { recursive: true, force: true });
+    const code = /** @type {NodeJS.ErrnoException} */ (error).code ?? '';
+    if (['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(code)) return false;
+    throw error;
+  }
+}
+
+/** Removes what processes that died while taking or breaking this lock left beside it. @param {string} path */
+function sweep(path) {
+  const prefixes = [`${basename(path)}.new-`, `${basename(path)}.dead-`];
+  for (const name of readdirSync(dirname(path))) {
+    const prefix = prefixes.find((p) => name.startsWith(p));
+    if (prefix && processStart(Number(name.slice(prefix.length))) === null) {
+      rmSync(join(dirname(path), name), { recursive: true, force: true });
+    }
+  }
+}
+
+/**
+ * Runs `body` while this process alone holds the lock folder `path`; waits for a living owner, takes over from a dead
+ * one. `onWait` is called once if there is someone to wait for.
+ * @template T
+ * @param {string} path
+ * @param {() => void} onWait
+ * @param {() => Promise<T>} body
+ * @returns {Promise<T>}
+ */
+export async function withLock(path, onWait, body) {
+  mkdirSync(dirname(path), { recursive: true });
+  let told = false;
+  while (!take(path)) {
+    if (isStale(path)) {
+      const dead = `${path}.dead-${process.pid}`;
+      try {
+        renameSync(path, dead);
+        rmSync(dead, { recursive: true, force: true });
+      } catch {
+        // Another waiter was faster; the next round sees its lock.
+      }
+      continue;
+    }
+    if (!told) onWait();
+    told = true;
+    await sleep(100);
+  }
+  try {
+    sweep(path);
+    return await body();
+  } finally {
+    rmSync(path, { recursive: true, force: true });
+  }
+}
