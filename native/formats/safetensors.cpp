@@ -27,20 +27,49 @@ using Document = std::unique_ptr<yyjson_doc, decltype(&yyjson_doc_free)>;
 
 std::string_view text_of(yyjson_val* value) { return {yyjson_get_str(value), yyjson_get_len(value)}; }
 
+/// One element type of the file, and how `count` of its values become f32; false if one has no exact f32.
+struct Dtype {
+  const char* name;
+  std::uint64_t bytes;
+  bool (*decode)(const std::byte* in, std::size_t count, float* out);
+};
+
+template <BlockType type>
+bool decode_floats(const std::byte* in, std::size_t count, float* out) {
+  block_format(type).decode(in, static_cast<std::int64_t>(count), out);
+  return true;
+}
+
+template <class Integer>
+bool decode_integers(const std::byte* in, std::size_t count, float* out) {
+  for (std::size_t i = 0; i < count; ++i) {
+    Integer value;
+    std::memcpy(&value, in + i * sizeof value, sizeof value);
+    constexpr std::int64_t kMost = 1 << 24;
+    if (std::int64_t{value} > kMost || std::int64_t{value} < -kMost) return false;
+    out[i] = static_cast<float>(value);
+  }
+  return true;
+}
+
+constexpr Dtype kDtypes[] = {
+    {"F32", 4, decode_floats<BlockType::f32>},         {"F16", 2, decode_floats<BlockType::f16>},
+    {"BF16", 2, decode_floats<BlockType::bf16>},       {"U8", 1, decode_integers<std::uint8_t>},
+    {"I32", 4, decode_integers<std::int32_t>},         {"I64", 8, decode_integers<std::int64_t>},
+};
+
 /// One entry of the header, checked by itself.
 struct Entry {
   std::string name;
-  const BlockFormat* format = nullptr;
+  const Dtype* dtype = nullptr;
   std::vector<std::int64_t> shape;
   std::uint64_t elements = 1;
   std::uint64_t begin = 0, end = 0;  // in the data
 };
 
-const BlockFormat* format_of_dtype(std::string_view dtype) {
-  if (dtype == "F32") return &block_format(BlockType::f32);
-  if (dtype == "F16") return &block_format(BlockType::f16);
-  if (dtype == "BF16") return &block_format(BlockType::bf16);
-  return nullptr;
+const Dtype* find_dtype(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kDtypes), std::end(kDtypes), [&](const Dtype& d) { return name == d.name; });
+  return found == std::end(kDtypes) ? nullptr : found;
 }
 
 Status read_shape(yyjson_val* shape, const std::string& what, Entry& entry) {
@@ -51,7 +80,7 @@ Status read_shape(yyjson_val* shape, const std::string& what, Entry& entry) {
   yyjson_arr_foreach(shape, i, count, dim) {
     if (!yyjson_is_uint(dim)) return invalid(what + " has a dimension that is not a whole number");
     const std::uint64_t size = yyjson_get_uint(dim);
-    // 2^56 elements of at most 4 bytes still fit into 63 bits.
+    // 2^56 elements of at most 8 bytes still fit into 63 bits.
     constexpr std::uint64_t kMost = std::uint64_t{1} << 56;
     if (size > kMost || (entry.elements != 0 && size > kMost / entry.elements)) return invalid(what + " is impossibly large");
     entry.elements *= size;
@@ -67,8 +96,8 @@ Status read_entry(yyjson_val* key, yyjson_val* value, std::uint64_t data_bytes, 
   if (yyjson_obj_size(value) != 3) return invalid(what + " does not have exactly dtype, shape and data_offsets");
   yyjson_val* dtype = yyjson_obj_get(value, "dtype");
   if (!yyjson_is_str(dtype)) return invalid(what + " has no dtype");
-  entry.format = format_of_dtype(text_of(dtype));
-  if (entry.format == nullptr) return invalid(what + " has dtype " + quoted(text_of(dtype)) + "; F32, F16 and BF16 are read");
+  entry.dtype = find_dtype(text_of(dtype));
+  if (entry.dtype == nullptr) return invalid(what + " has the unknown dtype " + quoted(text_of(dtype)));
   NAMESAKE_TRY(read_shape(yyjson_obj_get(value, "shape"), what, entry));
 
   yyjson_val* offsets = yyjson_obj_get(value, "data_offsets");
@@ -83,7 +112,7 @@ Status read_entry(yyjson_val* key, yyjson_val* value, std::uint64_t data_bytes, 
     return invalid(what + " lies at bytes " + std::to_string(entry.begin) + " to " + std::to_string(entry.end) + " of " +
                    std::to_string(data_bytes));
   }
-  if (entry.end - entry.begin != entry.elements * static_cast<std::uint64_t>(entry.format->bytes_per_block)) {
+  if (entry.end - entry.begin != entry.elements * entry.dtype->bytes) {
     return invalid(what + " has a shape that does not fit its " + std::to_string(entry.end - entry.begin) + " bytes");
   }
   return {};
@@ -161,8 +190,8 @@ Result<SafetensorsFile> parse_unguarded(const std::byte* data, std::size_t size)
     TensorRead& tensor = place->second;
     tensor.shape = std::move(entry.shape);
     tensor.data.resize(static_cast<std::size_t>(entry.elements));
-    if (entry.elements != 0) {
-      entry.format->decode(values + entry.begin, static_cast<std::int64_t>(entry.elements), tensor.data.data());
+    if (!tensor.data.empty() && !entry.dtype->decode(values + entry.begin, tensor.data.size(), tensor.data.data())) {
+      return invalid("tensor " + quoted(entry.name) + " has integers beyond 2^24");
     }
   }
   return file;

@@ -17,7 +17,7 @@ struct TensorToWrite {
   const float* data = nullptr;
 };
 
-/// One tensor read; f32, f16 and bf16 are converted to f32.
+/// One tensor read, as f32: from f32, f16 and bf16, and from u8, i32 and i64 whose values f32 holds exactly (up to 2^24).
 struct TensorRead {
   std::vector<std::int64_t> shape;
   std::vector<float> data;
