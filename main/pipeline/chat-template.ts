@@ -1,6 +1,7 @@
 // Chat template: conversations → the text that the model was taught → ids and labels. The template language is
 // @huggingface/jinja. Specials that the template writes are specials; the same characters inside a message stay text.
 import { Template } from '@huggingface/jinja';
+import { createContext, Script } from 'node:vm';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Message, TokenizedRow } from '../../shared/row.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -19,8 +20,9 @@ export interface ChatTemplate {
 /** Marks text that came from a message, so that it never becomes a special. A noncharacter of Unicode. */
 const MARK = '\uFDD0';
 const SPLIT = '\uFDD1';
-/** A template that writes more than this for a short conversation is hostile. */
-const MAX_RENDERED = 4_000_000;
+/** A template that writes more than this beside its messages, or takes longer, is hostile. */
+const MAX_RENDERED = 200_000;
+const MAX_RENDER_MS = 5_000;
 const IGNORED = -100;
 
 function escapeRegExp(text: string): string {
@@ -56,21 +58,30 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
   const unescape = (text: string): string =>
     text.replaceAll(new RegExp(`${MARK}(${MARK}|${SPLIT})`, 'g'), (_, mark: string) => (mark === MARK ? MARK : ''));
 
+  /** Renders inside a vm script, because only there can an endless loop be ended. */
+  let context: object = {};
+  let rendered = '';
+  const box = createContext({
+    run: () => {
+      rendered = template.render({ ...context });
+    },
+  });
+  const script = new Script('run()');
   const renderEscaped = (messages: readonly Message[], answer: boolean): string => {
-    let text: string;
+    context = {
+      messages: messages.map(({ role, content }) => ({ role, content: escape(content) })),
+      add_generation_prompt: answer,
+      bos_token: nameOf(tokenizer.bosId),
+      eos_token: nameOf(tokenizer.eosId),
+    };
     try {
-      text = template.render({
-        messages: messages.map(({ role, content }) => ({ role, content: escape(content) })),
-        add_generation_prompt: answer,
-        bos_token: nameOf(tokenizer.bosId),
-        eos_token: nameOf(tokenizer.eosId),
-      });
+      script.runInContext(box, { timeout: MAX_RENDER_MS });
     } catch (error) {
       throw invalid(error instanceof Error ? error.message : String(error));
     }
     const size = messages.reduce((sum, message) => sum + message.content.length, 0);
-    if (text.length > MAX_RENDERED + 8 * size) throw invalid(`it wrote ${text.length} characters`);
-    return text;
+    if (rendered.length > MAX_RENDERED + 8 * size) throw invalid(`it wrote ${rendered.length} characters`);
+    return rendered;
   };
 
   /** Ids of escaped text: specials as themselves, everything between them as plain text. */
