@@ -1,0 +1,33 @@
+// Cases of embedding_forward.
+#include "backend/fixture.h"
+
+namespace namesake::test {
+
+TEST_CASE("embedding_forward decodes the rows that are asked for, in every block format") {
+  for (BlockType type : kBlockTypes) {
+    const std::int64_t V = 53, C = block_format(type).values_per_block == 1 ? 41 : 96;
+    Random random(std::string("embedding ") + block_format(type).name);
+    const Blocks table(type, V, C, random);
+    for (std::int64_t M : {0, 1, 3, 17, 129}) {
+      std::vector<std::int32_t> ids{0, std::int32_t(V - 1)};
+      while (static_cast<std::int64_t>(ids.size()) < M) ids.push_back(std::int32_t(random.integer(0, V)));
+      const auto run = [&](Backend& backend) {
+        Array y(backend, M * C);
+        REQUIRE(backend.embedding_forward(table.matrix(), ids.data(), M, y.data()).ok());
+        return Outputs{y.host()};
+      };
+      // 1e-7: q4_1 is scale * nibble + least value, where a fused multiply-add rounds once instead of twice.
+      check_agrees(std::string(block_format(type).name) + " M=" + std::to_string(M), run, {1e-7, 1e-6});
+
+      const auto y = run(reference())[0];
+      for (std::int64_t m = 0; m < M; ++m) {
+        std::vector<float> row(static_cast<std::size_t>(C));
+        block_format(type).decode(table.matrix().row(ids[static_cast<std::size_t>(m)]),
+                                  C / block_format(type).values_per_block, row.data());
+        CHECK(slice(y, C, m, 1) == row);
+      }
+    }
+  }
+}
+
+}  // namespace namesake::test

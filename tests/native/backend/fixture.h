@@ -1,0 +1,106 @@
+// What the backend tests share: seeds, guarded memory, the backends under test, and the three comparisons
+// (with the reference, across thread counts, one row alone).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/ops.h"
+#include "doctest/doctest.h"
+
+namespace namesake::test {
+
+/// The run's seed: SEED of the environment, else 1. Printed once.
+std::uint64_t run_seed();
+
+/// Counter-free small generator (SplitMix64), keyed by the run's seed and a name, so that each case stands alone.
+class Random {
+ public:
+  explicit Random(const std::string& name);
+  std::uint64_t bits();
+  std::int64_t integer(std::int64_t low, std::int64_t high);   ///< low <= value < high
+  /// About normal with this deviation, rounded to a multiple of 2^-12: x ± 2^-5 is then exact, as finite differences need.
+  float normal(float deviation = 1);
+  std::vector<float> normals(std::int64_t n, float deviation = 1);
+
+ private:
+  std::uint64_t state_;
+};
+
+/// n floats in backend memory between two guards of NaN: a write outside is found at destruction, a read outside poisons the
+/// result. Starts as NaN, or as a copy of host values.
+class Array {
+ public:
+  Array(Backend& backend, std::int64_t n);
+  Array(Backend& backend, const std::vector<float>& host);
+  ~Array();
+  Array(const Array&) = delete;
+  Array& operator=(const Array&) = delete;
+
+  float* data() const { return data_; }
+  std::vector<float> host() const;
+
+ private:
+  Backend& backend_;
+  std::int64_t n_;
+  float* memory_ = nullptr;
+  float* data_ = nullptr;
+};
+
+/// Random blocks of one format in host memory, with NaN bytes before and after; the first byte is 32-byte aligned, as in GGUF.
+class Blocks {
+ public:
+  Blocks(BlockType type, std::int64_t rows, std::int64_t cols, Random& random);
+  const Matrix& matrix() const { return matrix_; }
+
+ private:
+  std::vector<std::byte> memory_;
+  Matrix matrix_;
+};
+
+inline constexpr BlockType kBlockTypes[] = {BlockType::f32,  BlockType::f16,  BlockType::bf16,
+                                            BlockType::q4_0, BlockType::q4_1, BlockType::q8_0};
+
+/// Every output of one op, one vector an output.
+using Outputs = std::vector<std::vector<float>>;
+
+/// Largest relative L2 error, and largest error of one element over the root mean square, of each output.
+struct Tolerance {
+  double relative_l2, max_over_rms;
+};
+
+Backend& reference();
+
+/// The CPU backends of this machine: isa × threads. A missing isa is printed by name, once. BACKEND=isa keeps one.
+struct Subject {
+  std::string isa;
+  std::vector<std::shared_ptr<Backend>> by_threads;  ///< 1, 2 and 3 threads
+};
+const std::vector<Subject>& subjects();
+
+/// Runs `run` on the reference and on every subject: outputs agree within the tolerance, and are the same bits for any number
+/// of threads. `what` names the shape in messages.
+void check_agrees(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance);
+
+/// run(backend, first, count) computes rows first..first+count-1 of a fixed problem of M rows. Some rows alone, and a few
+/// together, must give the same bits as in the whole, on the reference and on every subject.
+void check_rows_alone(const std::string& what, std::int64_t M,
+                      const std::function<Outputs(Backend&, std::int64_t first, std::int64_t count)>& run);
+
+/// Relative L2 error of `gradient` against fourth-order central differences of `loss` in each element of x (step 2^-5), which
+/// is read by loss.
+double gradient_error(std::vector<float>& x, const std::vector<float>& gradient, const std::function<double()>& loss);
+
+/// Σ a b in f64.
+double inner(const std::vector<float>& a, const std::vector<float>& b);
+
+/// Rows first..first+count-1 of a [rows, width] array.
+std::vector<float> slice(const std::vector<float>& x, std::int64_t width, std::int64_t first, std::int64_t count);
+
+/// The command that runs just this test case again.
+std::string rerun_command(const std::string& isa);
+
+}  // namespace namesake::test

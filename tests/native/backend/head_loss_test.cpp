@@ -1,0 +1,139 @@
+// Cases of head_loss: cross-entropy, KL, skipped rows and their gradient.
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "backend/fixture.h"
+
+namespace namesake::test {
+
+namespace {
+
+struct Shape {
+  BlockType type;
+  std::int64_t M, V, C;
+  bool with_base = true, with_dx = true;
+  float spread = 1;  // of the hidden states
+
+  std::string text() const {
+    std::ostringstream out;
+    out << block_format(type).name << " M=" << M << " V=" << V << " C=" << C << " base=" << with_base << " dx=" << with_dx;
+    return out.str();
+  }
+};
+
+struct Problem {
+  explicit Problem(const Shape& s)
+      : shape(s), random(s.text()), head(s.type, s.V, s.C, random), x(random.normals(s.M * s.C, s.spread)), x_base(x) {
+    for (float& value : x_base) value += random.normal(0.2f * s.spread);
+    for (std::int64_t m = 0; m < s.M; ++m) {
+      // Each of: skipped (where the target is -100, and hidden states are NaN), cross-entropy, KL, both.
+      const std::int64_t kind = random.integer(0, 4);
+      const bool ce = kind & 1, kl = (kind & 2) && s.with_base;
+      targets.push_back(ce ? std::int32_t(random.integer(0, s.V)) : -100);
+      ce_weight.push_back(ce ? 0.25f + std::fabs(random.normal()) : 0);
+      kl_weight.push_back(kl ? 0.25f + std::fabs(random.normal()) : 0);
+      if (!ce && !kl) std::fill_n(x.begin() + m * s.C, s.C, std::numeric_limits<float>::quiet_NaN());
+    }
+  }
+
+  /// ce, kl (where there is a base), dx (where asked for).
+  Outputs run(Backend& backend, std::int64_t first, std::int64_t count) const {
+    const Shape& s = shape;
+    Array ax(backend, slice(x, s.C, first, count)), abase(backend, slice(x_base, s.C, first, count)),
+        ace(backend, slice(ce_weight, 1, first, count)), akl(backend, slice(kl_weight, 1, first, count)),
+        ce(backend, count), kl(backend, count), dx(backend, count * s.C);
+    HeadLoss args;
+    args.head = head.matrix();
+    args.M = count;
+    args.x = ax.data();
+    args.x_base = s.with_base ? abase.data() : nullptr;
+    args.targets = targets.data() + first;
+    args.ce_weight = ace.data();
+    args.kl_weight = akl.data();
+    args.ce = ce.data();
+    args.kl = s.with_base ? kl.data() : nullptr;
+    args.dx = s.with_dx ? dx.data() : nullptr;
+    REQUIRE(backend.head_loss(args).ok());
+    Outputs outputs{ce.host()};
+    if (s.with_base) outputs.push_back(kl.host());
+    if (s.with_dx) outputs.push_back(dx.host());
+    return outputs;
+  }
+
+  double loss() const {
+    const Outputs made = run(reference(), 0, shape.M);
+    return inner(ce_weight, made[0]) + (shape.with_base ? inner(kl_weight, made[1]) : 0);
+  }
+
+  Shape shape;
+  Random random;
+  Blocks head;
+  std::vector<float> x, x_base, ce_weight, kl_weight;
+  std::vector<std::int32_t> targets;
+};
+
+}  // namespace
+
+TEST_CASE("head_loss agrees with the reference on odd shapes of every block format") {
+  for (BlockType type : kBlockTypes) {
+    const std::int64_t C = block_format(type).values_per_block == 1 ? 41 : 96;
+    for (std::int64_t M : {0, 1, 3, 17, 129}) {
+      for (std::int64_t V : {5, 257, 1543}) {
+        Shape shape{.type = type, .M = M, .V = V, .C = C};
+        shape.with_base = (M + V) % 4 != 0;
+        shape.with_dx = V != 257 || M == 129;
+        const Problem problem(shape);
+        check_agrees(shape.text(), [&](Backend& backend) { return problem.run(backend, 0, M); }, {4e-6, 4e-5});
+      }
+    }
+  }
+}
+
+TEST_CASE("head_loss with logits in the hundreds stays finite") {
+  const Problem p(Shape{.type = BlockType::f32, .M = 17, .V = 300, .C = 64, .spread = 60});
+  check_agrees(p.shape.text(), [&](Backend& backend) { return p.run(backend, 0, 17); }, {1e-5, 1e-4});
+}
+
+TEST_CASE("a row of head_loss does not depend on the rows beside it") {
+  const Problem p(Shape{.type = BlockType::q8_0, .M = 129, .V = 300, .C = 64});
+  check_rows_alone(p.shape.text(), 129, [&](Backend& backend, std::int64_t first, std::int64_t count) {
+    return p.run(backend, first, count);
+  });
+}
+
+TEST_CASE("head_loss gives zeros, not rubbish, for rows that are skipped") {
+  Problem p(Shape{.type = BlockType::f32, .M = 17, .V = 40, .C = 8});
+  p.ce_weight.assign(17, 0);
+  p.kl_weight.assign(17, 0);
+  const auto check = [&](Backend& backend) {
+    for (const auto& output : p.run(backend, 0, 17)) CHECK(output == std::vector<float>(output.size(), 0.0f));
+  };
+  check(reference());
+  for (const Subject& subject : subjects()) {
+    INFO("again: ", rerun_command(subject.isa));
+    check(*subject.by_threads[1]);
+  }
+}
+
+TEST_CASE("head_loss: equal logits cost log V, and KL against oneself is nothing") {
+  const std::int64_t V = 50, C = 8;
+  Problem p(Shape{.type = BlockType::f32, .M = 1, .V = V, .C = C});
+  p.x.assign(C, 0);
+  p.x_base.assign(C, 0);
+  p.ce_weight = {1};
+  p.kl_weight = {1};
+  p.targets = {7};
+  const Outputs made = p.run(reference(), 0, 1);
+  CHECK(double(made[0][0]) == doctest::Approx(std::log(50.0)).epsilon(1e-6));
+  CHECK(made[1][0] == 0);
+}
+
+TEST_CASE("dx of head_loss is the gradient of the weighted sum of cross-entropy and KL") {
+  Problem p(Shape{.type = BlockType::f32, .M = 9, .V = 13, .C = 5});
+  for (float& value : p.x) value = p.random.normal();  // skipped rows too: their gradient is zero
+  const auto dx = p.run(reference(), 0, 9)[2];
+  CHECK(gradient_error(p.x, dx, [&] { return p.loss(); }) < 2e-5);
+}
+
+}  // namespace namesake::test

@@ -1,0 +1,197 @@
+// Cases of linear_forward and linear_backward.
+#include <algorithm>
+#include <sstream>
+
+#include "backend/fixture.h"
+
+namespace namesake::test {
+
+namespace {
+
+enum class Residual { none, separate, in_place };
+
+struct Shape {
+  BlockType type;
+  std::int64_t M, N, K, rank = 0;  // rank 0 = no adapter
+  bool bias = false, row_on = false, accumulate = false, with_dx = true;
+  Residual residual = Residual::none;
+
+  std::string text() const {
+    std::ostringstream out;
+    out << block_format(type).name << " M=" << M << " N=" << N << " K=" << K << " rank=" << rank << " bias=" << bias
+        << " row_on=" << row_on << " accumulate=" << accumulate << " residual=" << int(residual);
+    return out.str();
+  }
+};
+
+struct Problem {
+  explicit Problem(const Shape& s)
+      : shape(s), random(s.text()), w(s.type, s.N, s.K, random), x(random.normals(s.M * s.K)), bias(random.normals(s.N)),
+        residual(random.normals(s.M * s.N)), a(random.normals(s.rank * s.K, 0.2f)), b(random.normals(s.N * s.rank, 0.2f)),
+        dy(random.normals(s.M * s.N)), dx0(random.normals(s.M * s.K)), da0(random.normals(s.rank * s.K)),
+        db0(random.normals(s.N * s.rank)) {
+    for (std::int64_t m = 0; m < s.M; ++m) row_on.push_back(s.row_on && random.integer(0, 2) ? 0.0f : 1.0f);
+  }
+
+  LoraView lora(const float* a_data, const float* b_data, const float* on) const {
+    return {a_data, b_data, shape.rank, 0.75f, shape.row_on ? on : nullptr};
+  }
+
+  /// Rows that are off may hold anything in xa.
+  std::vector<float> known_xa(std::vector<float> xa, std::int64_t first) const {
+    for (std::size_t i = 0; i < xa.size(); ++i) {
+      const std::int64_t m = first + static_cast<std::int64_t>(i) / shape.rank;
+      if (row_on[static_cast<std::size_t>(m)] == 0) xa[i] = 0;
+    }
+    return xa;
+  }
+
+  Outputs forward(Backend& backend, Phase phase, std::int64_t first, std::int64_t count) const {
+    const Shape& s = shape;
+    Array ax(backend, slice(x, s.K, first, count)), abias(backend, bias), aa(backend, a), ab(backend, b),
+        aon(backend, slice(row_on, 1, first, count)), ares(backend, slice(residual, s.N, first, count)),
+        y(backend, count * s.N), xa(backend, count * s.rank);
+    const LoraView view = lora(aa.data(), ab.data(), aon.data());
+    float* out = s.residual == Residual::in_place ? ares.data() : y.data();
+    REQUIRE(backend
+                .linear_forward(w.matrix(), s.bias ? abias.data() : nullptr, s.rank ? &view : nullptr, ax.data(), count,
+                                s.residual == Residual::none ? nullptr : ares.data(), out,
+                                s.rank ? xa.data() : nullptr, phase)
+                .ok());
+    Outputs outputs{s.residual == Residual::in_place ? ares.host() : y.host()};
+    if (s.rank) outputs.push_back(known_xa(xa.host(), first));
+    return outputs;
+  }
+
+  Outputs backward(Backend& backend, std::int64_t first, std::int64_t count) const {
+    const Shape& s = shape;
+    // The stored xa is what forward made; the reference's own, so that every backend gets the same input.
+    const std::vector<float> xa =
+        s.rank ? forward(reference(), Phase::prefill, first, count)[1] : std::vector<float>{};
+    Array ax(backend, slice(x, s.K, first, count)), aa(backend, a), ab(backend, b),
+        aon(backend, slice(row_on, 1, first, count)), axa(backend, xa), ady(backend, slice(dy, s.N, first, count)),
+        dx(backend, s.accumulate ? slice(dx0, s.K, first, count)
+                                 : std::vector<float>(static_cast<std::size_t>(count * s.K), 7.0f)),
+        da(backend, da0), db(backend, db0);
+    const LoraView view = lora(aa.data(), ab.data(), aon.data());
+    const bool on = s.rank > 0;
+    REQUIRE(backend
+                .linear_backward(w.matrix(), on ? &view : nullptr, ax.data(), on ? axa.data() : nullptr, ady.data(), count,
+                                 s.accumulate, s.with_dx ? dx.data() : nullptr, on ? da.data() : nullptr,
+                                 on ? db.data() : nullptr)
+                .ok());
+    Outputs outputs;
+    if (s.with_dx) outputs.push_back(dx.host());
+    if (on) {
+      outputs.push_back(da.host());
+      outputs.push_back(db.host());
+    }
+    return outputs;
+  }
+
+  Shape shape;
+  Random random;
+  Blocks w;
+  std::vector<float> x, bias, residual, a, b, row_on, dy, dx0, da0, db0;
+};
+
+/// Odd sizes for every block format; options rotate so that each meets each format and M.
+std::vector<Shape> odd_shapes() {
+  std::vector<Shape> shapes;
+  const std::int64_t ranks[] = {0, 1, 3, 16, 20};
+  std::size_t turn = 0;
+  for (BlockType type : kBlockTypes) {
+    const bool plain = block_format(type).values_per_block == 1;
+    const std::pair<std::int64_t, std::int64_t> sizes[] = {
+        {1, plain ? 1 : 32}, {33, plain ? 37 : 96}, {130, plain ? 257 : 288}, {70, plain ? 1030 : 1056}};
+    for (std::int64_t M : {0, 1, 3, 17, 129}) {
+      for (auto [N, K] : sizes) {
+        Shape s{.type = type, .M = M, .N = N, .K = K};
+        s.rank = ranks[turn % 5];
+        s.bias = turn % 2;
+        s.row_on = s.rank && turn % 3 == 0;
+        s.accumulate = turn % 4 == 1;
+        s.with_dx = turn % 7 != 3;
+        s.residual = Residual(turn % 3);
+        shapes.push_back(s);
+        ++turn;
+      }
+      ++turn;
+    }
+  }
+  return shapes;
+}
+
+}  // namespace
+
+TEST_CASE("linear_forward agrees with the reference on odd shapes of every block format") {
+  for (const Shape& shape : odd_shapes()) {
+    const Problem problem(shape);
+    for (Phase phase : {Phase::prefill, Phase::decode}) {
+      check_agrees(shape.text() + (phase == Phase::prefill ? " prefill" : " decode"),
+                   [&](Backend& backend) { return problem.forward(backend, phase, 0, shape.M); }, {1e-6, 1e-5});
+    }
+  }
+}
+
+TEST_CASE("linear_backward agrees with the reference on odd shapes of every block format") {
+  for (const Shape& shape : odd_shapes()) {
+    const Problem problem(shape);
+    check_agrees(shape.text(), [&](Backend& backend) { return problem.backward(backend, 0, shape.M); }, {1e-6, 1e-5});
+  }
+}
+
+TEST_CASE("a row of linear does not depend on the rows beside it") {
+  for (BlockType type : kBlockTypes) {
+    Shape shape{.type = type, .M = 129, .N = 70, .K = 288, .rank = 16, .bias = true, .row_on = true};
+    shape.residual = Residual::separate;
+    const Problem problem(shape);
+    for (Phase phase : {Phase::prefill, Phase::decode}) {
+      check_rows_alone(shape.text(), shape.M, [&](Backend& backend, std::int64_t first, std::int64_t count) {
+        return problem.forward(backend, phase, first, count);
+      });
+    }
+    check_rows_alone(shape.text() + " dx", shape.M, [&](Backend& backend, std::int64_t first, std::int64_t count) {
+      return Outputs{problem.backward(backend, first, count)[0]};
+    });
+  }
+}
+
+TEST_CASE("rows with the adapter off are the base model's, bit for bit") {
+  const Problem mixed(Shape{.type = BlockType::q8_0, .M = 33, .N = 65, .K = 96, .rank = 8, .row_on = true});
+  Problem base = mixed, all_on = mixed;
+  base.shape.rank = 0;
+  all_on.shape.row_on = false;
+  const auto check = [&](Backend& backend) {
+    for (Phase phase : {Phase::prefill, Phase::decode}) {
+      const auto y = mixed.forward(backend, phase, 0, 33)[0], off = base.forward(backend, phase, 0, 33)[0],
+                 on = all_on.forward(backend, phase, 0, 33)[0];
+      for (std::int64_t m = 0; m < 33; ++m) {
+        const auto& expected = mixed.row_on[static_cast<std::size_t>(m)] != 0 ? on : off;
+        CHECK(slice(y, 65, m, 1) == slice(expected, 65, m, 1));
+      }
+      CHECK(y != off);
+      CHECK(y != on);
+    }
+  };
+  check(reference());
+  for (const Subject& subject : subjects()) {
+    INFO("again: ", rerun_command(subject.isa));
+    check(*subject.by_threads[1]);
+  }
+}
+
+TEST_CASE("linear_backward is the gradient of linear_forward") {
+  Problem p(Shape{.type = BlockType::f32, .M = 5, .N = 6, .K = 7, .rank = 3, .bias = true, .row_on = true});
+  const Outputs gradients = p.backward(reference(), 0, 5);
+  const auto loss = [&] { return inner(p.dy, p.forward(reference(), Phase::prefill, 0, 5)[0]); };
+  const auto added = [](std::vector<float> sum, const std::vector<float>& before) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] -= before[i];
+    return sum;
+  };
+  CHECK(gradient_error(p.x, gradients[0], loss) < 1e-5);
+  CHECK(gradient_error(p.a, added(gradients[1], p.da0), loss) < 1e-5);
+  CHECK(gradient_error(p.b, added(gradients[2], p.db0), loss) < 1e-5);
+}
+
+}  // namespace namesake::test

@@ -1,0 +1,84 @@
+// Cases of adamw and sum_of_squares.
+#include <cmath>
+#include <cstring>
+
+#include "backend/fixture.h"
+
+namespace namesake::test {
+
+namespace {
+
+constexpr std::int64_t kSizes[] = {0, 1, 3, 17, 129, 40001};
+
+}  // namespace
+
+TEST_CASE("adamw agrees with the reference") {
+  for (std::int64_t n : kSizes) {
+    for (std::int64_t step : {1, 2, 1000}) {
+      Random random("adamw " + std::to_string(n) + " " + std::to_string(step));
+      const auto grad = random.normals(n), value = random.normals(n, 0.1f), m = random.normals(n, 0.1f);
+      auto v = random.normals(n, 0.1f);
+      for (float& x : v) x = std::fabs(x);
+      if (n > 3) v[1] = 0;
+      AdamW options;
+      options.lr = 1e-3f;
+      options.weight_decay = step == 2 ? 0.1f : 0;
+      options.step = step;
+      options.grad_scale = step == 1 ? 1 : 0.3f;
+      check_agrees("n=" + std::to_string(n) + " step=" + std::to_string(step), [&](Backend& backend) {
+        Array ag(backend, grad), avalue(backend, value), am(backend, m), av(backend, v);
+        REQUIRE(backend.adamw(options, n, ag.data(), avalue.data(), am.data(), av.data()).ok());
+        return Outputs{avalue.host(), am.host(), av.host()};
+      }, {1e-6, 1e-5});
+    }
+  }
+}
+
+TEST_CASE("adamw of an element does not depend on those beside it") {
+  Random random("adamw alone");
+  const auto grad = random.normals(129), value = random.normals(129);
+  AdamW options;
+  options.lr = 1e-2f;
+  check_rows_alone("n=129", 129, [&](Backend& backend, std::int64_t first, std::int64_t count) {
+    const std::vector<float> zeros(static_cast<std::size_t>(count));
+    Array ag(backend, slice(grad, 1, first, count)), avalue(backend, slice(value, 1, first, count)), am(backend, zeros),
+        av(backend, zeros);
+    REQUIRE(backend.adamw(options, count, ag.data(), avalue.data(), am.data(), av.data()).ok());
+    return Outputs{avalue.host(), am.host(), av.host()};
+  });
+}
+
+TEST_CASE("the first step of adamw moves by lr against the gradient's sign, after decay") {
+  AdamW options;
+  options.lr = 0.5f;
+  options.weight_decay = 0.25f;
+  std::vector<float> grad{3, -0.01f}, value{8, 8}, m(2), v(2);
+  REQUIRE(reference().adamw(options, 2, grad.data(), value.data(), m.data(), v.data()).ok());
+  CHECK(double(value[0]) == doctest::Approx(8 * (1 - 0.125) - 0.5).epsilon(1e-6));
+  CHECK(double(value[1]) == doctest::Approx(8 * (1 - 0.125) + 0.5).epsilon(1e-5));
+}
+
+TEST_CASE("sum_of_squares agrees with the reference, the same bits for any number of threads") {
+  for (std::int64_t n : kSizes) {
+    Random random("squares " + std::to_string(n));
+    const auto x = random.normals(n);
+    const auto run = [&](Backend& backend) {
+      Array ax(backend, x);
+      double sum = -1;
+      REQUIRE(backend.sum_of_squares(ax.data(), n, &sum).ok());
+      return sum;
+    };
+    const double expected = run(reference());
+    for (const Subject& subject : subjects()) {
+      INFO("again: ", rerun_command(subject.isa), " n=", n);
+      const double first = run(*subject.by_threads[0]);
+      CHECK(std::fabs(first - expected) <= 1e-13 * expected);
+      for (const auto& backend : subject.by_threads) {
+        const double sum = run(*backend);
+        CHECK(std::memcmp(&sum, &first, sizeof sum) == 0);
+      }
+    }
+  }
+}
+
+}  // namespace namesake::test
