@@ -1,0 +1,67 @@
+// Home: every path of the user's data. One folder holds it all; removing it removes everything.
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+export class Home {
+  readonly folder: string;
+
+  /** `folder` as given by --home; else NAMESAKE_HOME; else ~/.namesake. */
+  constructor(folder?: string) {
+    this.folder = resolve(folder ?? (process.env['NAMESAKE_HOME'] || join(homedir(), '.namesake')));
+  }
+
+  get database(): string {
+    return join(this.folder, 'namesake.db');
+  }
+
+  /** Held by the one process that trains. */
+  get trainerLock(): string {
+    return join(this.folder, 'trainer.lock');
+  }
+
+  get runs(): string {
+    return join(this.folder, 'runs');
+  }
+
+  run(id: string): RunFolder {
+    return new RunFolder(join(this.runs, id));
+  }
+}
+
+/** HOME/runs/ID: the run on disk. */
+export class RunFolder {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  get recipe(): string {
+    return join(this.folder, 'recipe.json');
+  }
+
+  get rows(): string {
+    return join(this.folder, 'rows.jsonl');
+  }
+
+  get tokens(): string {
+    return join(this.folder, 'tokens.bin');
+  }
+
+  get provenance(): string {
+    return join(this.folder, 'provenance.json');
+  }
+
+  /** The chosen adapter in PEFT's layout. */
+  get adapter(): string {
+    return join(this.folder, 'adapter');
+  }
+
+  get checkpoints(): string {
+    return join(this.folder, 'checkpoints');
+  }
+
+  checkpoint(step: number): string {
+    return join(this.checkpoints, `step-${String(step).padStart(6, '0')}`);
+  }
+}
