@@ -64,6 +64,8 @@ class Model {
   virtual const Weights& weights() const = 0;
   virtual const RopeTable& rope() const = 0;
   virtual Backend& backend() const = 0;
+  /// The same, for what owns backend memory and may outlive the model.
+  virtual std::shared_ptr<Backend> shared_backend() const = 0;
 };
 
 /// The seven linear layers of a block, in PEFT's order of this engine.
@@ -82,6 +84,12 @@ struct Trainable {
   float lr_scale = 1;
 };
 
+/// Where the gradients of one LoRA pair are summed; both nullptr in an adapter that is only used.
+struct LoraGradient {
+  float* a = nullptr;  ///< [R, K]
+  float* b = nullptr;  ///< [N, R]
+};
+
 /// A LoRA adapter on every linear layer, in backend memory; q/k lora_B rows are in the model's own (GGUF) row order here and
 /// in Hugging Face order on disk.
 class Adapter {
@@ -91,6 +99,8 @@ class Adapter {
   virtual float alpha() const = 0;
   /// Views for linear_forward; row_on is the caller's.
   virtual LoraView view(std::int64_t layer, Linear linear) const = 0;
+  /// Gradients for linear_backward of the same layer.
+  virtual LoraGradient gradient(std::int64_t layer, Linear linear) const = 0;
   /// A and B of layer 0 q, then k, … in a fixed order.
   virtual std::vector<Trainable>& trainables() = 0;
 

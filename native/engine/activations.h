@@ -1,0 +1,84 @@
+// Activations: the memory of a forward and backward pass, planned before it is allocated.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "engine/buffer.h"
+#include "namesake/model.h"
+
+namespace namesake {
+
+/// What the backward pass of one layer needs of its forward pass. M tokens; letters as in Config.
+/// Norm outputs and the swiglu product are not kept: they are recomputed, which changes no bit.
+struct LayerActivations {
+  float* x_in = nullptr;       ///< [M, C] the layer's input
+  float* attn_rstd = nullptr;  ///< [M]
+  float* q = nullptr;          ///< [M, H*D] after rope
+  float* k = nullptr;          ///< [M, G*D] after rope
+  float* v = nullptr;          ///< [M, G*D]
+  float* attn = nullptr;       ///< [M, H*D] attention's output
+  float* lse = nullptr;        ///< [M, H]
+  float* x_mid = nullptr;      ///< [M, C] after the attention's residual
+  float* ffn_rstd = nullptr;   ///< [M]
+  float* gate = nullptr;       ///< [M, F]; the backward pass overwrites it with its gradient
+  float* up = nullptr;         ///< [M, F]; the same
+  std::array<float*, kLinearsPerLayer> xa{};  ///< [M, R] each: x Aᵀ of every linear, in the order of Linear
+};
+
+/// One arena for passes over up to `capacity` tokens. With `backward` each layer has its own activations; without, all
+/// layers share one set, and a layer's output replaces its input.
+class Activations {
+ public:
+  Activations(Backend& backend, const Config& config, std::int64_t rank, bool backward);
+
+  /// Makes room for `tokens`; contents are undefined after growth. memory.insufficient names the bytes.
+  Status reserve(std::int64_t tokens);
+
+  /// Bytes of the arena.
+  std::size_t bytes() const { return arena_.bytes(); }
+  std::int64_t capacity() const { return capacity_; }
+  LayerActivations& layer(std::int64_t l) { return layers_[static_cast<std::size_t>(backward_ ? l : 0)]; }
+  /// Where layer l writes its output: the next layer's input, or x_out after the last.
+  float* layer_output(std::int64_t l);
+
+  std::int32_t* ids = nullptr;        ///< [M]
+  std::int32_t* positions = nullptr;  ///< [M]
+  float* x_out = nullptr;             ///< [M, C] output of the last layer, before the final norm
+  float* h = nullptr;                 ///< [M, C] norm output of the layer at work
+  float* act = nullptr;               ///< [M, F] swiglu of the layer at work
+  // Gradients of the layer at work (backward only).
+  float* dx = nullptr;      ///< [M, C] of the residual stream
+  float* dh = nullptr;      ///< [M, C]
+  float* dact = nullptr;    ///< [M, F]
+  float* dattn = nullptr;   ///< [M, H*D]
+  float* dq = nullptr;      ///< [M, H*D]
+  float* dk = nullptr;      ///< [M, G*D]
+  float* dv = nullptr;      ///< [M, G*D]
+  // The rows that the loss looks at, gathered.
+  float* rows = nullptr;       ///< [M, C] before the final norm
+  float* rows_norm = nullptr;  ///< [M, C] after it
+  float* rows_rstd = nullptr;  ///< [M]
+  float* rows_base = nullptr;  ///< [M, C] the same rows with the adapter off, after the norm
+  float* drows_norm = nullptr; ///< [M, C] (backward only)
+  float* drows = nullptr;      ///< [M, C] (backward only)
+  std::int32_t* targets = nullptr;  ///< [M]
+  float* ce_weight = nullptr;  ///< [M]
+  float* kl_weight = nullptr;  ///< [M]
+  float* ce = nullptr;         ///< [M]
+  float* kl = nullptr;         ///< [M]
+
+ private:
+  template <class Take>
+  void plan(std::int64_t tokens, Take&& take);
+
+  Config config_;
+  std::int64_t rank_;
+  bool backward_;
+  std::int64_t capacity_ = 0;
+  std::vector<LayerActivations> layers_;
+  Buffer arena_;
+};
+
+}  // namespace namesake

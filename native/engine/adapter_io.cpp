@@ -1,0 +1,173 @@
+// Adapters in PEFT's layout: adapter_config.json and adapter_model.safetensors (huggingface/peft, docs "Checkpoint format").
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/lora_adapter.h"
+#include "engine/lora_layout.h"
+#include "formats/atomic_file.h"
+#include "formats/json.h"
+#include "formats/safetensors.h"
+
+namespace namesake {
+
+namespace {
+
+Status mismatch(const std::string& what) { return Status::error(Code::adapter_mismatch, what); }
+Status invalid(const std::string& what) { return Status::error(Code::adapter_invalid, what); }
+
+/// What of adapter_config.json this engine acts on.
+struct PeftConfig {
+  std::int64_t rank = 0;
+  float alpha = 0;
+  std::vector<std::string> targets;  ///< empty where target_modules is one pattern: the tensors alone decide
+};
+
+/// Options that change what the tensors mean. Set to anything but false, null, {} or [] they are refused.
+constexpr const char* kUnsupported[] = {
+    "use_rslora", "use_dora", "use_qalora", "use_bdlora", "lora_bias", "fan_in_fan_out", "modules_to_save", "rank_pattern",
+    "alpha_pattern", "layers_to_transform", "layers_pattern", "layer_replication", "exclude_modules", "target_parameters",
+    "trainable_token_indices", "alora_invocation_tokens", "arrow_config", "kasa_config", "velora_config",
+    "monteclora_config", "megatron_config"};
+
+bool is_unset(const JsonObject& json, const char* key) {
+  bool flag = true;
+  switch (json.kind(key)) {
+    case JsonKind::absent:
+    case JsonKind::null: return true;
+    case JsonKind::boolean: return json.get_bool(key, flag) && !flag;
+    case JsonKind::array:
+    case JsonKind::object: return json.size(key) == 0;
+    default: return false;
+  }
+}
+
+/// The linear layer that a target_modules entry ends in ("q_proj", "model.layers.0.self_attn.q_proj"); -1 for another module.
+int linear_of_target(std::string_view target) {
+  const std::string_view last = target.substr(target.rfind('.') + 1);  // npos + 1 = 0: the whole entry
+  for (int i = 0; i < kLinearsPerLayer; ++i) {
+    if (last == kModuleNames[static_cast<std::size_t>(i)]) return i;
+  }
+  return -1;
+}
+
+Result<PeftConfig> parse_config(const JsonObject& json) {
+  PeftConfig config;
+  std::string text;
+  if (!json.get_string("peft_type", text)) return invalid("adapter_config.json has no peft_type");
+  if (text != "LORA") return mismatch("peft_type is " + text + ", only LORA is read");
+  if (json.get_string("task_type", text) && text != "CAUSAL_LM") return mismatch("task_type is " + text + ", not CAUSAL_LM");
+  if (!json.get_i64("r", config.rank)) return invalid("adapter_config.json has no whole number r");
+  if (config.rank < 1 || config.rank > 1024) return invalid("r is " + std::to_string(config.rank) + ", not between 1 and 1024");
+  double alpha = 0;
+  if (!json.get_f64("lora_alpha", alpha)) return invalid("adapter_config.json has no lora_alpha");
+  config.alpha = static_cast<float>(alpha);
+  if (!std::isfinite(config.alpha) || config.alpha <= 0) return invalid("lora_alpha is not a positive number");
+  for (const char* key : kUnsupported) {
+    if (!is_unset(json, key)) return mismatch(std::string(key) + " is set, which this engine does not apply");
+  }
+  if (json.kind("bias") != JsonKind::absent && !(json.get_string("bias", text) && text == "none")) {
+    return mismatch("bias is not \"none\"");
+  }
+  switch (json.kind("target_modules")) {
+    case JsonKind::string: break;
+    case JsonKind::array:
+      if (!json.get_strings("target_modules", config.targets)) return invalid("target_modules holds something other than text");
+      if (config.targets.empty()) return invalid("target_modules is empty");
+      break;
+    default: return invalid("adapter_config.json has no target_modules");
+  }
+  for (const std::string& target : config.targets) {
+    if (linear_of_target(target) < 0) return mismatch("target module " + target + " is not a linear layer of this model");
+  }
+  return config;
+}
+
+/// PEFT's own rule: a module is a target when its path is the entry or ends in "." + entry.
+bool is_target(const PeftConfig& config, const LoraPart& part) {
+  const bool mlp = part.linear >= Linear::gate;
+  const std::string path = "model.layers." + std::to_string(part.layer) + (mlp ? ".mlp." : ".self_attn.") +
+                           kModuleNames[static_cast<std::size_t>(part.linear)];
+  return std::any_of(config.targets.begin(), config.targets.end(), [&](const std::string& target) {
+    return path == target || (path.size() > target.size() && path.ends_with("." + target));
+  });
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::string& folder, bool trainable) {
+  const Result<JsonObject> json =
+      JsonObject::read(folder + "/adapter_config.json", Code::adapter_unreadable, Code::adapter_invalid);
+  if (!json.ok()) return json.status();
+  const Result<PeftConfig> config = parse_config(json.value());
+  if (!config.ok()) return config.status();
+  Result<SafetensorsFile> file = read_safetensors(folder + "/adapter_model.safetensors");
+  if (!file.ok()) return file.status();
+  Result<std::shared_ptr<LoraAdapter>> made =
+      LoraAdapter::allocate(model, config.value().rank, config.value().alpha, trainable);
+  if (!made.ok()) return made.status();
+  LoraAdapter& adapter = *made.value();
+
+  std::map<std::string, TensorRead>& tensors = file.value().tensors;
+  for (std::size_t a = 0; a < adapter.trainables().size(); a += 2) {
+    const bool has_a = tensors.contains(adapter.trainables()[a].name), has_b = tensors.contains(adapter.trainables()[a + 1].name);
+    if (has_a != has_b || (!has_a && is_target(config.value(), lora_part(a)))) {
+      return invalid("tensor " + adapter.trainables()[has_a ? a + 1 : a].name + " is missing");
+    }
+    if (!has_a) {
+      // A module that the adapter leaves out: B zero changes nothing, a random A lets training reach it.
+      NAMESAKE_TRY(adapter.init_a(a, 0));
+      continue;
+    }
+    for (std::size_t i = a; i < a + 2; ++i) {
+      const Trainable& t = adapter.trainables()[i];
+      const TensorRead& tensor = tensors.at(t.name);
+      if (tensor.shape != std::vector<std::int64_t>{t.rows, t.cols}) {
+        return mismatch("tensor " + t.name + " is not [" + std::to_string(t.rows) + ", " + std::to_string(t.cols) + "]");
+      }
+      if (!std::all_of(tensor.data.begin(), tensor.data.end(), [](float x) { return std::isfinite(x); })) {
+        return invalid("tensor " + t.name + " holds a value that is not finite");
+      }
+      NAMESAKE_TRY(adapter.set_values(i, from_hugging_face(model.config(), lora_part(i), t.cols, tensor.data)));
+      tensors.erase(t.name);
+    }
+  }
+  if (!tensors.empty()) return mismatch("tensor " + tensors.begin()->first + " has no place in this model");
+  return std::shared_ptr<Adapter>(made.take());
+}
+
+Status LoraAdapter::save(const std::string& folder, const std::string& base_model) const {
+  std::vector<std::vector<float>> values;
+  std::vector<TensorToWrite> tensors;
+  values.reserve(trainables_.size());
+  for (std::size_t i = 0; i < trainables_.size(); ++i) {
+    const Trainable& t = trainables_[i];
+    std::vector<float> own(static_cast<std::size_t>(t.rows * t.cols));
+    NAMESAKE_TRY(backend_->download(own.data(), t.value, own.size() * sizeof(float)));
+    values.push_back(to_hugging_face(config_, lora_part(i), t.cols, own));
+    tensors.push_back({t.name, {t.rows, t.cols}, values.back().data()});
+  }
+  NAMESAKE_TRY(write_safetensors(folder + "/adapter_model.safetensors", tensors, {{"format", "pt"}}));
+
+  JsonWriter json;
+  json.string("base_model_name_or_path", base_model)
+      .string("bias", "none")
+      .boolean("fan_in_fan_out", false)
+      .boolean("inference_mode", true)
+      .boolean("init_lora_weights", true)
+      .f64("lora_alpha", alpha_)
+      .f64("lora_dropout", 0)
+      .string("peft_type", "LORA")
+      .i64("r", rank_)
+      .strings("target_modules", {kModuleNames.begin(), kModuleNames.end()})
+      .string("task_type", "CAUSAL_LM");
+  const Result<std::string> text = json.finish();
+  if (!text.ok()) return text.status();
+  return write_file_atomically(folder + "/adapter_config.json", text.value());
+}
+
+}  // namespace namesake

@@ -1,0 +1,44 @@
+// LoraAdapter: the one implementation of Adapter, its memory and its trainables.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/buffer.h"
+#include "namesake/model.h"
+
+namespace namesake {
+
+class LoraAdapter final : public Adapter {
+ public:
+  /// Room for factors of `rank` on every linear layer, all zero; with `trainable` also gradients and optimizer states.
+  /// recipe.unsupported for a rank outside 1..1024 or an alpha that is not a positive number; memory.insufficient.
+  static Result<std::shared_ptr<LoraAdapter>> allocate(const Model& model, std::int64_t rank, float alpha, bool trainable);
+
+  /// A of the trainable at `index` as Adapter::create describes it.
+  Status init_a(std::size_t index, std::uint64_t seed);
+  /// Values of the trainable at `index`, [rows, cols] in the model's own row order.
+  Status set_values(std::size_t index, std::span<const float> values);
+
+  std::int64_t rank() const override { return rank_; }
+  float alpha() const override { return alpha_; }
+  LoraView view(std::int64_t layer, Linear linear) const override;
+  LoraGradient gradient(std::int64_t layer, Linear linear) const override;
+  std::vector<Trainable>& trainables() override { return trainables_; }
+  Status save(const std::string& folder, const std::string& base_model) const override;
+
+ private:
+  LoraAdapter(std::shared_ptr<Backend> backend, const Config& config, std::int64_t rank, float alpha)
+      : backend_(std::move(backend)), config_(config), rank_(rank), alpha_(alpha), values_(*backend_), states_(*backend_) {}
+
+  std::shared_ptr<Backend> backend_;  // before the buffers: they release into it
+  Config config_;
+  std::int64_t rank_;
+  float alpha_;
+  Buffer values_;
+  Buffer states_;  // gradients, then first moments, then second moments
+  std::vector<Trainable> trainables_;
+};
+
+}  // namespace namesake

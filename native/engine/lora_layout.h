@@ -1,0 +1,42 @@
+// LoRA layout: which trainable is which factor, what PEFT calls it, and how its rows are ordered on disk.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "namesake/model.h"
+
+namespace namesake {
+
+/// One LoRA factor. Trainables are in the order layer, Linear, A before B.
+struct LoraPart {
+  std::int64_t layer = 0;
+  Linear linear = Linear::q;
+  bool b = false;
+};
+
+/// PEFT's module names, in the order of Linear.
+inline constexpr std::array<const char*, kLinearsPerLayer> kModuleNames = {
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+
+LoraPart lora_part(std::size_t index);
+std::size_t lora_index(const LoraPart& part);
+
+/// "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+std::string peft_key(const LoraPart& part);
+
+/// The frozen matrix that a factor belongs to.
+const Matrix& linear_of(const LayerWeights& weights, Linear linear);
+
+/// A factor [rows, cols] in Hugging Face's row order, from the model's own; a copy where the two are the same.
+/// They differ in lora_B of q and k where rope pairs are adjacent: row 2i + j of a head there is row j * D/2 + i here.
+std::vector<float> to_hugging_face(const Config& config, const LoraPart& part, std::int64_t cols,
+                                   std::span<const float> values);
+/// The inverse of to_hugging_face.
+std::vector<float> from_hugging_face(const Config& config, const LoraPart& part, std::int64_t cols,
+                                     std::span<const float> values);
+
+}  // namespace namesake

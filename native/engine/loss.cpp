@@ -1,0 +1,231 @@
+// Order of one batch: base pass over the sequences that have KL (if any), tuned pass, head and losses over the labelled rows
+// alone, then the backward pass. The base pass uses the same activations first, so that it costs no memory of its own.
+#include "engine/loss.h"
+
+#include <cmath>
+#include <span>
+#include <string>
+
+namespace namesake {
+
+namespace {
+
+Status invalid(const std::string& what) { return Status::error(Code::rows_invalid, what); }
+
+/// Calls copy(first row of the run in `rows`' own numbering, index in the batch, length) for each run of adjacent rows.
+template <class Copy>
+Status for_each_run(const std::vector<std::int32_t>& rows, Copy copy) {
+  for (std::size_t begin = 0; begin < rows.size();) {
+    std::size_t end = begin + 1;
+    while (end < rows.size() && rows[end] == rows[end - 1] + 1) ++end;
+    NAMESAKE_TRY(copy(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(rows[begin]),
+                      static_cast<std::int64_t>(end - begin)));
+    begin = end;
+  }
+  return {};
+}
+
+Packed packed(const Batch& batch) { return {batch.ids, batch.positions, batch.cu_seqlens}; }
+
+std::size_t float_bytes(std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); }
+
+}  // namespace
+
+Status check_batch(const Config& config, const Batch& batch) {
+  const std::size_t M = batch.ids.size();
+  if (M == 0) return invalid("a batch has no tokens");
+  if (M > 1u << 24) return invalid("a batch has more than 16777216 tokens");
+  if (batch.labels.size() != M || batch.positions.size() != M || batch.ce_weights.size() != M ||
+      (!batch.kl_weights.empty() && batch.kl_weights.size() != M)) {
+    return invalid("labels, positions and weights must be as many as the " + std::to_string(M) + " ids");
+  }
+  if (batch.cu_seqlens.size() < 2 || batch.cu_seqlens.front() != 0 ||
+      batch.cu_seqlens.back() != static_cast<std::int32_t>(M)) {
+    return invalid("cu_seqlens must run from 0 to " + std::to_string(M));
+  }
+  for (std::size_t s = 1; s < batch.cu_seqlens.size(); ++s) {
+    if (batch.cu_seqlens[s] < batch.cu_seqlens[s - 1]) return invalid("cu_seqlens goes down at " + std::to_string(s));
+  }
+  for (std::size_t i = 0; i < M; ++i) {
+    const std::int32_t id = batch.ids[i], label = batch.labels[i], position = batch.positions[i];
+    const std::string at = " at token " + std::to_string(i);
+    if (id < 0 || id >= config.vocab) return invalid("id " + std::to_string(id) + at + " is outside the vocabulary");
+    if (label != -100 && (label < 0 || label >= config.vocab)) {
+      return invalid("label " + std::to_string(label) + at + " is outside the vocabulary");
+    }
+    if (position < 0 || position >= config.context) {
+      return invalid("position " + std::to_string(position) + at + " is outside the context of " +
+                     std::to_string(config.context));
+    }
+    if (!std::isfinite(batch.ce_weights[i]) || (!batch.kl_weights.empty() && !std::isfinite(batch.kl_weights[i]))) {
+      return invalid("a weight" + at + " is not finite");
+    }
+  }
+  return {};
+}
+
+LossRows loss_rows(const Batch& batch) {
+  LossRows rows;
+  for (std::size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
+    for (std::int32_t i = batch.cu_seqlens[s]; i + 1 < batch.cu_seqlens[s + 1]; ++i) {
+      const std::size_t next = static_cast<std::size_t>(i) + 1;
+      const std::int32_t target = batch.labels[next];
+      const float ce = target == -100 ? 0 : batch.ce_weights[next];
+      const float kl = batch.kl_weights.empty() ? 0 : batch.kl_weights[next];
+      if (ce == 0 && kl == 0) continue;
+      rows.row.push_back(i);
+      rows.target.push_back(target);
+      rows.ce_weight.push_back(ce);
+      rows.kl_weight.push_back(kl);
+    }
+  }
+  return rows;
+}
+
+LossGraph::LossGraph(const Model& model, const Adapter* adapter, bool train)
+    : model_(model), adapter_(adapter), train_(train), graph_(model, adapter),
+      acts_(model.backend(), model.config(), adapter ? adapter->rank() : 0, train) {}
+
+/// rows_norm [P, C] = final-norm hidden states at `rows` of the batch; acts_.rows and rows_rstd keep what its backward needs.
+Status LossGraph::hidden(const Packed& batch, bool adapter_on, const std::vector<std::int32_t>& rows, float* rows_norm) {
+  const Config& config = model_.config();
+  const std::int64_t C = config.hidden;
+  Backend& backend = model_.backend();
+  NAMESAKE_TRY(graph_.forward(batch, adapter_on, acts_));
+  NAMESAKE_TRY(for_each_run(rows, [&](std::int64_t to, std::int64_t from, std::int64_t count) {
+    return backend.copy(acts_.rows + to * C, acts_.x_out + from * C, float_bytes(count * C));
+  }));
+  return backend.rmsnorm_forward(acts_.rows, model_.weights().output_norm, config.rms_eps,
+                                 static_cast<std::int64_t>(rows.size()), C, rows_norm, acts_.rows_rstd);
+}
+
+/// acts_.rows_base [P, C]: the base model's hidden states at the rows with KL, zero at the others. Only sequences that hold
+/// such a row are computed; a sequence's result does not depend on its neighbours.
+Status LossGraph::base_hidden(const Batch& batch, const LossRows& rows) {
+  const std::int64_t C = model_.config().hidden;
+  std::vector<std::int32_t> ids, positions, cu_seqlens{0};
+  std::vector<std::int32_t> at;     // row of the base pass, for each row with KL
+  std::vector<std::int32_t> slot;   // its place among `rows`
+  std::size_t p = 0;
+  for (std::size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
+    const std::int32_t begin = batch.cu_seqlens[s], end = batch.cu_seqlens[s + 1];
+    const std::int32_t offset = static_cast<std::int32_t>(ids.size()) - begin;
+    bool any = false;
+    for (; p < rows.row.size() && rows.row[p] < end; ++p) {
+      if (rows.kl_weight[p] == 0) continue;
+      any = true;
+      at.push_back(rows.row[p] + offset);
+      slot.push_back(static_cast<std::int32_t>(p));
+    }
+    if (!any) continue;
+    ids.insert(ids.end(), batch.ids.begin() + begin, batch.ids.begin() + end);
+    positions.insert(positions.end(), batch.positions.begin() + begin, batch.positions.begin() + end);
+    cu_seqlens.push_back(static_cast<std::int32_t>(ids.size()));
+  }
+  Backend& backend = model_.backend();
+  // rows_norm is free until the tuned pass: it holds the dense result while its rows go to their slots.
+  NAMESAKE_TRY(hidden({ids, positions, cu_seqlens}, false, at, acts_.rows_norm));
+  NAMESAKE_TRY(backend.zero(acts_.rows_base, float_bytes(rows.size() * C)));
+  return for_each_run(slot, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
+    return backend.copy(acts_.rows_base + to * C, acts_.rows_norm + from * C, float_bytes(count * C));
+  });
+}
+
+Status LossGraph::upload_rows(const LossRows& rows) {
+  Backend& backend = model_.backend();
+  const std::size_t bytes = float_bytes(rows.size());
+  NAMESAKE_TRY(backend.upload(acts_.targets, rows.target.data(), bytes));
+  NAMESAKE_TRY(backend.upload(acts_.ce_weight, rows.ce_weight.data(), bytes));
+  return backend.upload(acts_.kl_weight, rows.kl_weight.data(), bytes);
+}
+
+Status LossGraph::head(const LossRows& rows, const float* x, const float* x_base, float* dx) {
+  HeadLoss args;
+  args.head = model_.weights().head;
+  args.x = x;
+  args.x_base = x_base;
+  args.targets = acts_.targets;
+  args.ce_weight = acts_.ce_weight;
+  args.kl_weight = acts_.kl_weight;
+  args.ce = acts_.ce;
+  args.kl = acts_.kl;
+  args.dx = dx;
+  args.M = rows.size();
+  return model_.backend().head_loss(args);
+}
+
+Status LossGraph::download_losses(std::int64_t count, const float* from, std::vector<float>& to) {
+  to.resize(static_cast<std::size_t>(count));
+  return model_.backend().download(to.data(), from, float_bytes(count));
+}
+
+Status LossGraph::run(const Batch& batch, LossSums& sums) {
+  NAMESAKE_TRY(check_batch(model_.config(), batch));
+  NAMESAKE_TRY(acts_.reserve(static_cast<std::int64_t>(batch.ids.size())));
+  const LossRows rows = loss_rows(batch);
+  if (rows.size() == 0) return {};
+  bool any_kl = false;
+  for (float weight : rows.kl_weight) any_kl |= weight != 0;
+
+  Backend& backend = model_.backend();
+  const std::int64_t C = model_.config().hidden, P = rows.size();
+  NAMESAKE_TRY(upload_rows(rows));
+  if (any_kl) NAMESAKE_TRY(base_hidden(batch, rows));
+  NAMESAKE_TRY(hidden(packed(batch), true, rows.row, acts_.rows_norm));
+  NAMESAKE_TRY(head(rows, acts_.rows_norm, any_kl ? acts_.rows_base : nullptr, train_ ? acts_.drows_norm : nullptr));
+
+  std::vector<float> ce, kl(static_cast<std::size_t>(P));
+  NAMESAKE_TRY(download_losses(P, acts_.ce, ce));
+  if (any_kl) NAMESAKE_TRY(download_losses(P, acts_.kl, kl));
+  for (std::size_t p = 0; p < ce.size(); ++p) {
+    sums.ce += static_cast<double>(rows.ce_weight[p]) * ce[p];
+    sums.kl += static_cast<double>(rows.kl_weight[p]) * kl[p];
+  }
+  if (!std::isfinite(sums.ce) || !std::isfinite(sums.kl)) {
+    return Status::error(Code::training_diverged, "the loss is not finite");
+  }
+  if (!train_) return {};
+
+  NAMESAKE_TRY(backend.zero(acts_.drows, float_bytes(P * C)));
+  NAMESAKE_TRY(backend.rmsnorm_backward(acts_.drows_norm, acts_.rows, model_.weights().output_norm, acts_.rows_rstd, P, C,
+                                        acts_.drows));
+  NAMESAKE_TRY(backend.zero(acts_.dx, float_bytes(static_cast<std::int64_t>(batch.ids.size()) * C)));
+  NAMESAKE_TRY(for_each_run(rows.row, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
+    return backend.copy(acts_.dx + to * C, acts_.drows + from * C, float_bytes(count * C));
+  }));
+  return graph_.backward(packed(batch), acts_);
+}
+
+Status LossGraph::score(const Batch& batch, ScoreResult& result) {
+  NAMESAKE_TRY(check_batch(model_.config(), batch));
+  NAMESAKE_TRY(acts_.reserve(static_cast<std::int64_t>(batch.ids.size())));
+  Batch plain = batch;
+  plain.kl_weights.assign(batch.ids.size(), 0);
+  for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+    plain.ce_weights[i] = plain.kl_weights[i] = batch.labels[i] == -100 ? 0.0f : 1.0f;
+  }
+  const LossRows rows = loss_rows(plain);
+  result = {};
+  result.labels = rows.size();
+  if (rows.size() == 0) return {};
+
+  NAMESAKE_TRY(upload_rows(rows));
+  NAMESAKE_TRY(base_hidden(plain, rows));
+  NAMESAKE_TRY(head(rows, acts_.rows_base, nullptr, nullptr));
+  std::vector<float> values;
+  NAMESAKE_TRY(download_losses(rows.size(), acts_.ce, values));
+  for (float value : values) result.ce_base += value;
+  result.ce_tuned = result.ce_base;
+  if (!adapter_) return {};
+
+  NAMESAKE_TRY(hidden(packed(plain), true, rows.row, acts_.rows_norm));
+  NAMESAKE_TRY(head(rows, acts_.rows_norm, acts_.rows_base, nullptr));
+  NAMESAKE_TRY(download_losses(rows.size(), acts_.ce, values));
+  result.ce_tuned = 0;
+  for (float value : values) result.ce_tuned += value;
+  NAMESAKE_TRY(download_losses(rows.size(), acts_.kl, values));
+  for (float value : values) result.kl += value;
+  return {};
+}
+
+}  // namespace namesake

@@ -1,0 +1,99 @@
+// Trainer: gradients of all micro-batches, then one update that either happens whole or not at all.
+#include "namesake/trainer.h"
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "engine/checkpoint.h"
+#include "engine/gradients.h"
+#include "engine/loss.h"
+#include "engine/optimizer.h"
+
+namespace namesake {
+
+namespace {
+
+Status unsupported(const std::string& what) { return Status::error(Code::recipe_unsupported, what); }
+
+Status check_options(const TrainerOptions& o) {
+  const auto at_least = [](float value, float least) { return std::isfinite(value) && value >= least; };
+  if (!at_least(o.lr, 0)) return unsupported("lr must be a number of at least 0");
+  if (!at_least(o.beta1, 0) || o.beta1 >= 1 || !at_least(o.beta2, 0) || o.beta2 >= 1) {
+    return unsupported("betas must be in [0, 1)");
+  }
+  if (!at_least(o.eps, 0) || o.eps == 0) return unsupported("eps must be positive");
+  if (!at_least(o.weight_decay, 0)) return unsupported("weight_decay must be a number of at least 0");
+  if (!at_least(o.clip, 0)) return unsupported("clip must be a number of at least 0");
+  if (o.warmup_steps < 0) return unsupported("warmup_steps must be at least 0");
+  if (o.steps < 1) return unsupported("steps must be at least 1");
+  return {};
+}
+
+/// Cancellation flag of a backend, for the length of a scope.
+class CancelScope {
+ public:
+  CancelScope(Backend& backend, const std::atomic<bool>* flag) : backend_(backend) { backend_.set_cancel(flag); }
+  ~CancelScope() { backend_.set_cancel(nullptr); }
+  CancelScope(const CancelScope&) = delete;
+  CancelScope& operator=(const CancelScope&) = delete;
+
+ private:
+  Backend& backend_;
+};
+
+class TrainerOfAdapter final : public Trainer {
+ public:
+  TrainerOfAdapter(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter, const TrainerOptions& options)
+      : model_(std::move(model)), adapter_(std::move(adapter)), options_(options), loss_(*model_, adapter_.get(), true) {}
+
+  Result<StepResult> step(std::span<const Batch> micro_batches) override {
+    StepResult result;
+    {
+      CancelScope scope(model_->backend(), cancel_);
+      NAMESAKE_TRY(step_gradients(*model_, *adapter_, loss_, micro_batches, result));
+    }
+    if (cancel_ && cancel_->load()) return Status::error(Code::cancelled, "cancelled before the update");
+    // From here on the step is not interrupted: a half-updated adapter could not be resumed.
+    result.step = step_ + 1;
+    result.lr = options_.lr * schedule_factor(options_.schedule, result.step, options_.warmup_steps, options_.steps);
+    NAMESAKE_TRY(update(model_->backend(), options_, result.step, result.lr, clip_factor(result.grad_norm, options_.clip),
+                        adapter_->trainables()));
+    step_ = result.step;
+    return result;
+  }
+
+  std::int64_t step_count() const override { return step_; }
+
+  Status save_checkpoint(const std::string& folder, const std::string& base_model) override {
+    return write_checkpoint(*model_, *adapter_, options_, step_, folder, base_model);
+  }
+
+  Status load_checkpoint(const std::string& folder) override {
+    const Result<std::int64_t> step = read_checkpoint(*model_, *adapter_, options_, folder);
+    if (!step.ok()) return step.status();
+    step_ = step.value();
+    return {};
+  }
+
+  void set_cancel(const std::atomic<bool>* flag) override { cancel_ = flag; }
+
+ private:
+  std::shared_ptr<Model> model_;
+  std::shared_ptr<Adapter> adapter_;
+  TrainerOptions options_;
+  LossGraph loss_;
+  std::int64_t step_ = 0;
+  const std::atomic<bool>* cancel_ = nullptr;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Trainer>> Trainer::create(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter,
+                                                 const TrainerOptions& options) {
+  NAMESAKE_TRY(check_options(options));
+  NAMESAKE_TRY(check_trainable(*adapter));
+  return std::unique_ptr<Trainer>(std::make_unique<TrainerOfAdapter>(std::move(model), std::move(adapter), options));
+}
+
+}  // namespace namesake
