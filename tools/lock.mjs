@@ -67,6 +67,21 @@ function take(path) {
   }
 }
 
+/**
+ * Removes the lock folder in one step (emptied where it stands, another process could take it half-way). Gone already
+ * is as good: another waiter was faster.
+ * @param {string} path
+ */
+function remove(path) {
+  const dead = `${path}.dead-${process.pid}`;
+  try {
+    renameSync(path, dead);
+  } catch {
+    return;
+  }
+  rmSync(dead, { recursive: true, force: true });
+}
+
 /** Removes what processes that died while taking or breaking this lock left beside it. @param {string} path */
 function sweep(path) {
   const prefixes = [`${basename(path)}.new-`, `${basename(path)}.dead-`];
@@ -92,13 +107,7 @@ export async function withLock(path, onWait, body) {
   let told = false;
   while (!take(path)) {
     if (isStale(path)) {
-      const dead = `${path}.dead-${process.pid}`;
-      try {
-        renameSync(path, dead);
-        rmSync(dead, { recursive: true, force: true });
-      } catch {
-        // Another waiter was faster; the next round sees its lock.
-      }
+      remove(path);
       continue;
     }
     if (!told) onWait();
@@ -109,6 +118,6 @@ export async function withLock(path, onWait, body) {
     sweep(path);
     return await body();
   } finally {
-    rmSync(path, { recursive: true, force: true });
+    remove(path);
   }
 }

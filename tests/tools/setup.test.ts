@@ -1,0 +1,119 @@
+// setup.mjs as a process, in a small stand-in checkout: the real tools/, tiny sources, nothing that npm must fetch.
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { noise, root, scratch, serve, sha256, startNode } from './support.ts';
+
+const model = noise(200_000, 9);
+
+function write(path: string, text: string | Buffer): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+/** A checkout whose outputs are newer than its sources; `modelUrl` is where its default model lies. */
+function checkout(modelUrl: string): string {
+  const folder = scratch();
+  cpSync(join(root, 'tools'), join(folder, 'tools'), { recursive: true });
+  const entry = {
+    id: 'tiny',
+    file: 'tiny.gguf',
+    size_bytes: model.length,
+    sha256: sha256(model),
+    sources: [{ kind: 'url', url: modelUrl }],
+  };
+  write(join(folder, 'resources/models.json'), JSON.stringify({ default: 'tiny', models: [entry] }));
+  const lock = Buffer.from('{"lockfileVersion":3}');
+  const sources = ['main/cli/index.ts', 'shared/run.ts', 'vite.config.ts', 'native/CMakeLists.txt', 'native/engine/graph.cpp'];
+  for (const source of sources) write(join(folder, source), '');
+  write(join(folder, 'package-lock.json'), lock);
+  const then = Date.now() / 1000 - 60;
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) utimesSync(join(folder, name), then, then);
+  const outputs = ['out/main/cli.js', 'out/main/engine-host.js', 'out/.built', 'native/build/release/namesake.node', 'native/build/.built'];
+  for (const output of outputs) write(join(folder, output), '');
+  write(join(folder, 'node_modules/.namesake-lock'), sha256(lock));
+  return folder;
+}
+
+function setup(folder: string, ...args: string[]) {
+  return startNode(['tools/setup.mjs', '--home', join(folder, 'home'), ...args], { cwd: folder }).end;
+}
+
+describe('setup', () => {
+  it('fetches the default model; a second run has nothing to do and is quick', async () => {
+    const server = await serve(model);
+    const folder = checkout(server.url('/m'));
+    const first = await setup(folder);
+    expect(first).toMatchObject({ code: 0 });
+    expect(first.stderr).toMatch(/100%/);
+    expect(existsSync(join(folder, 'home/models/tiny/tiny.gguf'))).toBe(true);
+    const start = performance.now();
+    expect(await setup(folder)).toEqual({ code: 0, stderr: '' });
+    // 0.1 s measured; 2 s is what is promised.
+    expect(performance.now() - start).toBeLessThan(2000);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it.each([
+    ['a changed source of the program', 'shared/run.ts', /building the program/],
+    ['a new file', 'main/services/run.ts', /building the program/],
+    ['a changed source of the engine', 'native/engine/graph.cpp', /building the engine/],
+  ])('builds after %s, and says so when it cannot', async (_what, file, message) => {
+    const folder = checkout('http://127.0.0.1:1/none');
+    write(join(folder, file), 'changed');
+    const { code, stderr } = await setup(folder, '--no-model');
+    expect(code).toBe(1); // there is neither vite nor a preset here
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/failed \(code \d+\)/);
+    // The failed product counts as not built: the next run tries again.
+    expect((await setup(folder, '--no-model')).stderr).toMatch(message);
+  });
+
+  it.each([
+    ['an output is gone', 'out/main/engine-host.js'],
+    ['a build was cut short', 'out/.built'],
+  ])('builds when %s', async (_what, file) => {
+    const folder = checkout('http://127.0.0.1:1/none');
+    rmSync(join(folder, file));
+    expect((await setup(folder, '--no-model')).stderr).toMatch(/building the program/);
+  });
+
+  it('installs packages when the lock file changed, and stops when that fails', async () => {
+    const folder = checkout('http://127.0.0.1:1/none');
+    write(join(folder, 'package-lock.json'), '{"lockfileVersion":3,"packages":{}}');
+    const { code, stderr } = await setup(folder, '--no-model'); // no package.json: npm refuses
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/installing packages[^]*npm ci failed/);
+  });
+
+  it('says where the model could not be had, leaves nothing and exits with 1', async () => {
+    const server = await serve(model, (_request, response) => {
+      response.writeHead(404).end();
+      return true;
+    });
+    const folder = checkout(server.url('/gone'));
+    const { code, stderr } = await setup(folder);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/could not fetch tiny:\n {2}- .*\/gone: the server answered 404/);
+    expect(readdirSync(join(folder, 'home/models/tiny'))).toEqual([]);
+  });
+
+  it('a home that cannot be made is a message, not a stack', async () => {
+    const folder = checkout('http://127.0.0.1:1/none');
+    writeFileSync(join(folder, 'home'), 'a file');
+    const { code, stderr } = await setup(folder);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/ENOTDIR|EEXIST/);
+    expect(stderr).not.toMatch(/ {4}at /);
+  });
+
+  it('names what is missing before it starts anything', async () => {
+    const folder = checkout('http://127.0.0.1:1/none');
+    write(join(folder, 'native/engine/graph.cpp'), 'changed');
+    const started = startNode(['tools/setup.mjs', '--home', join(folder, 'home')], { cwd: folder, env: { PATH: scratch(), CXX: '' } });
+    const { code, stderr } = await started.end;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Something is missing:[^]*compiler[^]*CMake[^]*pip[^]*Install it with:/);
+    expect(existsSync(join(folder, 'home'))).toBe(false);
+  });
+});
