@@ -40,7 +40,8 @@ void decode_q4_0(const std::byte* in, std::int64_t blocks, float* out) {
   }
 }
 
-// f16 d, f16 m, 16 bytes of nibbles as in q4_0; d * q + m, rounded after the product (no fused multiply-add).
+// f16 d, f16 m, 16 bytes of nibbles as in q4_0; d * q + m. The product of an 11-bit d and a
+// 4-bit q is exact in f32, so a fused multiply-add gives the same bits.
 void decode_q4_1(const std::byte* in, std::int64_t blocks, float* out) {
   for (std::int64_t b = 0; b < blocks; ++b, in += 20, out += 32) {
     const float d = f16_to_f32(load_u16(in));
