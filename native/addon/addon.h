@@ -1,0 +1,26 @@
+// Addon: what belongs to one JavaScript environment (main thread or worker). Nothing here is global.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "addon/convert.h"
+#include "addon/session.h"
+
+namespace namesake::addon {
+
+struct Addon {
+  Napi::FunctionReference model, trainer, generator, adapter;  ///< constructors; none is exported
+  std::vector<std::weak_ptr<Session>> sessions;                ///< to end their jobs when the environment goes away
+
+  /// Of the calling environment.
+  static Addon& of(Napi::Env env) { return *env.GetInstanceData<Addon>(); }
+
+  /// A session that the environment's end cancels and closes.
+  std::shared_ptr<Session> make_session();
+
+  /// The environment goes away: running jobs end soon, idle sessions free their memory.
+  void end();
+};
+
+}  // namespace namesake::addon

@@ -1,0 +1,131 @@
+#include "addon/trainer_object.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "addon/adapter_object.h"
+#include "addon/addon.h"
+#include "addon/async_task.h"
+
+namespace namesake::addon {
+namespace {
+
+struct Options {
+  std::int64_t rank = 0;
+  float alpha = 0;
+  std::uint64_t seed = 0;
+  std::string init_adapter;  // empty: a fresh adapter
+  TrainerOptions trainer;
+};
+
+Status read_schedule(const std::string& name, Schedule& schedule) {
+  if (name == "linear") {
+    schedule = Schedule::linear;
+  } else if (name == "cosine") {
+    schedule = Schedule::cosine;
+  } else if (name == "constant") {
+    schedule = Schedule::constant;
+  } else {
+    return Status::error(Code::internal, "unknown schedule " + name);
+  }
+  return {};
+}
+
+Status read_options(const Napi::Value& value, Options& options) {
+  Fields fields(value, "options");
+  options.rank = fields.integer("rank");
+  options.alpha = static_cast<float>(fields.number("alpha"));
+  options.seed = static_cast<std::uint64_t>(fields.integer("seed"));
+  if (!fields.is_null("init_adapter")) options.init_adapter = fields.text("init_adapter");
+  options.trainer.lr = static_cast<float>(fields.number("lr"));
+  options.trainer.beta1 = static_cast<float>(fields.number("beta1"));
+  options.trainer.beta2 = static_cast<float>(fields.number("beta2"));
+  options.trainer.eps = static_cast<float>(fields.number("eps"));
+  options.trainer.weight_decay = static_cast<float>(fields.number("weight_decay"));
+  options.trainer.clip = static_cast<float>(fields.number("clip"));
+  options.trainer.warmup_steps = fields.integer("warmup_steps");
+  options.trainer.steps = fields.integer("steps");
+  const std::string schedule = fields.text("schedule");
+  NAMESAKE_TRY(fields.status());
+  return read_schedule(schedule, options.trainer.schedule);
+}
+
+Result<std::shared_ptr<Training>> make_training(const std::shared_ptr<Model>& model, const Options& options) {
+  auto adapter = options.init_adapter.empty()
+                     ? Adapter::create(*model, options.rank, options.alpha, options.seed, true)
+                     : Adapter::load(*model, options.init_adapter, true);
+  if (!adapter.ok()) return adapter.status();
+  auto trainer = Trainer::create(model, adapter.value(), options.trainer);
+  if (!trainer.ok()) return trainer.status();
+  return std::make_shared<Training>(Training{adapter.take(), trainer.take()});
+}
+
+}  // namespace
+
+Napi::Function TrainerObject::define(Napi::Env env) {
+  return DefineClass(env, kName,
+                     {InstanceMethod<&TrainerObject::step>("step"), InstanceMethod<&TrainerObject::save>("save"),
+                      InstanceMethod<&TrainerObject::load>("load"), close_method()});
+}
+
+Napi::Value TrainerObject::create(Napi::Env env, std::shared_ptr<Session> session, const Napi::Value& value) {
+  Options options;
+  if (Status status = session->ready(); !status.ok()) return rejected(env, status);
+  if (Status status = read_options(value, options); !status.ok()) return rejected(env, status);
+  auto work = [model = session->shared_model(), options]() { return make_training(model, options); };
+  auto finish = [session](Napi::Env env, std::shared_ptr<Training>& training) -> Napi::Value {
+    Napi::Object object = Handle::make(env, Addon::of(env).trainer, session, training);
+    object.Set("adapter", AdapterObject::make(env, session, training->adapter));
+    return object;
+  };
+  return AsyncTask<std::shared_ptr<Training>>::run(env, session, work, finish);
+}
+
+/// step(batches): one optimizer step over the micro-batches.
+Napi::Value TrainerObject::step(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::vector<Batch> batches;
+  if (Status status = ready(); !status.ok()) return rejected(env, status);
+  if (Status status = read_list(info[0], "batches", batches, read_batch); !status.ok()) return rejected(env, status);
+  auto work = [training = native(), flag = session()->cancel_flag(), batches = std::move(batches)]() {
+    training->trainer->set_cancel(flag);
+    auto result = training->trainer->step(batches);
+    training->trainer->set_cancel(nullptr);
+    return result;
+  };
+  auto finish = [](Napi::Env env, StepResult& step) -> Napi::Value { return to_js(env, step); };
+  return AsyncTask<StepResult>::run(env, session(), std::move(work), finish);
+}
+
+/// save(folder, base_model): writes a checkpoint.
+Napi::Value TrainerObject::save(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::string folder, base_model;
+  if (Status status = ready(); !status.ok()) return rejected(env, status);
+  if (Status status = read_text(info[0], "folder", folder); !status.ok()) return rejected(env, status);
+  if (Status status = read_text(info[1], "base_model", base_model); !status.ok()) return rejected(env, status);
+  auto work = [training = native(), folder, base_model]() -> Result<Nothing> {
+    NAMESAKE_TRY(training->trainer->save_checkpoint(folder, base_model));
+    return Nothing{};
+  };
+  return AsyncTask<Nothing>::run(env, session(), work, finish_nothing);
+}
+
+/// load(folder): goes on from a checkpoint.
+Napi::Value TrainerObject::load(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::string folder;
+  if (Status status = ready(); !status.ok()) return rejected(env, status);
+  if (Status status = read_text(info[0], "folder", folder); !status.ok()) return rejected(env, status);
+  auto work = [training = native(), folder]() -> Result<std::int64_t> {
+    NAMESAKE_TRY(training->trainer->load_checkpoint(folder));
+    return training->trainer->step_count();
+  };
+  auto finish = [](Napi::Env env, std::int64_t& steps) -> Napi::Value {
+    return Napi::Number::New(env, static_cast<double>(steps));
+  };
+  return AsyncTask<std::int64_t>::run(env, session(), work, finish);
+}
+
+}  // namespace namesake::addon
