@@ -11,6 +11,7 @@ namespace namesake {
 
 namespace {
 constexpr std::int64_t kMaxRank = 1024;
+constexpr std::uint64_t kInitStream = std::uint64_t{1} << 32;  // + trainable index: apart from the streams of sampling
 constexpr std::size_t kAlignFloats = 16;  // a cache line
 
 std::size_t padded(const Trainable& t) {
@@ -53,8 +54,27 @@ Result<std::shared_ptr<LoraAdapter>> LoraAdapter::allocate(const Model& model, s
   return adapter;
 }
 
+Status LoraAdapter::init_a(std::size_t index, std::uint64_t seed) {
+  const Trainable& t = trainables_[index];
+  // Kaiming-uniform with a = sqrt 5: bound = sqrt(6 / ((1 + a²) fan_in)) = 1 / sqrt(fan_in).
+  const float bound = static_cast<float>(1.0 / std::sqrt(static_cast<double>(t.cols)));
+  std::vector<float> values(static_cast<std::size_t>(t.rows * t.cols));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = (2 * philox_uniform(seed, kInitStream + index, i) - 1) * bound;
+  }
+  return set_values(index, values);
+}
+
 Status LoraAdapter::set_values(std::size_t index, std::span<const float> values) {
   return backend_->upload(trainables_[index].value, values.data(), values.size_bytes());
+}
+
+Result<std::shared_ptr<Adapter>> Adapter::create(const Model& model, std::int64_t rank, float alpha, std::uint64_t seed,
+                                                 bool trainable) {
+  const Result<std::shared_ptr<LoraAdapter>> adapter = LoraAdapter::allocate(model, rank, alpha, trainable);
+  if (!adapter.ok()) return adapter.status();
+  for (std::size_t i = 0; i < adapter.value()->trainables().size(); i += 2) NAMESAKE_TRY(adapter.value()->init_a(i, seed));
+  return std::shared_ptr<Adapter>(adapter.value());
 }
 
 LoraView LoraAdapter::view(std::int64_t layer, Linear linear) const {

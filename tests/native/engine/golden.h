@@ -1,0 +1,82 @@
+// What the engine tests share: tiny models on every backend, golden results of torch and peft, comparisons, own folders.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "doctest/doctest.h"
+#include "namesake/model.h"
+#include "namesake/trainer.h"
+
+namespace namesake::test {
+
+/// The two tiny models of tests/fixtures.
+inline const std::vector<std::string> kTinyModels = {"tiny-llama", "tiny-llama-tied"};
+
+std::string fixture(const std::string& name);   ///< absolute path under tests/fixtures
+
+/// A value that must be there; the test fails with the Status otherwise.
+template <class T>
+T must(Result<T> result) {
+  REQUIRE_MESSAGE(result.ok(), code_name(result.status().code), ": ", result.status().message);
+  return result.take();
+}
+inline void must(const Status& status) { REQUIRE_MESSAGE(status.ok(), code_name(status.code), ": ", status.message); }
+
+/// Runs `run` on the reference and on the cpu backend of each isa of this machine (2 threads); a missing one is printed by name.
+/// BACKEND=reference|scalar|avx2|avx512 keeps one.
+void on_each_backend(const std::function<void(std::shared_ptr<Backend>)>& run);
+
+/// The isas of the cpu backend that this machine has.
+const std::vector<std::string>& cpu_isas();
+
+std::shared_ptr<Model> open_model(const std::string& name, std::shared_ptr<Backend> backend,
+                                  Precision precision = Precision::as_stored);
+std::shared_ptr<Adapter> golden_adapter(const std::string& name, const Model& model, bool trainable = true);
+
+/// A batch in a recipe's own form: rows x T, padded on the right.
+struct PaddedBatch {
+  std::vector<std::vector<std::int32_t>> ids, labels, mask;
+};
+
+/// tests/fixtures/golden/NAME.
+struct Golden {
+  std::map<std::string, std::vector<float>> tensors;   ///< f32 tensors of golden.safetensors, i32 ones converted
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+  PaddedBatch batch;                                   ///< of the single-batch results
+  std::vector<std::vector<std::int32_t>> kl_mask;
+  std::vector<PaddedBatch> batches;                    ///< of the ten steps
+};
+Golden read_golden(const std::string& name);
+
+/// Rows of a padded batch packed without their padding; every label has weight 1 / count.
+Batch pack(const PaddedBatch& padded);
+/// Only row `row`, with the weights that it has in the whole batch.
+Batch pack_row(const PaddedBatch& padded, std::size_t row);
+
+double relative_l2(const std::vector<float>& actual, const std::vector<float>& expected);
+double cosine(const std::vector<float>& a, const std::vector<float>& b);
+
+/// Values of every trainable, and of its moments, downloaded.
+std::vector<std::vector<float>> state_of(Adapter& adapter);
+
+/// A folder for one test, removed at its end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  std::string path(const std::string& name) const { return root_ + "/" + name; }
+
+ private:
+  std::string root_;
+};
+
+std::string read_text(const std::string& path);
+void write_text(const std::string& path, const std::string& text);
+
+}  // namespace namesake::test

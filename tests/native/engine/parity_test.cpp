@@ -1,0 +1,141 @@
+// Numerics against torch and peft: tests/fixtures/README.md says what the golden tensors are.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/golden.h"
+
+namespace namesake::test {
+
+namespace {
+
+/// Logits of every row of the golden batch, padded positions left out on both sides.
+void check_logits(Model& model, const Adapter* adapter, const Golden& golden, const char* key) {
+  const std::vector<float>& expected = golden.tensors.at(key);
+  const std::size_t T = golden.batch.ids[0].size(), V = static_cast<std::size_t>(model.config().vocab);
+  std::vector<float> ours, theirs;
+  for (std::size_t row = 0; row < golden.batch.ids.size(); ++row) {
+    const Batch alone = pack_row(golden.batch, row);
+    const std::vector<float> values = must(logits(model, adapter, alone.ids));
+    ours.insert(ours.end(), values.begin(), values.end());
+    const auto from = expected.begin() + static_cast<std::ptrdiff_t>(row * T * V);
+    theirs.insert(theirs.end(), from, from + static_cast<std::ptrdiff_t>(values.size()));
+  }
+  CAPTURE(key);
+  CHECK(relative_l2(ours, theirs) <= 1e-5);  // measured 7e-7 (reference), 8e-7 (cpu)
+}
+
+void check_gradients(Model& model, Adapter& adapter, const Golden& golden, const Batch& batch, const std::string& prefix) {
+  const Gradients ours = must(gradients(model, adapter, std::vector<Batch>{batch}));
+  const double loss = golden.tensors.at(prefix == "grad." ? "loss" : "kl")[0];
+  CHECK(std::fabs(ours.result.loss - loss) <= 1e-5 * loss);  // measured 3e-7
+  REQUIRE(ours.tensors.size() == static_cast<std::size_t>(model.config().layers) * 14);
+  for (const auto& [name, values] : ours.tensors) {
+    CAPTURE(name);
+    const std::vector<float>& expected = golden.tensors.at(prefix + name);
+    CHECK(relative_l2(values, expected) <= 1e-4);  // measured 5e-6
+    CHECK(cosine(values, expected) > 0.9999);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("logits and every LoRA gradient are those of torch and peft") {
+  for (const std::string& name : kTinyModels) {
+    const Golden golden = read_golden(name);
+    on_each_backend([&](std::shared_ptr<Backend> backend) {
+      CAPTURE(name);
+      for (Precision precision : {Precision::as_stored, Precision::f32}) {
+        const auto model = open_model(name, backend, precision);
+        const auto adapter = golden_adapter(name, *model);
+        check_logits(*model, nullptr, golden, "logits_base");
+        check_logits(*model, adapter.get(), golden, "logits");
+        check_gradients(*model, *adapter, golden, pack(golden.batch), "grad.");
+      }
+    });
+  }
+}
+
+TEST_CASE("KL(base || tuned) and its gradients are those of torch and peft") {
+  for (const std::string& name : kTinyModels) {
+    const Golden golden = read_golden(name);
+    on_each_backend([&](std::shared_ptr<Backend> backend) {
+      CAPTURE(name);
+      const auto model = open_model(name, backend);
+      const auto adapter = golden_adapter(name, *model);
+      Batch batch = pack(golden.batch);
+      std::fill(batch.ce_weights.begin(), batch.ce_weights.end(), 0.0f);
+      std::size_t count = 0;
+      for (const auto& row : golden.kl_mask) count += static_cast<std::size_t>(std::count(row.begin(), row.end(), 1));
+      batch.kl_weights.assign(batch.ids.size(), 0);
+      for (std::size_t row = 0; row < golden.kl_mask.size(); ++row) {
+        for (std::size_t t = 0; t < golden.kl_mask[row].size(); ++t) {
+          // The mask marks the position that predicts; the weight stands at the token that is predicted.
+          if (golden.kl_mask[row][t]) {
+            batch.kl_weights[static_cast<std::size_t>(batch.cu_seqlens[row]) + t + 1] = 1.0f / static_cast<float>(count);
+          }
+        }
+      }
+      check_gradients(*model, *adapter, golden, batch, "grad_kl.");
+    });
+  }
+}
+
+TEST_CASE("ten AdamW steps follow torch: losses, norms before clipping, learning rates") {
+  for (const std::string& name : kTinyModels) {
+    const Golden golden = read_golden(name);
+    on_each_backend([&](std::shared_ptr<Backend> backend) {
+      CAPTURE(name);
+      const auto model = open_model(name, backend);
+      TrainerOptions options;
+      options.lr = 1e-2f;
+      options.weight_decay = 0.01f;
+      options.warmup_steps = 2;
+      options.steps = 10;
+      const auto trainer = must(Trainer::create(model, golden_adapter(name, *model), options));
+      for (std::size_t s = 0; s < golden.batches.size(); ++s) {
+        CAPTURE(s);
+        const StepResult result = must(trainer->step(std::vector<Batch>{pack(golden.batches[s])}));
+        CHECK(result.step == static_cast<std::int64_t>(s) + 1);
+        CHECK(std::fabs(result.loss - golden.tensors.at("losses")[s]) <= 1e-4);  // measured 4e-6
+        CHECK(result.grad_norm == doctest::Approx(golden.tensors.at("grad_norms")[s]).epsilon(1e-3));  // measured 2e-5
+        CHECK(result.lr == doctest::Approx(golden.tensors.at("lrs")[s]).epsilon(1e-6));
+        CHECK(result.kl == 0);
+      }
+    });
+  }
+}
+
+TEST_CASE("micro-batches add up to the step that one batch makes") {
+  for (const std::string& name : kTinyModels) {
+    const Golden golden = read_golden(name);
+    on_each_backend([&](std::shared_ptr<Backend> backend) {
+      const auto model = open_model(name, backend);
+      const auto adapter = golden_adapter(name, *model);
+      const Gradients whole = must(gradients(*model, *adapter, std::vector<Batch>{pack(golden.batch)}));
+      std::vector<Batch> rows;
+      for (std::size_t row = 0; row < golden.batch.ids.size(); ++row) rows.push_back(pack_row(golden.batch, row));
+      const Gradients parts = must(gradients(*model, *adapter, rows));
+      CHECK(parts.result.tokens == whole.result.tokens);
+      CHECK(parts.result.loss == doctest::Approx(whole.result.loss).epsilon(1e-12));
+      for (std::size_t i = 0; i < whole.tensors.size(); ++i) {
+        CAPTURE(whole.tensors[i].first);
+        CHECK(relative_l2(parts.tensors[i].second, whole.tensors[i].second) <= 1e-5);  // measured 3e-7
+      }
+    });
+  }
+}
+
+TEST_CASE("bf16 weights change logits by their rounding and no more") {
+  for (const std::string& name : kTinyModels) {
+    const Golden golden = read_golden(name);
+    on_each_backend([&](std::shared_ptr<Backend> backend) {
+      const auto exact = open_model(name, backend, Precision::f32), rounded = open_model(name, backend, Precision::bf16);
+      const std::vector<std::int32_t>& ids = golden.batch.ids[0];
+      const double error = relative_l2(must(logits(*rounded, nullptr, ids)), must(logits(*exact, nullptr, ids)));
+      CHECK(error > 0);
+      CHECK(error <= 1e-2);  // measured 3e-3: bf16 keeps 8 bits
+    });
+  }
+}
+
+}  // namespace namesake::test
