@@ -1,0 +1,210 @@
+// Model::open: what it reads, and everything that it refuses.
+#include <cmath>
+#include <map>
+
+#include "engine/golden.h"
+#include "formats/gguf_builder.h"
+
+namespace namesake::test {
+
+namespace {
+
+using Type = GgufBuilder::Type;
+
+/// A whole llama file of one layer, from parts that a test may change.
+struct TinyFile {
+  std::string architecture = "llama";
+  std::map<std::string, std::uint64_t> sizes = {
+      {"llama.block_count", 1},          {"llama.context_length", 16},        {"llama.embedding_length", 8},
+      {"llama.feed_forward_length", 12}, {"llama.attention.head_count", 2},   {"llama.attention.head_count_kv", 1},
+      {"llama.vocab_size", 6},           {"llama.rope.dimension_count", 4}};
+  std::map<std::string, float> numbers = {{"llama.attention.layer_norm_rms_epsilon", 1e-5f}, {"llama.rope.freq_base", 1e4f}};
+  std::map<std::string, std::string> texts;
+  std::map<std::string, std::vector<std::uint64_t>> tensors = {
+      {"token_embd.weight", {8, 6}},        {"output.weight", {8, 6}},          {"output_norm.weight", {8}},
+      {"blk.0.attn_norm.weight", {8}},      {"blk.0.attn_q.weight", {8, 8}},    {"blk.0.attn_k.weight", {8, 4}},
+      {"blk.0.attn_v.weight", {8, 4}},      {"blk.0.attn_output.weight", {8, 8}}, {"blk.0.ffn_norm.weight", {8}},
+      {"blk.0.ffn_gate.weight", {8, 12}},   {"blk.0.ffn_up.weight", {8, 12}},   {"blk.0.ffn_down.weight", {12, 8}}};
+
+  Result<std::shared_ptr<Model>> open() const {
+    GgufBuilder builder;
+    if (!architecture.empty()) builder.text("general.architecture", architecture);
+    for (const auto& [key, value] : sizes) builder.pair(key, Type::u64, value);
+    for (const auto& [key, value] : numbers) builder.pair(key, Type::f32, value);
+    for (const auto& [key, value] : texts) builder.text(key, value);
+    std::uint64_t offset = 0;
+    for (const auto& [name, dims] : tensors) {
+      builder.tensor(name, dims, 0, offset);
+      std::uint64_t bytes = 4;
+      for (std::uint64_t dim : dims) bytes *= dim;
+      offset += (bytes + 31) / 32 * 32;
+    }
+    const std::vector<std::byte> file = builder.build(offset);
+    TemporaryFolder folder;
+    write_text(folder.path("model.gguf"), std::string(reinterpret_cast<const char*>(file.data()), file.size()));
+    return Model::open(folder.path("model.gguf"), Precision::as_stored, make_reference_backend());
+  }
+};
+
+Code after(const std::function<void(TinyFile&)>& change) {
+  TinyFile file;
+  change(file);
+  const auto model = file.open();
+  INFO(model.status().message);
+  CHECK((model.ok() || !model.status().message.empty()));
+  return model.status().code;
+}
+
+}  // namespace
+
+TEST_CASE("the tiny models' config, head and rope are those of their files") {
+  const auto gqa = open_model("tiny-llama", make_reference_backend()), tied = open_model("tiny-llama-tied", make_reference_backend());
+  const Config& c = gqa->config();
+  CHECK(c.architecture == "llama");
+  CHECK(c.hidden == 64);
+  CHECK(c.layers == 2);
+  CHECK(c.heads == 4);
+  CHECK(c.kv_heads == 2);
+  CHECK(c.head_dim == 16);
+  CHECK(c.ffn == 96);
+  CHECK(c.vocab == 323);
+  CHECK(c.context == 512);
+  CHECK(c.rope_theta == 100000);
+  CHECK(c.rms_eps == 1e-5f);
+  CHECK(c.rope_adjacent);
+  CHECK_FALSE(c.tied);
+  CHECK(gqa->weights().head.data != gqa->weights().embedding.data);
+  CHECK(gqa->weights().embedding.type == BlockType::q8_0);
+  CHECK(tied->config().tied);
+  CHECK(tied->weights().head.data == tied->weights().embedding.data);
+
+  const RopeTable& rope = gqa->rope();
+  CHECK(rope.positions == 512);
+  CHECK(rope.adjacent);
+  CHECK(rope.cos[0] == 1);
+  CHECK(rope.sin[0] == 0);
+  // Position 300, pair 1 of 8: angle 300 * 100000^(-1/8).
+  CHECK(double(rope.cos[300 * 8 + 1]) == doctest::Approx(std::cos(300 * std::pow(1e5, -1.0 / 8))).epsilon(1e-4));
+  CHECK(double(rope.sin[300 * 8 + 1]) == doctest::Approx(std::sin(300 * std::pow(1e5, -1.0 / 8))).epsilon(1e-4));
+}
+
+TEST_CASE("precision decides what is converted") {
+  const auto types = [](Precision precision) {
+    const auto model = open_model("tiny-llama", make_reference_backend(), precision);
+    const Weights& w = model->weights();
+    return std::vector<BlockType>{w.embedding.type, w.head.type, w.layers[0].q.type, w.layers[1].down.type};
+  };
+  using enum BlockType;
+  CHECK(types(Precision::as_stored) == std::vector{q8_0, q4_1, q4_0, q4_1});
+  CHECK(types(Precision::f32) == std::vector{f32, f32, f32, f32});
+  CHECK(types(Precision::bf16) == std::vector{q8_0, q4_1, bf16, bf16});
+}
+
+TEST_CASE("a whole file opens; optional keys may be absent") {
+  CHECK(after([](TinyFile&) {}) == Code::ok);
+  CHECK(after([](TinyFile& f) {
+          for (const char* key : {"llama.vocab_size", "llama.rope.dimension_count"}) f.sizes.erase(key);
+          f.numbers.erase("llama.rope.freq_base");
+          f.tensors.erase("output.weight");
+        }) == Code::ok);
+  // Without head_count_kv every head has its own key and value.
+  CHECK(after([](TinyFile& f) {
+          f.sizes.erase("llama.attention.head_count_kv");
+          f.tensors["blk.0.attn_k.weight"] = f.tensors["blk.0.attn_v.weight"] = {8, 8};
+        }) == Code::ok);
+  CHECK(after([](TinyFile& f) { f.texts["llama.rope.scaling.type"] = "none"; }) == Code::ok);
+  // key_length sets the head size apart from hidden / heads.
+  CHECK(after([](TinyFile& f) {
+          f.sizes["llama.attention.key_length"] = f.sizes["llama.attention.value_length"] = f.sizes["llama.rope.dimension_count"] = 6;
+          f.tensors["blk.0.attn_q.weight"] = {8, 12};
+          f.tensors["blk.0.attn_output.weight"] = {12, 8};
+          f.tensors["blk.0.attn_k.weight"] = f.tensors["blk.0.attn_v.weight"] = {8, 6};
+        }) == Code::ok);
+}
+
+TEST_CASE("sizes that are missing, zero, huge or at odds are model.invalid") {
+  for (const char* key : {"llama.block_count", "llama.context_length", "llama.embedding_length", "llama.feed_forward_length",
+                          "llama.attention.head_count"}) {
+    CAPTURE(key);
+    CHECK(after([&](TinyFile& f) { f.sizes.erase(key); }) == Code::model_invalid);
+  }
+  for (const auto& [key, value] : TinyFile{}.sizes) {
+    CAPTURE(key);
+    const std::string name = key;
+    CHECK(after([&](TinyFile& f) { f.sizes[name] = 0; }) == Code::model_invalid);
+    CHECK(after([&](TinyFile& f) { f.sizes[name] = std::uint64_t{1} << 40; }) == Code::model_invalid);
+    CHECK(after([&](TinyFile& f) { f.sizes[name] = ~std::uint64_t{0}; }) == Code::model_invalid);
+    CHECK(after([&](TinyFile& f) {
+            f.sizes.erase(name);
+            f.texts[name] = "8";
+          }) == Code::model_invalid);
+  }
+  CHECK(after([](TinyFile& f) { f.sizes["llama.attention.head_count_kv"] = 4; }) == Code::model_invalid);   // 2 % 4
+  CHECK(after([](TinyFile& f) { f.sizes["llama.attention.head_count"] = 3; }) == Code::model_invalid);      // 8 % 3
+  CHECK(after([](TinyFile& f) { f.sizes["llama.attention.head_count"] = 8; }) == Code::model_invalid);      // head size 1
+  CHECK(after([](TinyFile& f) { f.sizes["llama.attention.key_length"] = 3; }) == Code::model_invalid);      // odd
+  CHECK(after([](TinyFile& f) { f.sizes["llama.vocab_size"] = 7; }) == Code::model_invalid);
+  CHECK(after([](TinyFile& f) {
+          f.sizes["llama.embedding_length"] = 16;
+          f.sizes.erase("llama.rope.dimension_count");
+        }) == Code::model_invalid);
+  CHECK(after([](TinyFile& f) { f.sizes["llama.feed_forward_length"] = 16; }) == Code::model_invalid);
+  CHECK(after([](TinyFile& f) { f.architecture = ""; }) == Code::model_invalid);
+}
+
+TEST_CASE("norm epsilon and rope base out of range are model.invalid") {
+  CHECK(after([](TinyFile& f) { f.numbers.erase("llama.attention.layer_norm_rms_epsilon"); }) == Code::model_invalid);
+  for (const char* key : {"llama.attention.layer_norm_rms_epsilon", "llama.rope.freq_base"}) {
+    for (float value : {0.0f, -1.0f, std::nanf(""), INFINITY, 1e30f}) {
+      CAPTURE(key);
+      CAPTURE(value);
+      CHECK(after([&](TinyFile& f) { f.numbers[key] = value; }) == Code::model_invalid);
+    }
+  }
+}
+
+TEST_CASE("every tensor is asked for by name, and must have the config's shape") {
+  for (const auto& [key, dims] : TinyFile{}.tensors) {
+    CAPTURE(key);
+    const std::string name = key;
+    if (name != "output.weight") {  // absent: the head is tied
+      TinyFile file;
+      file.tensors.erase(name);
+      const auto model = file.open();
+      CHECK(model.status().code == Code::model_missing_tensor);
+      CHECK(model.status().message.find(name) != std::string::npos);
+    }
+    CHECK(after([&](TinyFile& f) { f.tensors[name][0] += 1; }) == Code::model_invalid);
+    CHECK(after([&](TinyFile& f) { f.tensors[name].push_back(2); }) == Code::model_invalid);
+    if (dims.size() == 2) CHECK(after([&](TinyFile& f) { f.tensors[name][1] += 1; }) == Code::model_invalid);
+  }
+}
+
+TEST_CASE("what the graph does not compute is model.unknown_architecture, never ignored") {
+  CHECK(after([](TinyFile& f) { f.architecture = "qwen2"; }) == Code::model_unknown_architecture);
+  for (const char* type : {"linear", "yarn", "longrope"}) {
+    CHECK(after([&](TinyFile& f) { f.texts["llama.rope.scaling.type"] = type; }) == Code::model_unknown_architecture);
+  }
+  CHECK(after([](TinyFile& f) { f.numbers["llama.rope.scaling.factor"] = 4; }) == Code::model_unknown_architecture);
+  CHECK(after([](TinyFile& f) { f.numbers["llama.rope.scale_linear"] = 2; }) == Code::model_unknown_architecture);
+  CHECK(after([](TinyFile& f) { f.sizes["llama.expert_count"] = 8; }) == Code::model_unknown_architecture);
+  CHECK(after([](TinyFile& f) { f.sizes["llama.attention.sliding_window"] = 8; }) == Code::model_unknown_architecture);
+  CHECK(after([](TinyFile& f) { f.numbers["llama.logit_scale"] = 2; }) == Code::model_unknown_architecture);
+  CHECK(after([](TinyFile& f) { f.sizes["llama.attention.value_length"] = 2; }) == Code::model_unknown_architecture);
+  CHECK(after([](TinyFile& f) { f.sizes["llama.rope.dimension_count"] = 2; }) == Code::model_unknown_architecture);
+  for (const char* name : {"blk.0.attn_q.bias", "blk.0.attn_q_norm.weight", "rope_freqs.weight", "blk.1.attn_norm.weight", "x"}) {
+    CAPTURE(name);
+    TinyFile file;
+    file.tensors[name] = {8};
+    const auto model = file.open();
+    CHECK(model.status().code == Code::model_unknown_architecture);
+    CHECK(model.status().message.find(name) != std::string::npos);
+  }
+}
+
+TEST_CASE("a file that is not there or not GGUF keeps the reader's code") {
+  CHECK(Model::open(fixture("none.gguf"), Precision::f32, make_reference_backend()).status().code == Code::model_unreadable);
+  CHECK(Model::open(fixture("README.md"), Precision::f32, make_reference_backend()).status().code == Code::model_unknown_format);
+}
+
+}  // namespace namesake::test
