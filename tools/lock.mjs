@@ -94,6 +94,21 @@ function sweep(path) {
 }
 
 /**
+ * Takes the lock folder `path` if nobody living holds it.
+ * @param {string} path
+ * @returns {(() => void) | null} gives the lock back; null when another process holds it
+ */
+export function tryLock(path) {
+  mkdirSync(dirname(path), { recursive: true });
+  while (!take(path)) {
+    if (!isStale(path)) return null;
+    remove(path);
+  }
+  sweep(path);
+  return () => remove(path);
+}
+
+/**
  * Runs `body` while this process alone holds the lock folder `path`; waits for a living owner, takes over from a dead
  * one. `onWait` is called once if there is someone to wait for.
  * @template T
@@ -103,21 +118,15 @@ function sweep(path) {
  * @returns {Promise<T>}
  */
 export async function withLock(path, onWait, body) {
-  mkdirSync(dirname(path), { recursive: true });
-  let told = false;
-  while (!take(path)) {
-    if (isStale(path)) {
-      remove(path);
-      continue;
-    }
-    if (!told) onWait();
-    told = true;
+  let release = tryLock(path);
+  if (release === null) onWait();
+  while (release === null) {
     await sleep(100);
+    release = tryLock(path);
   }
   try {
-    sweep(path);
     return await body();
   } finally {
-    remove(path);
+    release();
   }
 }
