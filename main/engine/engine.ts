@@ -1,0 +1,298 @@
+// Engine: what the host answers, on top of the addon and the pipeline's tokenizer and chat template. One model, at most one
+// trainer, and the adapter that answers are given with.
+import { isAbsolute } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import type { Answer } from '../../shared/chat.ts';
+import type {
+  AdapterChoice,
+  AnswerRequest,
+  EngineBatch,
+  EngineEvents,
+  EngineStep,
+  GenerateTimes,
+  OpenOptions,
+  ScoreResult,
+  TrainerOptions,
+} from '../../shared/engine.ts';
+import { isErrorCode, NamesakeError } from '../../shared/errors.ts';
+import type { ModelInfo } from '../../shared/model.ts';
+import type { Message, TokenizedRow } from '../../shared/row.ts';
+import { createChatTemplate, type ChatTemplate } from '../pipeline/chat-template.ts';
+import { createTokenizer, type Tokenizer } from '../pipeline/tokenizer.ts';
+import type { Adapter, Model, NativeAddon, NativeAnswer, NativeError, Trainer } from './native.d.ts';
+import type { EngineAbout, HostApi } from './protocol.ts';
+import { slotsFor } from './slots.ts';
+
+/** How long tokenising may keep the host from hearing a cancel. */
+const SLICE_MS = 50;
+
+const unanswered: NativeAnswer = { tokens: new Int32Array(), reason: 'cancelled' };
+const noTime: GenerateTimes = { prompt_tokens: 0, tokens: 0, prefill_seconds: 0, decode_seconds: 0 };
+
+interface Opened {
+  model: Model;
+  info: ModelInfo;
+  tokenizer: Tokenizer;
+  template: ChatTemplate;
+}
+
+interface Training {
+  trainer: Trainer;
+  baseModel: string;
+}
+
+export class Engine implements HostApi {
+  readonly #load: () => { addon: NativeAddon; path: string };
+  readonly #events: EngineEvents;
+  #opened: Opened | null = null;
+  #training: Training | null = null;
+  /** null = the base model. The trainer's adapter, or one that was loaded from a folder. */
+  #adapter: Adapter | null = null;
+  /** The job that runs: every call that takes the model's time. */
+  #job: { name: string; done: Promise<unknown>; cancelled: boolean } | null = null;
+
+  /** `load` gives the addon and is called when it is first needed; it throws engine.missing or engine.incompatible. */
+  constructor(load: () => { addon: NativeAddon; path: string }, events: EngineEvents) {
+    this.#load = load;
+    this.#events = events;
+  }
+
+  async about(): Promise<EngineAbout> {
+    const { addon, path } = this.#load();
+    return { addon: path, isa: addon.isa() };
+  }
+
+  open(options: OpenOptions): Promise<ModelInfo> {
+    return this.#run('open', async () => {
+      if (!isAbsolute(options.path)) throw new NamesakeError('internal', `${options.path} is not an absolute path`);
+      const { addon } = this.#load();
+      this.#free();
+      // A level that the environment forces holds wherever no other was asked for.
+      const isa = options.isa === 'auto' ? process.env['NAMESAKE_ISA'] || 'auto' : options.isa;
+      const { precision, device, threads } = options;
+      const { model, info, tokenizer: source } = await addon
+        .openModel(options.path, { precision, device, isa, threads })
+        .catch((error: unknown) => {
+          throw withParams(error, { device });
+        });
+      try {
+        const tokenizer = createTokenizer(source);
+        if (tokenizer.size > info.vocab) {
+          throw new NamesakeError('model.tokenizer_invalid', `${tokenizer.size} tokens for ${info.vocab} embeddings`);
+        }
+        this.#opened = { model, info, tokenizer, template: createChatTemplate(source.chat_template, tokenizer) };
+      } catch (error) {
+        model.close();
+        throw error;
+      }
+      return info;
+    });
+  }
+
+  /** Cancels what runs, waits for it, and frees everything. */
+  async close(): Promise<void> {
+    while (this.#job !== null) {
+      await this.cancel();
+      await this.#job.done.catch(() => undefined);
+    }
+    this.#free();
+  }
+
+  tokenize(conversations: Message[][], max_length: number | null): Promise<TokenizedRow[]> {
+    return this.#run('tokenize', async (job) => {
+      const { template } = this.#open();
+      const rows: TokenizedRow[] = [];
+      let pause = performance.now() + SLICE_MS;
+      for (const [index, messages] of conversations.entries()) {
+        const row = template.encodeConversation(messages);
+        if (max_length !== null && row.ids.length > max_length) {
+          const tokens = row.ids.length;
+          throw new NamesakeError('rows.too_long', `row ${index + 1} has ${tokens} tokens, max_length is ${max_length}`, {
+            row: index + 1,
+            index,
+            tokens,
+            max_length,
+          });
+        }
+        rows.push(row);
+        if (performance.now() < pause) continue;
+        await setImmediate();
+        if (job.cancelled) throw new NamesakeError('cancelled', 'tokenising was cancelled');
+        pause = performance.now() + SLICE_MS;
+      }
+      return rows;
+    });
+  }
+
+  async encode(text: string): Promise<number[]> {
+    return this.#open().tokenizer.encodeText(text);
+  }
+
+  async render(messages: Message[], answer: boolean): Promise<string> {
+    return this.#open().template.render(messages, answer);
+  }
+
+  createTrainer(options: TrainerOptions): Promise<{ trainable_parameters: number }> {
+    return this.#run('createTrainer', async () => {
+      const { model } = this.#open();
+      const { betas, clip, base_model, ...rest } = options;
+      // The one before goes first: two at once would need twice the memory.
+      if (this.#training !== null && this.#adapter === this.#training.trainer.adapter) this.#adapter = null;
+      this.#training?.trainer.close();
+      this.#training = null;
+      const trainer = await model.createTrainer({ ...rest, beta1: betas[0], beta2: betas[1], clip: clip ?? 0 });
+      this.#training = { trainer, baseModel: base_model };
+      return { trainable_parameters: trainer.adapter.parameters };
+    });
+  }
+
+  step(micro_batches: EngineBatch[]): Promise<EngineStep> {
+    return this.#run('step', () => this.#trainer().trainer.step(micro_batches));
+  }
+
+  saveCheckpoint(folder: string): Promise<void> {
+    return this.#run('saveCheckpoint', () => {
+      const { trainer, baseModel } = this.#trainer();
+      return trainer.save(folder, baseModel);
+    });
+  }
+
+  loadCheckpoint(folder: string): Promise<void> {
+    return this.#run('loadCheckpoint', async () => {
+      await this.#trainer().trainer.load(folder);
+    });
+  }
+
+  useAdapter(choice: AdapterChoice): Promise<void> {
+    return this.#run('useAdapter', async () => {
+      const { model } = this.#open();
+      const next = await this.#choose(model, choice);
+      if (this.#adapter !== this.#training?.trainer.adapter) this.#adapter?.close();
+      this.#adapter = next;
+    });
+  }
+
+  generate(job: string, requests: AnswerRequest[]): Promise<{ answers: Answer[]; times: GenerateTimes }> {
+    return this.#run('generate', async (running) => {
+      const { model, info, tokenizer, template } = this.#open();
+      const stop = Int32Array.from(template.stopIds);
+      const natives = requests.map(({ messages, max_tokens, sampling, adapter }) => ({
+        prompt: Int32Array.from(template.encodePrompt(messages)),
+        stop,
+        max_tokens,
+        sampling,
+        adapter,
+      }));
+      const texts = requests.map(() => ({ stream: tokenizer.stream(), text: '' }));
+      const tell = (index: number, piece: string): void => {
+        const target = texts[index];
+        if (piece === '' || target === undefined) return;
+        target.text += piece;
+        this.#events.text(job, index, piece);
+      };
+      const generator = await model.createGenerator(slotsFor(natives, info), this.#adapter);
+      try {
+        // A cancel that came while the caches were made would be forgotten by the addon.
+        const { results, times } = running.cancelled
+          ? { results: natives.map(() => unanswered), times: noTime }
+          : await generator.run(natives, (index, token) => tell(index, texts[index]?.stream.push(token) ?? ''));
+        const answers = results.map(({ tokens, reason }, index): Answer => {
+          tell(index, texts[index]?.stream.end() ?? '');
+          return {
+            text: texts[index]?.text ?? '',
+            tokens: tokens.length,
+            prompt_tokens: natives[index]?.prompt.length ?? 0,
+            stop: reason,
+          };
+        });
+        return { answers, times };
+      } finally {
+        generator.close();
+      }
+    });
+  }
+
+  score(batches: EngineBatch[]): Promise<ScoreResult[]> {
+    return this.#run('score', () => this.#open().model.score(batches, this.#adapter));
+  }
+
+  logits(ids: number[]): Promise<Float32Array> {
+    return this.#run('logits', () => {
+      const { model, info } = this.#open();
+      // An id beyond 32 bits would wrap around to another one in the typed array.
+      const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= info.vocab);
+      if (wrong !== undefined) throw new NamesakeError('rows.invalid', `token id ${wrong} of ${info.vocab}`, { row: 1 });
+      return model.logits(Int32Array.from(ids), this.#adapter);
+    });
+  }
+
+  async cancel(): Promise<void> {
+    if (this.#job === null) return;
+    this.#job.cancelled = true;
+    this.#opened?.model.cancel();
+  }
+
+  /** Runs one job; engine.busy while another one does. What fails becomes a NamesakeError. */
+  async #run<T>(name: string, work: (job: { cancelled: boolean }) => T | Promise<T>): Promise<T> {
+    if (this.#job !== null) throw new NamesakeError('engine.busy', `${name} was asked for while ${this.#job.name} runs`);
+    const job = { name, cancelled: false, done: Promise.resolve() as Promise<unknown> };
+    this.#job = job;
+    try {
+      const result = (async () => work(job))();
+      job.done = result;
+      return await result;
+    } catch (error) {
+      throw withParams(error, {});
+    } finally {
+      this.#job = null;
+    }
+  }
+
+  #open(): Opened {
+    if (this.#opened === null) throw new NamesakeError('engine.closed', 'no model is open');
+    return this.#opened;
+  }
+
+  #trainer(): Training {
+    this.#open();
+    if (this.#training === null) throw new NamesakeError('engine.closed', 'no trainer was made');
+    return this.#training;
+  }
+
+  async #choose(model: Model, choice: AdapterChoice): Promise<Adapter | null> {
+    switch (choice.kind) {
+      case 'none':
+        return null;
+      case 'trainer':
+        return this.#trainer().trainer.adapter;
+      case 'folder':
+        return model.loadAdapter(choice.folder);
+    }
+  }
+
+  /** Closing the model frees what was made from it too. */
+  #free(): void {
+    this.#opened?.model.close();
+    this.#opened = null;
+    this.#training = null;
+    this.#adapter = null;
+  }
+}
+
+/** An error of the addon by its code, with the values that its wording needs; any other error as it is. */
+function withParams(error: unknown, params: { device?: string }): unknown {
+  if (!isNativeError(error) || error instanceof NamesakeError || !isErrorCode(error.code)) return error;
+  switch (error.code) {
+    case 'device.unavailable':
+      return new NamesakeError(error.code, error.detail, { device: params.device ?? '?' });
+    case 'rows.invalid':
+      // The engine sees packed batches, not rows: its detail says where.
+      return new NamesakeError(error.code, error.detail, { row: '?' });
+    default:
+      return new NamesakeError(error.code, error.detail);
+  }
+}
+
+function isNativeError(error: unknown): error is NativeError {
+  return error instanceof Error && 'code' in error && 'detail' in error;
+}

@@ -1,0 +1,108 @@
+// The whole native surface (native/addon). Only host.ts gets hold of it; nothing else sees the raw module.
+//
+// Every promise rejects with an Error that carries `code` and `detail` (NativeError). One job at a time runs on a model:
+// another call rejects with engine.busy, any call on something closed with engine.closed. close() is idempotent and
+// throws engine.busy while a job runs.
+import type { Sampling, StopReason } from '../../shared/chat.ts';
+import type { EngineBatch, EngineStep, GenerateTimes, OpenOptions, ScoreResult, TrainerOptions } from '../../shared/engine.ts';
+import type { ModelInfo } from '../../shared/model.ts';
+
+export interface NativeError extends Error {
+  code: string;
+  detail: string;
+}
+
+/** The instruction sets of the CPU backend: what "auto" takes, and why not the others. */
+export interface IsaReport {
+  /** null where not even plain code runs. */
+  auto: string | null;
+  /** Best first. */
+  levels: { isa: string; supported: boolean; reason: string | null }[];
+}
+
+/** The tokenizer keys of a GGUF file, as they stand there. */
+export interface NativeTokenizer {
+  model: string;
+  pre: string;
+  tokens: string[];
+  merges: string[];
+  token_types: number[];
+  bos_id: number | null;
+  eos_id: number | null;
+  unk_id: number | null;
+  pad_id: number | null;
+  add_bos: boolean;
+  chat_template: string | null;
+}
+
+export interface NativeTrainerOptions extends Omit<TrainerOptions, 'betas' | 'clip' | 'base_model'> {
+  beta1: number;
+  beta2: number;
+  /** 0 = none. */
+  clip: number;
+}
+
+export interface NativeRequest {
+  prompt: Int32Array;
+  stop: Int32Array;
+  max_tokens: number;
+  sampling: Sampling;
+  adapter: boolean;
+}
+
+export interface NativeAnswer {
+  /** Without the stop token. */
+  tokens: Int32Array;
+  reason: StopReason;
+}
+
+/** A LoRA adapter, loaded or being trained. */
+export interface Adapter {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Values that training changes. */
+  readonly parameters: number;
+  close(): void;
+}
+
+export interface Trainer {
+  /** The adapter as it is now: it changes with every step. */
+  readonly adapter: Adapter;
+  step(microBatches: EngineBatch[]): Promise<EngineStep>;
+  /** Writes a checkpoint folder atomically. */
+  save(folder: string, baseModel: string): Promise<void>;
+  /** Goes on from a checkpoint folder; resolves with the steps done so far. */
+  load(folder: string): Promise<number>;
+  close(): void;
+}
+
+export interface Generator {
+  /** Answers all requests; `onToken` gets every token, in order, before the promise settles. */
+  run(
+    requests: NativeRequest[],
+    onToken: (request: number, token: number) => void,
+  ): Promise<{ results: NativeAnswer[]; times: GenerateTimes }>;
+  close(): void;
+}
+
+export interface Model {
+  /** A fresh adapter of `rank`, `alpha` and `seed`, or the one in `init_adapter` with its own rank and alpha. */
+  createTrainer(options: NativeTrainerOptions): Promise<Trainer>;
+  createGenerator(slots: number, adapter: Adapter | null): Promise<Generator>;
+  loadAdapter(folder: string): Promise<Adapter>;
+  score(batches: EngineBatch[], adapter: Adapter | null): Promise<ScoreResult[]>;
+  /** [T, vocab]. */
+  logits(ids: Int32Array, adapter: Adapter | null): Promise<Float32Array>;
+  /** The running job ends soon with `cancelled`. */
+  cancel(): void;
+  /** Frees the model and everything made from it. */
+  close(): void;
+}
+
+export interface NativeAddon {
+  isa(): IsaReport;
+  openModel(
+    path: string,
+    options: Pick<OpenOptions, 'precision' | 'device' | 'isa' | 'threads'>,
+  ): Promise<{ model: Model; info: ModelInfo; tokenizer: NativeTokenizer }>;
+}
