@@ -114,3 +114,11 @@ export interface EngineEvents {
   /** A piece of answer `index` of `job`: whole characters only. */
   text(job: string, index: number, piece: string): void;
 }
+
+/** A running engine host as services see it. */
+export interface EngineClient extends EngineApi {
+  /** Listens to pieces of answers; returns the un-listener. */
+  onText(listener: EngineEvents['text']): () => void;
+  /** Ends the host process. Calls under way reject with engine.crashed. */
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,145 @@
+// bench train, chat, make: figures that anyone can repeat. Times are printed, never tested.
+import { Option, type Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { greedy } from '../../../shared/chat.ts';
+import type { EngineBatch, EngineClient } from '../../../shared/engine.ts';
+import { NamesakeError } from '../../../shared/errors.ts';
+import { importTokenBatches } from '../../pipeline/import-rows.ts';
+import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
+import { createContext, type Context } from '../context.ts';
+import { addBenchMake } from './bench-make.ts';
+
+interface BenchFlags {
+  model?: string;
+  precision: 'as-stored' | 'bf16' | 'f32';
+}
+
+async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineClient; id: string }> {
+  const model = await context.models.locate(flags.model ?? context.models.default);
+  const engine = context.startEngine();
+  try {
+    await engine.open({ path: model.path, precision: flags.precision, device: 'auto', ...context.compute });
+    return { engine, id: model.id };
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
+}
+
+/** Peak resident memory of the engine host in bytes, where the system tells it. */
+function peakRss(pid: number | undefined): number | null {
+  try {
+    const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
+  } catch {
+    return null;
+  }
+}
+
+/** Synthetic batches: `batch_tokens` of conversations of 64 tokens, the last half of each learnt. */
+function syntheticBatches(batch_tokens: number): EngineBatch[] {
+  const LENGTH = 64;
+  const rows = Math.floor(batch_tokens / LENGTH);
+  const ids = (row: number): number[] => Array.from({ length: LENGTH }, (_, i) => 300 + ((row * 7919 + i * 104729) % 20000));
+  return [
+    tokenBatchToBatch(
+      {
+        input_ids: Array.from({ length: rows }, (_, row) => ids(row)),
+        labels: Array.from({ length: rows }, (_, row) => ids(row).map((id, i) => (i < LENGTH / 2 ? -100 : id))),
+        attention_mask: Array.from({ length: rows }, () => Array<0 | 1>(LENGTH).fill(1)),
+      },
+      0,
+    ),
+  ];
+}
+
+export function addBench(program: Command): void {
+  const bench = program.command('bench').description('figures: train, chat, make');
+  const precision = (): Option => new Option('--precision <precision>').choices(['as-stored', 'bf16', 'f32']).default('as-stored');
+  bench
+    .command('train')
+    .description('tokens per second and peak memory of training')
+    .option('--model <ref>')
+    .addOption(precision())
+    .option('--batch-tokens <n>', 'tokens per step', Number, 512)
+    .option('--rank <n>', 'LoRA rank', Number, 16)
+    .option('--steps <n>', 'steps that are timed, after one to warm up', Number, 8)
+    .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
+    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string }, command: Command) => {
+      const context = createContext(command);
+      const { engine, id } = await openBench(context, flags);
+      try {
+        const batches =
+          flags.tokens === undefined
+            ? syntheticBatches(flags.batchTokens)
+            : importTokenBatches(readFileSync(resolve(flags.tokens), 'utf8')).map(tokenBatchToBatch);
+        if (batches.length === 0) throw new NamesakeError('rows.empty', 'no batches');
+        await engine.createTrainer({
+          rank: flags.rank,
+          alpha: 2 * flags.rank,
+          seed: 42,
+          init_adapter: null,
+          lr: 1e-3,
+          betas: [0.9, 0.999],
+          eps: 1e-8,
+          weight_decay: 0,
+          clip: 1,
+          schedule: 'constant',
+          warmup_steps: 0,
+          steps: flags.steps + 1,
+          base_model: id,
+        });
+        const losses = [(await engine.step(batches.slice(0, 1))).loss];
+        let tokens = 0;
+        const start = performance.now();
+        for (let step = 1; step <= flags.steps; step++) {
+          const done = await engine.step([batches[step % batches.length] as EngineBatch]);
+          tokens += done.tokens;
+          losses.push(done.loss);
+        }
+        const seconds = (performance.now() - start) / 1000;
+        const pid = 'pid' in engine && typeof engine.pid === 'number' ? engine.pid : undefined;
+        const result = { tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds, peak_rss_bytes: peakRss(pid), losses };
+        context.output.event({ event: 'result', ...result } as { event: string });
+        if (!context.output.json) {
+          context.output.print(`${result.tokens_per_second.toFixed(0)} tokens/s · peak ${((result.peak_rss_bytes ?? 0) / 1e6).toFixed(0)} MB`);
+        }
+      } finally {
+        await engine.dispose();
+      }
+    });
+  bench
+    .command('chat')
+    .description('prefill and decode tokens per second of one answer')
+    .option('--model <ref>')
+    .addOption(precision())
+    .option('--max-tokens <n>', 'tokens that are decoded', Number, 128)
+    .option('-p, --prompt <text>', 'what is asked', 'Write a long story about a small robot that learns to cook.')
+    .action(async (flags: BenchFlags & { maxTokens: number; prompt: string }, command: Command) => {
+      const context = createContext(command);
+      const { engine } = await openBench(context, flags);
+      try {
+        const ask = (max_tokens: number): ReturnType<EngineClient['generate']> =>
+          engine.generate('bench', [
+            { messages: [{ role: 'user', content: flags.prompt }], max_tokens, sampling: greedy, adapter: false },
+          ]);
+        await ask(4);
+        const { answers, times } = await ask(flags.maxTokens);
+        const result = {
+          prefill_tokens_per_second: times.prompt_tokens / times.prefill_seconds,
+          tokens_per_second: times.tokens / times.decode_seconds,
+          prompt_tokens: times.prompt_tokens,
+          tokens: times.tokens,
+          stop: answers[0]?.stop,
+        };
+        context.output.event({ event: 'result', ...result } as { event: string });
+        if (!context.output.json) {
+          context.output.print(`prefill ${result.prefill_tokens_per_second.toFixed(0)} tokens/s · decode ${result.tokens_per_second.toFixed(0)} tokens/s`);
+        }
+      } finally {
+        await engine.dispose();
+      }
+    });
+  addBenchMake(bench);
+}

@@ -1,0 +1,136 @@
+// chat and compare: talk to a run's assistant or a model; before and after to a file of questions.
+import { createInterface } from 'node:readline/promises';
+import { Option, type Command } from 'commander';
+import { greedy, samplingSchema, type Sampling } from '../../../shared/chat.ts';
+import { NamesakeError } from '../../../shared/errors.ts';
+import { translate } from '../../../shared/i18n/translate.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
+import { readQuestions, type ChatSession, type ChatTarget } from '../../services/chat.ts';
+import { createContext, type Context } from '../context.ts';
+import { interruptible } from '../interrupt.ts';
+
+interface ChatFlags {
+  run?: string;
+  model?: string;
+  adapter?: string;
+  base?: boolean;
+  system?: string;
+  prompt?: string;
+  greedy?: boolean;
+  seed: number;
+  maxTokens: number;
+  precision: Recipe['model']['precision'];
+  device: Recipe['device'];
+}
+
+/** What people expect of a chat: lively, but not wild. */
+const chatSampling = { temperature: 0.7, top_p: 0.9, top_k: 40, repetition_penalty: 1.1 };
+
+function targetOf(flags: ChatFlags): ChatTarget {
+  if (flags.run !== undefined && flags.model === undefined && flags.adapter === undefined) return { run: flags.run };
+  if (flags.model !== undefined && flags.run === undefined) {
+    return { model: flags.model, adapter: flags.adapter ?? null, precision: flags.precision, device: flags.device };
+  }
+  throw new NamesakeError('usage.invalid', 'give either --run, or --model with or without --adapter');
+}
+
+async function speak(context: Context, session: ChatSession, text: string, flags: ChatFlags): Promise<void> {
+  const { output } = context;
+  const sampling: Sampling = flags.greedy ? greedy : samplingSchema.parse({ ...chatSampling, seed: flags.seed });
+  const answer = await session.say(
+    text,
+    { max_tokens: flags.maxTokens, sampling, base: flags.base === true },
+    (piece) => {
+      if (!output.json) process.stdout.write(piece);
+    },
+  );
+  const { times } = answer;
+  output.event({
+    event: 'answer',
+    text: answer.text,
+    prompt_tokens: answer.prompt_tokens,
+    tokens: answer.tokens,
+    prefill_tokens_per_second: times.prompt_tokens / Math.max(times.prefill_seconds, 1e-9),
+    tokens_per_second: times.tokens / Math.max(times.decode_seconds, 1e-9),
+    stop: answer.stop,
+  } as { event: string });
+  if (output.json) return;
+  process.stdout.write('\n');
+  if (answer.stop === 'length') output.say(translate(output.language, 'chat.cut', { tokens: answer.tokens }));
+}
+
+/** Reads turns from the terminal until it ends. Ctrl-C ends the answer that is being spoken. */
+async function converse(context: Context, session: ChatSession, flags: ChatFlags): Promise<void> {
+  context.output.say(translate(context.output.language, 'chat.hint'));
+  const terminal = createInterface({ input: process.stdin, output: process.stderr, prompt: '» ' });
+  terminal.on('SIGINT', () => void session.cancel());
+  terminal.prompt();
+  for await (const line of terminal) {
+    if (line.trim() !== '') await speak(context, session, line, flags);
+    terminal.prompt();
+  }
+}
+
+export function addChat(program: Command): void {
+  program
+    .command('chat')
+    .description('talk to an assistant or a model; interactive without -p')
+    .option('--run <id>', 'the assistant of a run')
+    .option('--model <ref>', 'a model')
+    .option('--adapter <dir>', 'a PEFT adapter folder for the model')
+    .option('--base', 'answer without the adapter')
+    .option('--system <text>', 'system text')
+    .option('-p, --prompt <text>', 'say one thing and end')
+    .option('--greedy', 'the most probable token always')
+    .option('--seed <n>', 'seed of the sampling', Number, 0)
+    .option('--max-tokens <n>', 'longest answer', Number, 256)
+    .addOption(new Option('--precision <precision>').choices(['as-stored', 'bf16', 'f32']).default('as-stored'))
+    .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
+    .action(async (flags: ChatFlags, command: Command) => {
+      const context = createContext(command);
+      const session = await context.chat.open(targetOf(flags), flags.system, context.compute);
+      try {
+        if (flags.prompt === undefined) await converse(context, session, flags);
+        else {
+          const prompt = flags.prompt;
+          const stopped = await interruptible(() => void session.cancel(), () => speak(context, session, prompt, flags));
+          if (stopped) process.exitCode = 130;
+        }
+      } finally {
+        await session.close();
+      }
+    });
+}
+
+export function addCompare(program: Command): void {
+  program
+    .command('compare')
+    .description('before and after to a file of questions, greedily, from one copy of the weights')
+    .requiredOption('--run <id>', 'the assistant of a run')
+    .requiredOption('--questions <file>', 'JSONL with a "question" a line')
+    .option('--max-tokens <n>', 'longest answer', Number, 48)
+    .action(async (flags: { run: string; questions: string; maxTokens: number }, command: Command) => {
+      const context = createContext(command);
+      const { output } = context;
+      const questions = readQuestions(flags.questions);
+      const session = await context.chat.open({ run: flags.run }, undefined, context.compute);
+      try {
+        const stopped = await interruptible(
+          () => void session.cancel(),
+          () =>
+            session.compare(questions, flags.maxTokens, (answer) => {
+              output.event({ event: 'answer', ...answer });
+              if (!output.json) {
+                output.print(
+                  `» ${answer.question}\n  ${translate(output.language, 'result.before')}  ${answer.before}\n  ${translate(output.language, 'result.after')}  ${answer.after}`,
+                );
+              }
+            }),
+        );
+        if (stopped) process.exitCode = 130;
+        output.event({ event: 'result', run: flags.run, questions: questions.length } as { event: string });
+      } finally {
+        await session.close();
+      }
+    });
+}

@@ -1,0 +1,98 @@
+// make, train, runs resume: everything that trains.
+import { Option, type Command } from 'commander';
+import { join } from 'node:path';
+import type { RunResult } from '../../../shared/api.ts';
+import { translate } from '../../../shared/i18n/translate.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
+import { writeWhole } from '../../disk.ts';
+import { readRecipe, recipeForPersona } from '../../services/recipe.ts';
+import type { OnRunEvent } from '../../../shared/api.ts';
+import { createContext, type Context } from '../context.ts';
+import { interruptible } from '../interrupt.ts';
+import { personaFrom, withPersonaOptions, type PersonaFlags } from '../persona-options.ts';
+import { runReporter } from '../run-report.ts';
+
+/** The result object of `make`; `train` and `runs resume` print the shorter one. */
+function madeResult(result: RunResult): object {
+  const { run, adapter, chosen_step, steps, right, scores, before, after, seconds, missed } = result;
+  return { run, adapter, chosen_step, steps, right: right === true, missed, scores, before, after, seconds };
+}
+
+function trainedResult(result: RunResult): object {
+  const { run, adapter, steps, tokens, chosen_step, right, scores } = result;
+  return { run, adapter, steps, tokens, chosen_step, right, scores };
+}
+
+/** Trains with Ctrl-C as stop-and-keep. Returns the result and the exit code. */
+async function train(
+  context: Context,
+  steps: number,
+  pickResult: (result: RunResult) => object,
+  start: (onEvent: OnRunEvent) => Promise<RunResult>,
+): Promise<RunResult | null> {
+  const { output, runs } = context;
+  let run = '';
+  const report = runReporter(output, () => steps, pickResult);
+  let result: RunResult | null = null;
+  const stopped = await interruptible(
+    () => {
+      output.say(translate(output.language, 'stop.saving'));
+      runs.stop();
+    },
+    async () => {
+      result = await start((event) => {
+        if (event.event === 'run') run = event.run;
+        report(event);
+      });
+    },
+  );
+  if (stopped) {
+    output.say(translate(output.language, 'stop.kept', { run }));
+    process.exitCode = 130;
+  }
+  return result;
+}
+
+export function addMake(program: Command): void {
+  withPersonaOptions(program.command('make'))
+    .description('make an assistant: rows, training, checks and the best adapter, with defaults')
+    .option('--model <ref>', 'model to start from')
+    .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
+    .option('--steps <n>', 'optimizer steps', Number)
+    .option('--seed <n>', 'seed of rows, order and adapter', Number)
+    .action(async (flags: PersonaFlags & { model?: string; device: string; steps?: number; seed?: number }, command: Command) => {
+      const context = createContext(command);
+      const ref = flags.model ?? context.models.default;
+      const model = await context.models.locate(ref);
+      const recipe = recipeForPersona(model.recipe, personaFrom(flags), (value) => {
+        value['model'] = { ...(value['model'] as object), ref };
+        value['device'] = flags.device;
+        if (flags.steps !== undefined) value['steps'] = flags.steps;
+        if (flags.seed !== undefined) value['seed'] = flags.seed;
+      });
+      const result = await train(context, recipe.steps, madeResult, (onEvent) =>
+        context.runs.start(recipe, context.compute, onEvent),
+      );
+      if (result !== null && process.env['NAMESAKE_DEMO'] === '1') {
+        writeWhole(join(context.home.folder, 'demo.json'), `${JSON.stringify({ event: 'result', ...madeResult(result) })}\n`);
+      }
+    });
+}
+
+export function addTrain(program: Command): void {
+  program
+    .command('train <recipe>')
+    .description('train a recipe')
+    .option('--set <key=value>', 'change a field of the recipe (may be repeated)', (set: string, all: string[]) => [...all, set], [])
+    .action(async (path: string, flags: { set: string[] }, command: Command) => {
+      const context = createContext(command);
+      const recipe: Recipe = readRecipe(path, flags.set);
+      await train(context, recipe.steps, trainedResult, (onEvent) => context.runs.start(recipe, context.compute, onEvent));
+    });
+}
+
+/** `runs resume ID`. */
+export async function resumeRun(context: Context, id: string): Promise<void> {
+  const { steps } = context.runs.get(id);
+  await train(context, steps, trainedResult, (onEvent) => context.runs.resume(id, context.compute, onEvent));
+}

@@ -1,0 +1,67 @@
+// The command line: one command, one file; here they meet. Exit 0 success, 1 failed, 2 bad usage, 130 cancelled.
+import { Command, CommanderError } from 'commander';
+import { NamesakeError, toNamesakeError } from '../../shared/errors.ts';
+import { packageVersion } from '../resources.ts';
+import { addBench } from './commands/bench.ts';
+import { addChat, addCompare } from './commands/chat.ts';
+import { addData } from './commands/data.ts';
+import { addInspect } from './commands/inspect.ts';
+import { addMake, addTrain } from './commands/make.ts';
+import { addDoctor, addModels, addRecipes } from './commands/models.ts';
+import { addRuns } from './commands/runs.ts';
+import { systemLanguage } from './context.ts';
+import { Output } from './output.ts';
+
+function createProgram(): Command {
+  const program = new Command('namesake')
+    .description('Give a language model a name.')
+    .version(packageVersion())
+    .option('--home <dir>', 'folder of all user data (default: NAMESAKE_HOME or ~/.namesake)')
+    .option('--json', 'one JSON object a line on stdout, words on stderr')
+    .option('--threads <n>', 'threads of the engine (default: all physical cores)')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => process.stderr.write(text), writeErr: (text) => process.stderr.write(text) });
+  for (const add of [addMake, addData, addTrain, addCompare, addChat, addInspect, addModels, addRecipes, addRuns, addDoctor, addBench]) {
+    add(program);
+  }
+  return program;
+}
+
+/** Global options may stand anywhere: those behind the command are moved before it. */
+function withGlobalsFirst(args: readonly string[]): string[] {
+  const globals: string[] = [];
+  const rest: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    if (arg === '--') {
+      rest.push(...args.slice(i));
+      break;
+    }
+    if (arg === '--json' || /^--(home|threads)=/.test(arg)) globals.push(arg);
+    else if (arg === '--home' || arg === '--threads') globals.push(arg, ...args.slice(++i, i + 1));
+    else rest.push(arg);
+  }
+  return [...globals, ...rest];
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync(withGlobalsFirst(args), { from: 'user' });
+  } catch (error) {
+    const json = args.includes('--json');
+    const output = new Output(json, systemLanguage());
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return;
+      process.exitCode = 2;
+      if (json) output.error(new NamesakeError('usage.invalid', error.message));
+      return;
+    }
+    const known = toNamesakeError(error);
+    output.error(known);
+    process.exitCode = known.code === 'cancelled' ? 130 : known.code === 'usage.invalid' ? 2 : 1;
+  }
+}
+
+// A reader that closes the pipe ends the program, it is no fault of it.
+process.stdout.on('error', () => process.exit(process.exitCode ?? 0));
+await main(process.argv.slice(2));

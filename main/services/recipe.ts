@@ -1,0 +1,93 @@
+// Recipe service: reads recipes from files and resources, applies --set, and refuses what this version cannot do.
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { NamesakeError } from '../../shared/errors.ts';
+import type { PersonaInput } from '../../shared/persona.ts';
+import { personaSchema } from '../../shared/persona.ts';
+import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
+import { readShippedRecipe } from '../resources.ts';
+
+type Json = Record<string, unknown>;
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `key=value` with a dotted key; the value is JSON where it parses as such, else text. */
+function applySetting(recipe: Json, setting: string): void {
+  const at = setting.indexOf('=');
+  const path = setting.slice(0, at).split('.');
+  if (at <= 0 || path.some((part) => !/^[a-z_]+$/.test(part))) {
+    throw new NamesakeError('usage.invalid', `--set ${setting} is not key=value`);
+  }
+  const text = setting.slice(at + 1);
+  let value: unknown = text;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // Not JSON: a plain text such as a path.
+  }
+  let target = recipe;
+  for (const part of path.slice(0, -1)) {
+    const next = target[part];
+    const made: Json = isObject(next) ? next : {};
+    target[part] = made;
+    target = made;
+  }
+  target[path.at(-1) as string] = value;
+}
+
+/** Checks a recipe value. Throws recipe.invalid saying where and what. */
+export function checkRecipe(value: unknown): Recipe {
+  const parsed = recipeSchema.safeParse(value);
+  if (!parsed.success) throw new NamesakeError('recipe.invalid', z.prettifyError(parsed.error));
+  return parsed.data;
+}
+
+function parseRecipe(text: string, path: string, settings: readonly string[]): Recipe {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new NamesakeError('recipe.unreadable', error instanceof Error ? error.message : String(error), { path });
+  }
+  if (!isObject(value)) throw new NamesakeError('recipe.invalid', 'it is not a JSON object');
+  for (const setting of settings) applySetting(value, setting);
+  return checkRecipe(value);
+}
+
+/** A recipe file with `--set` applied. Throws recipe.unreadable or recipe.invalid. */
+export function readRecipe(path: string, settings: readonly string[] = []): Recipe {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new NamesakeError('recipe.unreadable', error instanceof Error ? error.message : String(error), { path });
+  }
+  return parseRecipe(text, path, settings);
+}
+
+/** A shipped recipe for a persona. Throws recipe.unknown or persona.invalid. */
+export function recipeForPersona(name: string, persona: PersonaInput, change: (recipe: Json) => void): Recipe {
+  const checked = personaSchema.safeParse(persona);
+  if (!checked.success) throw new NamesakeError('persona.invalid', z.prettifyError(checked.error));
+  const value = JSON.parse(readShippedRecipe(name)) as Json;
+  value['data'] = { ...(value['data'] as Json), persona: checked.data };
+  value['name'] = `${checked.data.owner} · ${checked.data.name}`;
+  change(value);
+  return checkRecipe(value);
+}
+
+/** Throws recipe.unsupported or device.unavailable for fields whose engine part does not exist yet. */
+export function refuseUnsupported(recipe: Recipe): void {
+  const refused = [
+    recipe.model.precision === 'nf4' && 'model.precision "nf4"',
+    recipe.method.kind === 'full' && 'method.kind "full"',
+    recipe.method.dropout > 0 && 'method.dropout above 0',
+    recipe.optim.state_bits === 8 && 'optim.state_bits 8',
+  ].filter((field) => field !== false);
+  if (refused.length > 0) throw new NamesakeError('recipe.unsupported', refused.join(', '));
+  if (recipe.device === 'cuda') {
+    throw new NamesakeError('device.unavailable', 'the CUDA backend is not part of this version', { device: 'cuda' });
+  }
+}
