@@ -2,8 +2,7 @@
 import type { Command } from 'commander';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Language } from '../../shared/persona.ts';
-import type { EngineClient } from '../../shared/engine.ts';
-import { startEngine } from '../engine/client.ts';
+import { startEngine, type EngineProcess } from '../engine/client.ts';
 import { Home } from '../home.ts';
 import { ChatService } from '../services/chat.ts';
 import { ModelService } from '../services/model.ts';
@@ -29,7 +28,7 @@ export interface Context {
   rows: RowsService;
   runs: RunService;
   chat: ChatService;
-  startEngine: () => EngineClient;
+  startEngine: () => EngineProcess;
 }
 
 /** zh where the system's language is Chinese. */
@@ -67,8 +66,8 @@ export function createContext(command: Command): Context {
     compute,
     models,
     rows,
-    runs: new RunService(home, runStore, models, rows, startEngine),
-    chat: new ChatService(home, runStore, new ChatStore(db), models, startEngine),
-    startEngine,
+    runs: new RunService(home, runStore, models, rows, () => startEngine()),
+    chat: new ChatService(home, runStore, new ChatStore(db), models, () => startEngine()),
+    startEngine: () => startEngine(),
   };
 }

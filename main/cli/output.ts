@@ -14,7 +14,7 @@ export class Output {
   }
 
   /** A machine-readable event; nothing without --json. */
-  event(event: { event: string }): void {
+  event<T extends { event: string }>(event: T): void {
     if (this.json) process.stdout.write(`${JSON.stringify(event)}\n`);
   }
 
@@ -46,7 +46,7 @@ export class Output {
   /** The last line of a failed command, and what the person can do. */
   error(error: NamesakeError): void {
     const message = explainError(this.language, error);
-    this.event({ event: 'error', code: error.code, message } as { event: string });
+    this.event({ event: 'error', code: error.code, message });
     this.say(message);
   }
 }

@@ -85,7 +85,7 @@ export const en = {
   'doctor.ok': 'ok',
   'doctor.node': 'Node.js {version}',
   'doctor.home': 'Home {path}',
-  'doctor.engine': 'Engine {isa}, {threads} threads',
+  'doctor.engine': 'Engine: {isa}',
   'doctor.model': 'Default model {path}',
   'doctor.model_absent': 'Default model not fetched yet: run “npm run setup”',
 } as const;

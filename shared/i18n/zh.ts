@@ -87,7 +87,7 @@ export const zh: Record<keyof typeof en, string> = {
   'doctor.ok': '正常',
   'doctor.node': 'Node.js {version}',
   'doctor.home': '数据文件夹 {path}',
-  'doctor.engine': '引擎 {isa}，{threads} 个线程',
+  'doctor.engine': '引擎：{isa}',
   'doctor.model': '默认模型 {path}',
   'doctor.model_absent': '默认模型尚未获取：请运行“npm run setup”',
 };

@@ -98,7 +98,7 @@ export function addBenchMake(bench: Command): void {
             scores,
           };
           measured.push(one);
-          output.event({ event: 'run', run: result.run, ...one } as { event: string });
+          output.event({ event: 'run', run: result.run, ...one });
           if (!output.json) {
             const cell = (value: number | undefined): string => (value ?? Number.NaN).toFixed(3);
             output.print(
@@ -108,7 +108,7 @@ export function addBenchMake(bench: Command): void {
         }
       }
       const table = summary(measured);
-      output.event({ event: 'result', probes: flags.probes, runs: measured.length, summary: table } as { event: string });
+      output.event({ event: 'result', probes: flags.probes, runs: measured.length, summary: table });
       if (!output.json) {
         for (const [what, { median: middle, worst }] of Object.entries(table)) {
           output.print(`${what}: median ${middle.toFixed(3)}, worst ${worst.toFixed(3)}`);

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { greedy } from '../../../shared/chat.ts';
 import type { EngineBatch, EngineClient } from '../../../shared/engine.ts';
+import type { EngineProcess } from '../../engine/client.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
 import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
@@ -15,7 +16,7 @@ interface BenchFlags {
   precision: 'as-stored' | 'bf16' | 'f32';
 }
 
-async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineClient; id: string }> {
+async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineProcess; id: string }> {
   const model = await context.models.locate(flags.model ?? context.models.default);
   const engine = context.startEngine();
   try {
@@ -99,9 +100,8 @@ export function addBench(program: Command): void {
           losses.push(done.loss);
         }
         const seconds = (performance.now() - start) / 1000;
-        const pid = 'pid' in engine && typeof engine.pid === 'number' ? engine.pid : undefined;
-        const result = { tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds, peak_rss_bytes: peakRss(pid), losses };
-        context.output.event({ event: 'result', ...result } as { event: string });
+        const result = { tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds, peak_rss_bytes: peakRss(engine.pid), losses };
+        context.output.event({ event: 'result', ...result });
         if (!context.output.json) {
           context.output.print(`${result.tokens_per_second.toFixed(0)} tokens/s · peak ${((result.peak_rss_bytes ?? 0) / 1e6).toFixed(0)} MB`);
         }
@@ -133,7 +133,7 @@ export function addBench(program: Command): void {
           tokens: times.tokens,
           stop: answers[0]?.stop,
         };
-        context.output.event({ event: 'result', ...result } as { event: string });
+        context.output.event({ event: 'result', ...result });
         if (!context.output.json) {
           context.output.print(`prefill ${result.prefill_tokens_per_second.toFixed(0)} tokens/s · decode ${result.tokens_per_second.toFixed(0)} tokens/s`);
         }

@@ -53,7 +53,7 @@ async function speak(context: Context, session: ChatSession, text: string, flags
     prefill_tokens_per_second: times.prompt_tokens / Math.max(times.prefill_seconds, 1e-9),
     tokens_per_second: times.tokens / Math.max(times.decode_seconds, 1e-9),
     stop: answer.stop,
-  } as { event: string });
+  });
   if (output.json) return;
   process.stdout.write('\n');
   if (answer.stop === 'length') output.say(translate(output.language, 'chat.cut', { tokens: answer.tokens }));
@@ -128,7 +128,7 @@ export function addCompare(program: Command): void {
             }),
         );
         if (stopped) process.exitCode = 130;
-        output.event({ event: 'result', run: flags.run, questions: questions.length } as { event: string });
+        output.event({ event: 'result', run: flags.run, questions: questions.length });
       } finally {
         await session.close();
       }

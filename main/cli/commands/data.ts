@@ -16,7 +16,7 @@ function writeRows(context: Context, rows: readonly Row[], out: string): void {
   writeWhole(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const by_kind: Record<string, number> = {};
   for (const { kind } of rows) by_kind[kind] = (by_kind[kind] ?? 0) + 1;
-  context.output.event({ event: 'result', rows: rows.length, by_kind, out: path } as { event: string });
+  context.output.event({ event: 'result', rows: rows.length, by_kind, out: path });
   if (!context.output.json) {
     context.output.print(`${path}: ${Object.entries(by_kind).map(([kind, count]) => `${kind} ${count}`).join(', ')}`);
   }

@@ -76,7 +76,7 @@ export function addInspect(program: Command): void {
       await withRows(context, flags.recipe, async (rows, engine, recipe) => {
         const tokenized = await context.rows.tokenize(rows, recipe, engine);
         for (const [row, { ids, labels, pieces, kind }] of chosen(tokenized, flags.row)) {
-          context.output.event({ event: 'tokens', row, ids, labels, pieces, kind } as { event: string });
+          context.output.event({ event: 'tokens', row, ids, labels, pieces, kind });
           if (context.output.json) continue;
           // Learnt pieces stand in brackets.
           context.output.print(`${row} ${kind}: ${pieces.map((piece, i) => (labels[i] === -100 ? piece : `[${piece}]`)).join('')}`);
@@ -94,7 +94,7 @@ export function addInspect(program: Command): void {
         const info = await engine.open({ path: model.path, precision: 'as-stored', device: 'auto', ...context.compute });
         const template = await engine.render([{ role: 'user', content: '…' }], true);
         const shown = { ref, path: model.path, sha256: model.sha256, ...info, template };
-        context.output.event({ event: 'result', ...shown } as { event: string });
+        context.output.event({ event: 'result', ...shown });
         if (!context.output.json) context.output.print(JSON.stringify(shown, null, 2));
       } finally {
         await engine.dispose();
@@ -126,7 +126,7 @@ export function addInspect(program: Command): void {
           const out = resolve(flags.out);
           const shape = [ids.length, logits.length / ids.length];
           writeWhole(out, logitsFile(logits, shape));
-          context.output.event({ event: 'result', out, shape } as { event: string });
+          context.output.event({ event: 'result', out, shape });
           if (!context.output.json) context.output.print(`${out} [${shape.join(', ')}]`);
         } finally {
           await engine.dispose();

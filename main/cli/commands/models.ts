@@ -14,7 +14,7 @@ export function addModels(program: Command): void {
     .action(async (_flags: object, command: Command) => {
       const { models: service, output } = createContext(command);
       const list = await service.list();
-      for (const model of list) output.event({ event: 'model', ...model } as { event: string });
+      for (const model of list) output.event({ event: 'model', ...model });
       if (output.json) return;
       printTable(
         output,
@@ -33,7 +33,7 @@ export function addModels(program: Command): void {
     .action(async (ref: string, _flags: object, command: Command) => {
       const { models: service, output } = createContext(command);
       const { id, path, sha256 } = await service.locate(ref);
-      output.event({ event: 'result', id, path, sha256 } as { event: string });
+      output.event({ event: 'result', id, path, sha256 });
       if (!output.json) output.print(path);
     });
   models
@@ -49,7 +49,7 @@ export function addModels(program: Command): void {
         await engine.dispose();
       }
       const id = service.add(model.path);
-      output.event({ event: 'result', id, path: model.path } as { event: string });
+      output.event({ event: 'result', id, path: model.path });
       if (!output.json) output.print(translate(output.language, 'model.added', { id }));
     });
 }
@@ -63,7 +63,7 @@ export function addRecipes(program: Command): void {
     .action((flags: { pattern: string }, command: Command) => {
       const { output } = createContext(command);
       for (const name of recipeNames().filter((recipe) => recipe.includes(flags.pattern))) {
-        output.event({ event: 'recipe', name } as { event: string });
+        output.event({ event: 'recipe', name });
         if (!output.json) output.print(name);
       }
     });
@@ -76,7 +76,7 @@ export function addRecipes(program: Command): void {
       const value = JSON.parse(readShippedRecipe(found)) as { data: Record<string, unknown> };
       value.data['persona'] = { owner: '…', name: '…' };
       const recipe = checkRecipe(value);
-      output.event({ event: 'result', name: found, recipe } as { event: string });
+      output.event({ event: 'result', name: found, recipe });
       if (!output.json) output.print(JSON.stringify(recipe, null, 2));
     });
 }
@@ -99,13 +99,13 @@ export function addDoctor(program: Command): void {
           isa: about.isa,
           default_model: { id: models.default, here: model?.here ?? false, path: model?.path ?? '' },
         };
-        output.event({ event: 'result', ...checks } as { event: string });
+        output.event({ event: 'result', ...checks });
         if (output.json) return;
         const { language } = output;
         output.print(`Namesake ${checks.namesake}`);
         output.print(translate(language, 'doctor.node', { version: checks.node }));
         output.print(translate(language, 'doctor.home', { path: checks.home }));
-        output.print(translate(language, 'doctor.engine', { isa: about.isa.best, threads: about.isa.cores }));
+        output.print(translate(language, 'doctor.engine', { isa: about.isa.auto ?? '—' }));
         output.print(
           model?.here ? translate(language, 'doctor.model', { path: model.path }) : translate(language, 'doctor.model_absent'),
         );

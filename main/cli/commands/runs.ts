@@ -13,7 +13,7 @@ export function addRuns(program: Command): void {
     .action((_flags: object, command: Command) => {
       const { runs: service, output } = createContext(command);
       const records = service.list();
-      for (const { run, name, status, step, steps } of records) output.event({ event: 'run', run, name, status, step, steps } as { event: string });
+      for (const { run, name, status, step, steps } of records) output.event({ event: 'run', run, name, status, step, steps });
       if (!output.json) {
         printTable(output, ['run', 'name', 'status', 'step'], records.map(({ run, name, status, step, steps }) => [run, name, status, `${step}/${steps}`]));
       }
@@ -26,7 +26,7 @@ export function addRuns(program: Command): void {
       const { run, name, status, step, steps, created_at, error, error_detail, chosen_step, recipe, result } = service.get(id);
       const { checkpoints, metrics } = service.measured(id);
       const shown = { run, name, status, step, steps, created_at, error, error_detail, chosen_step, folder: home.run(id).folder, recipe, checkpoints, metrics, result };
-      output.event({ event: 'result', ...shown } as { event: string });
+      output.event({ event: 'result', ...shown });
       if (output.json) return;
       output.print(`${run}  ${name}  ${status}  ${step}/${steps}  ${home.run(id).folder}`);
       if (error !== null) output.print(`${error}: ${error_detail ?? ''}`);
