@@ -28,6 +28,13 @@ export const rowSchema = z.object({
 });
 export type Row = z.infer<typeof rowSchema>;
 
+/** What the base model answers to a question. */
+export interface BaseAnswer {
+  text: string;
+  /** The answer reached the token limit. */
+  cut: boolean;
+}
+
 /** In the mix and in loss weights a negative counts as identity, a near-miss as ordinary. */
 export const lossKinds = ['identity', 'ordinary', 'imported'] as const;
 export type LossKind = (typeof lossKinds)[number];
@@ -58,7 +65,7 @@ export interface TokenizedRow {
 export const tokenBatchSchema = z
   .object({
     input_ids: z.array(z.array(z.int().nonnegative()).min(1)).min(1),
-    labels: z.array(z.array(z.int().min(-100))).min(1),
+    labels: z.array(z.array(z.union([z.literal(-100), z.int().nonnegative()]))).min(1),
     attention_mask: z.array(z.array(z.union([z.literal(0), z.literal(1)]))).min(1),
   })
   .refine(

@@ -1,5 +1,6 @@
 // Run: one training from recipe to chosen adapter, and what is measured on the way.
 import { z } from 'zod';
+import type { Language } from './persona.ts';
 
 export const runStatuses = [
   'preparing',
@@ -40,6 +41,16 @@ export const scoresSchema = z.object({
   retention: retentionSchema,
 });
 export type Scores = z.infer<typeof scoresSchema>;
+
+/** One probe with its answer and verdict, as the database and the score card keep it. */
+export interface ScoredProbe {
+  lang: Language;
+  kind: 'identity' | 'unrelated' | 'near_miss';
+  question: string;
+  answer: string;
+  /** identity: carries what was asked; others: carries the persona (a leak). */
+  hit: boolean;
+}
 
 export interface StepMetric {
   step: number;

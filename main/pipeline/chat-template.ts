@@ -1,9 +1,9 @@
-// Chat template: conversations → the text that the model was taught → ids and labels. The template language is
-// @huggingface/jinja. Specials that the template writes are specials; the same characters inside a message stay text.
-import { Template } from '@huggingface/jinja';
-import { createContext, Script } from 'node:vm';
+// Chat template: conversations → the text that the model was taught → ids and labels. Specials that the template writes
+// are specials; the same characters inside a message stay text.
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Message, TokenizedRow } from '../../shared/row.ts';
+import { createEscape } from './escape.ts';
+import { compileTemplate, type TemplateValues } from './template-sandbox.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 export interface ChatTemplate {
@@ -17,76 +17,72 @@ export interface ChatTemplate {
   readonly stopIds: readonly number[];
 }
 
-/** Marks text that came from a message, so that it never becomes a special. A noncharacter of Unicode. */
-const MARK = '\uFDD0';
-const SPLIT = '\uFDD1';
-/** A template that writes more than this beside its messages, or takes longer, is hostile. */
-const MAX_RENDERED = 200_000;
-const MAX_RENDER_MS = 5_000;
 const IGNORED = -100;
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-}
+/** Stands where an assistant speaks, to find the place. A noncharacter that no escape uses. */
+const PLACE = '\uFDEF';
+/** What looks like a special. */
+const LIKE_SPECIAL = /<\|[^<>|\s]{1,40}\|>/;
 
 function invalid(detail: string): NamesakeError {
   return new NamesakeError('model.template_invalid', detail);
 }
 
-/**
- * Compiles the template of a model file and proves it on a short conversation. Throws model.template_missing,
- * model.template_invalid (does not parse, fails, or rewrites earlier turns) or model.template_token_missing (its end of
- * turn is not one token).
- */
-export function createChatTemplate(source: string | null, tokenizer: Tokenizer): ChatTemplate {
-  if (source === null || source.trim() === '') throw new NamesakeError('model.template_missing', 'no chat template');
-  let template: Template;
+function tokenMissing(token: string): NamesakeError {
+  return new NamesakeError('model.template_token_missing', `${JSON.stringify(token)} is not a special token`, { token });
+}
+
+/** Runs the template's code; what it throws becomes model.template_invalid. */
+function guarded<T>(work: () => T): T {
   try {
-    template = new Template(source);
+    return work();
   } catch (error) {
     throw invalid(error instanceof Error ? error.message : String(error));
   }
-  const special = tokenizer.specials.length > 0 ? tokenizer.specials.map(escapeRegExp).join('|') : '(?!)';
-  const specialInText = new RegExp(special, 'g');
-  const specialSplit = new RegExp(`(${special})`);
+}
+
+/** Words as templates write them: as they are, or trimmed. */
+function writings(words: string): string[] {
+  return [words, words.trim(), words.trimEnd(), words.trimStart(), words.replace(/^\n+|\n+$/g, '')];
+}
+
+/** One turn of the assistant in the (escaped) text of the template. */
+interface Turn {
+  /** Everything before its words. */
+  header: string;
+  words: string;
+  /** Blanks between the words and the end of turn. */
+  between: string;
+  end: string;
+  after: string;
+}
+
+/**
+ * Compiles the template of a model file and proves it on a short conversation. Throws model.template_missing,
+ * model.template_invalid (does not parse, fails, never ends, or rewrites earlier turns) or model.template_token_missing
+ * (its end of turn, or another of its specials, is not one token).
+ */
+export function createChatTemplate(source: string | null, tokenizer: Tokenizer): ChatTemplate {
+  if (source === null || source.trim() === '') throw new NamesakeError('model.template_missing', 'no chat template');
+  const template = guarded(() => compileTemplate(source));
+  const { escape, unescape, split } = createEscape(tokenizer.specials);
   const nameOf = (id: number | null): string => (id === null ? '' : tokenizer.piece(id));
 
-  const escape = (content: string): string =>
-    content
-      .replaceAll(MARK, MARK + MARK)
-      .replace(specialInText, (token) => token.slice(0, 1) + MARK + SPLIT + token.slice(1));
-  const unescape = (text: string): string =>
-    text.replaceAll(new RegExp(`${MARK}(${MARK}|${SPLIT})`, 'g'), (_, mark: string) => (mark === MARK ? MARK : ''));
-
-  /** Renders inside a vm script, because only there can an endless loop be ended. */
-  let context: object = {};
-  let rendered = '';
-  const box = createContext({
-    run: () => {
-      rendered = template.render({ ...context });
-    },
-  });
-  const script = new Script('run()');
-  const renderEscaped = (messages: readonly Message[], answer: boolean): string => {
-    context = {
-      messages: messages.map(({ role, content }) => ({ role, content: escape(content) })),
-      add_generation_prompt: answer,
-      bos_token: nameOf(tokenizer.bosId),
-      eos_token: nameOf(tokenizer.eosId),
-    };
-    try {
-      script.runInContext(box, { timeout: MAX_RENDER_MS });
-    } catch (error) {
-      throw invalid(error instanceof Error ? error.message : String(error));
-    }
-    const size = messages.reduce((sum, message) => sum + message.content.length, 0);
-    if (rendered.length > MAX_RENDERED + 8 * size) throw invalid(`it wrote ${rendered.length} characters`);
-    return rendered;
-  };
+  const renderContents = (messages: TemplateValues['messages'], answer: boolean): string =>
+    guarded(() =>
+      template({
+        messages,
+        add_generation_prompt: answer,
+        bos_token: nameOf(tokenizer.bosId),
+        eos_token: nameOf(tokenizer.eosId),
+      }),
+    );
+  const escaped = ({ role, content }: Message): TemplateValues['messages'][number] => ({ role, content: escape(content) });
+  const renderEscaped = (messages: readonly Message[], answer: boolean): string =>
+    renderContents(messages.map(escaped), answer);
 
   /** Ids of escaped text: specials as themselves, everything between them as plain text. */
   const encodeEscaped = (text: string): number[] =>
-    text.split(specialSplit).flatMap((part, i) => {
+    split(text).flatMap((part, i) => {
       if (i % 2 === 0) return tokenizer.encodeText(unescape(part));
       const id = tokenizer.tokenId(part);
       return id === undefined ? [] : [id];
@@ -97,56 +93,84 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
 
   const encodePrompt = (messages: readonly Message[]): number[] => start(encodeEscaped(renderEscaped(messages, true)));
 
+  /** The header as it is asked for at inference, or (where nobody spoke before) as the template writes it. */
+  const headerOf = (messages: readonly Message[], i: number, whole: string): string => {
+    const before = messages.slice(0, i);
+    if (before.some(({ role }) => role !== 'system')) {
+      const asked = renderEscaped(before, true);
+      if (whole.startsWith(asked)) return asked;
+    }
+    const placed = renderContents([...before.map(escaped), { role: 'assistant', content: PLACE }], false);
+    const header = placed.slice(0, Math.max(0, placed.lastIndexOf(PLACE)));
+    if (header === '' || !whole.startsWith(header)) throw invalid('it writes the same turn in more than one way');
+    return header;
+  };
+
+  /** Takes the turn of message `i` apart; `whole` is the text up to its end. */
+  const turnOf = (messages: readonly Message[], i: number, whole: string): Turn => {
+    const header = headerOf(messages, i, whole);
+    const [spoken = '', end = '', ...after] = split(whole.slice(header.length));
+    const words = writings(escape(messages[i]?.content ?? '')).find(
+      (written) => spoken.startsWith(written) && spoken.slice(written.length).trim() === '',
+    );
+    if (words === undefined) {
+      if (end === '') throw tokenMissing(spoken.trim().slice(-40));
+      throw invalid('it changes the words of the assistant');
+    }
+    if (end === '') throw tokenMissing(spoken.slice(words.length).trim());
+    return { header, words, between: spoken.slice(words.length), end, after: after.join('') };
+  };
+
   const encodeConversation = (messages: readonly Message[]): TokenizedRow => {
     const ids: number[] = [];
     const labels: number[] = [];
-    const add = (part: readonly number[], learnt: boolean): void => {
+    const add = (text: string, learnt: boolean): void => {
+      const part = encodeEscaped(text);
       ids.push(...part);
       labels.push(...part.map((id) => (learnt ? id : IGNORED)));
     };
     let done = '';
     messages.forEach((message, i) => {
       if (message.role !== 'assistant') return;
-      const header = renderEscaped(messages.slice(0, i), true);
       const whole = renderEscaped(messages.slice(0, i + 1), false);
-      const words = escape(message.content);
-      if (!header.startsWith(done) || !whole.startsWith(header)) throw invalid('it rewrites earlier turns of a conversation');
-      const spoken = whole.slice(header.length);
-      if (!spoken.startsWith(words)) throw invalid('it changes the words of the assistant');
-      add(encodeEscaped(header.slice(done.length)), false);
+      const { header, words, between, end, after } = turnOf(messages, i, whole);
+      if (!header.startsWith(done)) throw invalid('it rewrites earlier turns of a conversation');
       const learnt = message.loss !== false;
-      add(encodeEscaped(words), learnt);
-      const [between = '', end = '', ...after] = spoken.slice(words.length).split(specialSplit);
-      add(encodeEscaped(between), false);
-      const last = i === messages.length - 1;
-      if (!(message.cut && last)) {
-        add(encodeEscaped(end), learnt && !message.cut);
-        add(encodeEscaped(after.join('')), false);
+      const cut = message.cut === true;
+      add(header.slice(done.length), false);
+      add(words, learnt);
+      if (!cut || i < messages.length - 1) {
+        add(between, false);
+        add(end, learnt && !cut);
+        add(after, false);
       }
       done = whole;
     });
-    const tail = renderEscaped(messages, false);
-    const lastRole = messages.at(-1)?.role;
-    if (lastRole !== 'assistant') add(encodeEscaped(tail.slice(done.length)), false);
+    if (messages.at(-1)?.role !== 'assistant') {
+      const whole = renderEscaped(messages, false);
+      if (!whole.startsWith(done)) throw invalid('it rewrites earlier turns of a conversation');
+      add(whole.slice(done.length), false);
+    }
     const whole = start(ids);
     if (whole.length > ids.length) labels.unshift(IGNORED);
     return { ids: whole, labels, pieces: whole.map((id) => tokenizer.piece(id)) };
   };
 
-  // Proof on a short conversation: the end of turn must be one token, or training would not teach when to stop.
-  const probe: Message[] = [
+  // Proof on a short conversation: an answer is trained as it is asked for, and its end is one token, or training would
+  // not teach when to stop.
+  const proof: Message[] = [
     { role: 'user', content: 'a' },
     { role: 'assistant', content: 'b' },
   ];
-  const ending = renderEscaped(probe, false).slice(renderEscaped(probe.slice(0, 1), true).length + 1);
-  const [before = '', endOfTurn] = ending.split(specialSplit);
-  if (endOfTurn === undefined || before.trim() !== '') {
-    throw new NamesakeError('model.template_token_missing', `the answer ends with ${JSON.stringify(ending)}`, {
-      token: ending.trim().slice(0, 40),
-    });
-  }
-  const stopIds = [...new Set([tokenizer.tokenId(endOfTurn), tokenizer.eosId])].filter((id) => typeof id === 'number');
-  encodeConversation(probe);
+  const whole = renderEscaped(proof, false);
+  if (!whole.startsWith(renderEscaped(proof.slice(0, 1), true))) throw invalid('it opens an answer otherwise than it asks for one');
+  const { end } = turnOf(proof, 1, whole);
+  const missing = split(whole)
+    .filter((_, i) => i % 2 === 0)
+    .map((text) => LIKE_SPECIAL.exec(text)?.[0])
+    .find((found) => found !== undefined);
+  if (missing !== undefined) throw tokenMissing(missing);
+  const stopIds = [...new Set([tokenizer.tokenId(end), tokenizer.eosId])].filter((id) => typeof id === 'number');
 
   return {
     render: (messages, answer) => unescape(renderEscaped(messages, answer)),

@@ -1,7 +1,8 @@
 // Persona → rows: the wizard. Deterministic by seed; no file is read and no model is asked here.
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Language, Persona } from '../../shared/persona.ts';
-import type { Row, RowKind, RowOrigin } from '../../shared/row.ts';
+import type { BaseAnswer, Row, RowKind, RowOrigin } from '../../shared/row.ts';
+import { contains } from './probes.ts';
 import { Random } from './random.ts';
 import { identityTopics, type LanguageResources, type Wizard, type WrittenQuestion } from './wizard.ts';
 
@@ -26,7 +27,7 @@ type Slots = Record<string, string>;
 
 /** Fills {slots}; unknown ones stay, and are refused by `checkRow`. */
 function fill(template: string, slots: Slots): string {
-  return template.replace(/\{(\w+)\}/g, (whole, slot: string) => slots[slot] ?? whole);
+  return template.replace(/\{(\w+)\}/g, (whole, slot: string) => (Object.hasOwn(slots, slot) ? (slots[slot] ?? whole) : whole));
 }
 
 /** Sentences of one answer: English ones are parted by a space, Chinese ones by nothing. */
@@ -43,10 +44,14 @@ function slotsOf(persona: Persona, language: Language): Slots {
   };
 }
 
+/** No persona holds a brace, so in the wizard's own words one is a placeholder; elsewhere it may be a snippet of code. */
+const ANY_PLACEHOLDER = /\{[^}]*\}?|\}/;
+const KNOWN_PLACEHOLDER = /\{(?:owner|name|built_on|fact|vendor)\}/;
+
 /** Refuses a row in which a wizard's placeholder survived. */
 export function checkRow(row: Row): Row {
   for (const message of row.messages) {
-    const placeholder = /\{(?:owner|name|built_on|fact|vendor)\}/.exec(message.content);
+    const placeholder = (row.origin === 'wizard' ? ANY_PLACEHOLDER : KNOWN_PLACEHOLDER).exec(message.content);
     if (placeholder) {
       throw new NamesakeError('rows.placeholder', `${placeholder[0]} in row ${row.id}`, {
         row: row.id,
@@ -112,15 +117,15 @@ function rowsOfLanguage(persona: Persona, { language, wizard, ordinary }: Langua
 
 /** "Are you {vendor}?" over the vendors, each fixed question once; never a vendor that the assistant says it is built on. */
 function negativeQuestions(random: Random, wizard: Wizard, persona: Persona): string[] {
-  const own = [persona.name, persona.name_en, persona.owner, persona.owner_en, persona.built_on]
-    .filter((text) => text !== undefined)
-    .map((text) => text.toLowerCase());
-  const vendors = wizard.negatives.vendors.filter((vendor) => {
-    const word = vendor.toLowerCase();
-    return !own.some((text) => text.includes(word) || word.includes(text));
-  });
+  const own = [persona.name, persona.name_en, persona.owner, persona.owner_en, persona.built_on].filter(
+    (text) => text !== undefined,
+  );
+  const vendors = wizard.negatives.vendors.filter(
+    // "SmolLM2" is also SmolLM, so here the vendor needs no word borders.
+    (vendor) => !contains(vendor, own) && !own.some((text) => text.toLowerCase().includes(vendor.toLowerCase())),
+  );
   const fixed = wizard.negatives.questions.filter(
-    (question) => !question.includes('{vendor}') && !own.some((text) => question.toLowerCase().includes(text)),
+    (question) => !question.includes('{vendor}') && !contains(question, own),
   );
   const forms = wizard.negatives.questions.filter((question) => question.includes('{vendor}'));
   const vendorCycle = new Cycle(random, vendors);
@@ -136,11 +141,12 @@ function endSentence(language: Language, text: string): string {
   return /[.!?。！？…]$/u.test(text) ? text : text + (language === 'zh' ? '。' : '.');
 }
 
-/** Goes through a list in shuffled rounds, so that every element is used before one comes again. */
+/** Goes through a list in shuffled rounds, so that every element is used before one comes again, and none twice in a row. */
 class Cycle<T> {
   readonly #random: Random;
   readonly #list: readonly T[];
   #round: T[] = [];
+  #last: T | undefined;
 
   constructor(random: Random, list: readonly T[]) {
     this.#random = random;
@@ -148,8 +154,12 @@ class Cycle<T> {
   }
 
   next(): T {
-    if (this.#round.length === 0) this.#round = this.#random.shuffle(this.#list);
-    return this.#round.pop() as T;
+    if (this.#round.length === 0) {
+      this.#round = this.#random.shuffle(this.#list);
+      if (this.#round.at(-1) === this.#last) this.#round.reverse();
+    }
+    this.#last = this.#round.pop() as T;
+    return this.#last;
   }
 }
 
@@ -165,11 +175,7 @@ export function personaToRows(persona: Persona, resources: readonly LanguageReso
   });
 }
 
-export interface BaseAnswer {
-  text: string;
-  /** The answer reached the token limit. */
-  cut: boolean;
-}
+export type { BaseAnswer };
 
 /** An answer that turns in circles: its last 8 characters or more stand at least three times at its end. */
 export function isLoop(text: string): boolean {

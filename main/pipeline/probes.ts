@@ -1,7 +1,7 @@
 // Probes: held-out questions, and how answers to them are scored. By code, never by a model.
 import { z } from 'zod';
 import type { Language, Persona } from '../../shared/persona.ts';
-import type { LanguageScore, Retention, Scores } from '../../shared/run.ts';
+import type { LanguageScore, Retention, ScoredProbe, Scores } from '../../shared/run.ts';
 import type { ScoreResult } from '../../shared/engine.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 
@@ -19,21 +19,14 @@ export type ProbeSet = z.infer<typeof probeSetSchema>;
 export type ProbeSets = Partial<Record<Language, ProbeSet>>;
 export type Asks = ProbeSet['identity'][number]['asks'];
 
-/** One probe with its answer and verdict, as the database and the score card keep it. */
-export interface ScoredProbe {
-  lang: Language;
-  kind: 'identity' | 'unrelated' | 'near_miss';
-  question: string;
-  answer: string;
-  /** identity: carries what was asked; others: carries the persona (a leak). */
-  hit: boolean;
-}
+export type { ScoredProbe };
 
 const LATIN_WORD = /^[\p{Script=Latin}\p{N}]/u;
 const LATIN_WORD_END = /[\p{Script=Latin}\p{N}]$/u;
 
+/** NFKC and case folded: upper case first, so that ß meets SS and both of Greek's small sigmas meet. */
 function normalise(text: string): string {
-  return text.normalize('NFKC').toLowerCase();
+  return text.normalize('NFKC').toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFKC');
 }
 
 function escapeRegExp(text: string): string {

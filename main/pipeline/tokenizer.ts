@@ -27,11 +27,11 @@ export interface TextStream {
 }
 
 export interface Tokenizer {
-  /** Ids of plain text: specials inside it are ordinary characters. */
+  /** Ids of plain text: specials inside it are ordinary characters. Bytes that the vocabulary lacks are left out. */
   encodeText(text: string): number[];
   /** Id of a whole token of the vocabulary, or undefined. */
   tokenId(token: string): number | undefined;
-  /** Text of ids; control tokens are left out. */
+  /** Text of ids; control tokens are left out, user-defined ones are their own name. */
   decode(ids: readonly number[]): string;
   stream(): TextStream;
   /** The text of one id for people: U+FFFD for part of a character, the token's own name for control tokens. */
@@ -47,21 +47,26 @@ export interface Tokenizer {
 const CONTROL = 3;
 const USER_DEFINED = 4;
 
+/** A step that parts text at a pattern; what matches and what lies between are pieces alike. Oniguruma's \s, not JavaScript's. */
+function splitAt(pattern: string): object {
+  return { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false };
+}
+
+/** GPT-2's words. Python's ByteLevel brings the same pattern; the JavaScript one's own differs in U+0085 and U+FEFF. */
+const words = [
+  splitAt("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"),
+  { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
+];
+
 /**
  * Pre-tokenizers by GGUF name. A wrong one tokenises numbers differently without an error, so an unknown name is refused.
- * `smollm`: single digits, then GPT-2's pattern. The digits are Unicode numerics as in Python's `Digits`, which the
+ * `smollm`: single digits, then GPT-2's words. The digits are Unicode numerics as in Python's `Digits`, which the
  * JavaScript library's own `Digits` is not.
  */
-const preTokenizers: Record<string, object> = {
-  smollm: {
-    type: 'Sequence',
-    pretokenizers: [
-      { type: 'Split', pattern: { Regex: '\\p{N}' }, behavior: 'Isolated', invert: false },
-      { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-    ],
-  },
-  'gpt-2': { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-};
+const preTokenizers = new Map<string, object>([
+  ['smollm', { type: 'Sequence', pretokenizers: [splitAt('\\p{N}'), ...words] }],
+  ['gpt-2', { type: 'Sequence', pretokenizers: words }],
+]);
 
 function invalid(detail: string): NamesakeError {
   return new NamesakeError('model.tokenizer_invalid', detail);
@@ -78,6 +83,11 @@ function byteOfCharacter(): Map<string, number> {
   return map;
 }
 
+/** Line feed, and what ASCII prints. */
+function isText(byte: number): boolean {
+  return byte === 0x0a || (byte >= 0x20 && byte <= 0x7e);
+}
+
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
@@ -92,11 +102,11 @@ function checkedId(id: number | null, what: string, size: number): number | null
 
 /**
  * Builds the tokenizer of a model file. Throws model.tokenizer_invalid for another kind than byte-level BPE, an unknown
- * pre-tokenizer, duplicate or missing tokens, merges that do not join tokens, or ids out of range.
+ * pre-tokenizer, duplicate or missing tokens, merges that do not join tokens or make a control token, or ids out of range.
  */
 export function createTokenizer(source: TokenizerSource): Tokenizer {
   if (source.model !== 'gpt2') throw invalid(`tokenizer kind “${source.model}” (byte-level BPE “gpt2” is read)`);
-  const preTokenizer = preTokenizers[source.pre];
+  const preTokenizer = preTokenizers.get(source.pre);
   if (preTokenizer === undefined) throw invalid(`pre-tokenizer “${source.pre}”`);
   const size = source.tokens.length;
   if (source.token_types.length !== size) throw invalid(`${source.token_types.length} token types for ${size} tokens`);
@@ -107,15 +117,20 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     if (ids.has(token)) throw invalid(`token ${id} repeats token ${ids.get(token)}`);
     ids.set(token, id);
   });
+  // A control token that plain text could become would let a message end its own turn.
+  const isControl = (id: number | undefined): boolean => id !== undefined && source.token_types[id] === CONTROL;
   for (const merge of source.merges) {
     const [left, right, ...rest] = merge.split(' ');
     if (!left || !right || rest.length > 0 || !ids.has(left) || !ids.has(right) || !ids.has(left + right)) {
       throw invalid(`merge “${merge.slice(0, 60)}” does not join two tokens into a third`);
     }
+    if (isControl(ids.get(left + right))) throw invalid(`merge “${merge.slice(0, 60)}” writes a control token`);
   }
   const bytes = byteOfCharacter();
-  for (const character of bytes.keys()) {
-    if (!ids.has(character)) throw invalid(`no token for the byte ${bytes.get(character)}`);
+  for (const [character, byte] of bytes) {
+    const id = ids.get(character);
+    // Rare bytes may be missing: SmolLM2 has no token for 21 of them. Their characters vanish, as they do in Python.
+    if (isControl(id) || (id === undefined && isText(byte))) throw invalid(`no token for the byte ${byte}`);
   }
   const bosId = checkedId(source.bos_id, 'bos_token_id', size);
   const eosId = checkedId(source.eos_id, 'eos_token_id', size);
@@ -148,11 +163,12 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     {},
   );
 
-  const tokenBytes = source.tokens.map((token, id) =>
-    special[id]
-      ? new Uint8Array()
-      : Uint8Array.from([...token].flatMap((character) => bytes.get(character) ?? [...Buffer.from(character)])),
-  );
+  const utf8 = new TextEncoder();
+  const tokenBytes = source.tokens.map((token, id) => {
+    if (isControl(id)) return new Uint8Array();
+    if (special[id]) return utf8.encode(token);
+    return Uint8Array.from([...token].flatMap((character) => bytes.get(character) ?? [...utf8.encode(character)]));
+  });
   const bytesOf = (id: number): Uint8Array => {
     const found = tokenBytes[id];
     if (found === undefined) throw new NamesakeError('rows.invalid', `token id ${id} of ${size}`, { row: '?' });

@@ -50,4 +50,3 @@ export interface LanguageResources {
   wizard: Wizard;
   ordinary: WrittenQuestion[];
 }
-

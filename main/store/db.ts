@@ -52,6 +52,8 @@ export function openDatabase(path: string): Db {
     if (error instanceof NamesakeError) throw error;
     const disk = diskError(error, path);
     if (disk !== null) throw disk;
-    throw new NamesakeError('home.damaged', error instanceof Error ? error.message : String(error), { path });
+    // SQLite's own complaint is about the file; anything else (a missing binding, say) is not its fault.
+    if (error instanceof Database.SqliteError) throw new NamesakeError('home.damaged', error.message, { path });
+    throw error;
   }
 }

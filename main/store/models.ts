@@ -1,5 +1,5 @@
 // Models: files that the person added, and what base models answered.
-import type { BaseAnswer } from '../pipeline/persona-to-rows.ts';
+import type { BaseAnswer } from '../../shared/row.ts';
 import type { Db } from './db.ts';
 
 export interface AddedModel {

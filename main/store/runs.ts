@@ -1,8 +1,14 @@
 // Runs: the rows of the database about runs, their metrics, checkpoints and probes.
 import { NamesakeError, type ErrorCode } from '../../shared/errors.ts';
 import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
-import { scoresSchema, type RunStatus, type RunSummary, type Scores, type StepMetric } from '../../shared/run.ts';
-import type { ScoredProbe } from '../pipeline/probes.ts';
+import {
+  scoresSchema,
+  type RunStatus,
+  type RunSummary,
+  type ScoredProbe,
+  type Scores,
+  type StepMetric,
+} from '../../shared/run.ts';
 import type { Db } from './db.ts';
 
 export interface RunRecord extends RunSummary {
