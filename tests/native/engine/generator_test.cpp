@@ -238,24 +238,28 @@ TEST_CASE("tokens are reported as they come, and times count what was computed")
   CHECK(generator->times().decode_seconds > 0);
 }
 
-TEST_CASE("prompts that are equal, of one token, or longer than a chunk in all, and answers of no tokens") {
+TEST_CASE("prompts that are equal, that start another, or of one token, and answers of no tokens") {
   const auto model = open("tiny-llama", make_reference_backend());
   Random random("edges");
-  GenerateRequest equal, single, none;
+  GenerateRequest equal, start, single, none;
   equal.prompt = random_ids(random, *model, 70);
   equal.max_tokens = 3;
+  start = equal;
+  start.prompt.resize(3);
   single.prompt = {4};
   single.max_tokens = 3;
   none.prompt = {4};
   const auto one_equal = answers(model, nullptr, {equal}, 1)[0], one_single = answers(model, nullptr, {single}, 1)[0];
   check_same(answers(model, nullptr, {equal, equal, equal}, 2), {one_equal, one_equal, one_equal});
+  const auto one_start = answers(model, nullptr, {start}, 1)[0];
+  check_same(answers(model, nullptr, {equal, start, equal}, 3), {one_equal, one_start, one_equal});
   check_same(answers(model, nullptr, {single, none, equal, single}, 2),
              {one_single, GenerateResult{{}, StopReason::length}, one_equal, one_single});
   check_same(answers(model, nullptr, {none}, 2), {GenerateResult{{}, StopReason::length}});
   CHECK(answers(model, nullptr, {}, 2).empty());
 }
 
-TEST_CASE("a long prompt is computed in chunks, and its answer is the same beside another") {
+TEST_CASE("a long prompt that two chunks share has the answer that it has alone") {
   const auto model = open("tiny-llama", make_reference_backend());
   Random random("long");
   const std::int64_t length = model->config().context - 4;
@@ -263,7 +267,7 @@ TEST_CASE("a long prompt is computed in chunks, and its answer is the same besid
   request.prompt = random_ids(random, *model, length);
   request.max_tokens = 4;
   other.prompt = request.prompt;
-  other.prompt.back() ^= 1;
+  other.prompt.front() ^= 1;  // nothing in common: 508 rows each, in chunks of 512
   other.max_tokens = 4;
   const auto alone = answers(model, nullptr, {request}, 1)[0];
   CHECK(alone.tokens.size() == 4);
