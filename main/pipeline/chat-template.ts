@@ -110,14 +110,14 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
   const turnOf = (messages: readonly Message[], i: number, whole: string): Turn => {
     const header = headerOf(messages, i, whole);
     const [spoken = '', end = '', ...after] = split(whole.slice(header.length));
-    const words = writings(escape(messages[i]?.content ?? '')).find(
-      (written) => spoken.startsWith(written) && spoken.slice(written.length).trim() === '',
-    );
-    if (words === undefined) {
-      if (end === '') throw tokenMissing(spoken.trim().slice(-40));
-      throw invalid('it changes the words of the assistant');
+    const written = writings(escape(messages[i]?.content ?? '')).filter((words) => spoken.startsWith(words));
+    const [first] = written;
+    if (first === undefined) throw invalid('it changes the words of the assistant');
+    const words = written.find((found) => spoken.slice(found.length).trim() === '');
+    if (words === undefined || end === '') {
+      const rest = spoken.slice(first.length);
+      throw tokenMissing((rest.trim() || JSON.stringify(rest)).slice(0, 40));
     }
-    if (end === '') throw tokenMissing(spoken.slice(words.length).trim());
     return { header, words, between: spoken.slice(words.length), end, after: after.join('') };
   };
 

@@ -4,7 +4,7 @@ import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { createContext, Script } from 'node:vm';
 
 /** Expressions and statements that one rendering may evaluate, beside those that its messages need. */
-const MAX_NODES = 200_000;
+const MAX_NODES = 50_000;
 const NODES_PER_MESSAGE = 2_000;
 /** Longest string and list that may come up, beside what the messages' own length explains. */
 const MAX_TEXT = 200_000;

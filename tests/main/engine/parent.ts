@@ -1,0 +1,6 @@
+// A parent whose host is in the middle of a job: prints the host's pid and waits to be killed.
+import { endless, openTiny } from './tiny.ts';
+
+const engine = await openTiny();
+engine.onText(() => process.stdout.write(`${engine.pid}`, () => undefined));
+await engine.generate('orphan', endless);

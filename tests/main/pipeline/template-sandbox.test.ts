@@ -1,0 +1,60 @@
+import { expect, it } from 'vitest';
+import { compileTemplate } from '../../../main/pipeline/template-sandbox.ts';
+
+const values = { messages: [{ role: 'user', content: 'hello' }], add_generation_prompt: true, bos_token: '<s>', eos_token: '</s>' };
+const render = (source: string): string => compileTemplate(source)(values);
+
+it('renders what a chat template needs', () => {
+  expect(render('{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m["content"] | trim }}{{ eos_token }}{% endfor %}')).toBe(
+    '<s>user: hello</s>',
+  );
+  expect(render('{% if add_generation_prompt %}yes{% endif %}{% for i in range(1, 7, 2) %}{{ i }}{% endfor %}')).toBe('yes135');
+  expect(render('{% for i in range(3) %}{{ i }}{% endfor %}{% for i in range(3, 0, -1) %}{{ i }}{% endfor %}')).toBe('012321');
+  expect(render('{{ none is none and not false }}')).toBe('true');
+});
+
+it('has no clock: a row’s tokens are the same on any day', () => {
+  expect(render('{% if strftime_now is defined %}now{% else %}never{% endif %}')).toBe('never');
+});
+
+it('keeps nothing from one rendering to the next', () => {
+  const template = compileTemplate('{{ seen is defined }}{% set seen = 1 %}');
+  expect([template(values), template(values)]).toEqual(['false', 'false']);
+});
+
+it('throws what the template raises', () => {
+  expect(() => render('{{ raise_exception("roles must alternate") }}')).toThrow('roles must alternate');
+});
+
+it.each([
+  ['unclosed', '{% for x in y %}'],
+  ['garbage', '{{ 1 +'],
+  ['nested too deeply', `{{ ${'('.repeat(20_000)}1${')'.repeat(20_000)} }}`],
+])('refuses a template that is %s', (_, source) => {
+  expect(() => render(source)).toThrow();
+});
+
+it.each([
+  ['counts for ever', '{% for i in range(1000000000) %}x{% endfor %}', /a range of 1000000000 elements/],
+  ['counts without a step', '{% for i in range(0, 10, 0) %}x{% endfor %}', /a range of Infinity/],
+  ['loops in loops', '{% for i in range(9999) %}{% for j in range(9999) %}{{ i }}{% endfor %}{% endfor %}', /does not come to an end/],
+  ['doubles a text', '{% set n = namespace(a="xxxxxxxx") %}{% for i in range(99) %}{% set n.a = n.a ~ n.a %}{% endfor %}', /a text of 262144/],
+  ['doubles a list', '{% set n = namespace(a=[1]) %}{% for i in range(99) %}{% set n.a = n.a + n.a %}{% endfor %}', /a list of 16384/],
+  ['blows a text up', '{{ "a\nb" | indent(100000000) }}', /a text of \d+|Invalid string length/],
+  ['writes too much', `${'x'.repeat(300_000)}{{ 1 }}`, /a text of 300000/],
+])('ends a template that %s', (_, source, reason) => {
+  expect(() => render(source)).toThrow(reason);
+});
+
+it('ends empty loops by time', () => {
+  const loop = '{% for i in range(9999) %}'.repeat(4) + '{% endfor %}'.repeat(4);
+  const start = performance.now();
+  expect(() => render(loop)).toThrow(/timed out/);
+  expect(performance.now() - start).toBeLessThan(10_000);
+});
+
+it('takes long messages', () => {
+  const content = 'word\n'.repeat(100_000);
+  const template = compileTemplate('{% for m in messages %}{{ m.content }}{{ m.content.split("\\n") | length }}{% endfor %}');
+  expect(template({ ...values, messages: [{ role: 'user', content }] })).toBe(`${content}100001`);
+});
