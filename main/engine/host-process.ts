@@ -18,14 +18,12 @@ export interface HostProcess extends Port {
   readonly pid: number | undefined;
   /** Called once, after its last message. */
   onExit(listener: (exit: HostExit) => void): void;
-  /** Asks it to end, and ends it by force soon after. */
+  /** Ends it at once. What it writes appears whole or not at all, so nothing is left half-done. */
   end(): void;
 }
 
 /** How much of stderr an error carries. */
 const LAST_WORDS = 2000;
-/** How long a host has to leave by itself: a cancel is heard at the next tile, a checkpoint being written is let finish. */
-const PATIENCE_MS = 5000;
 
 /** The host's file: beside this one in the sources, at the top of the bundle otherwise. */
 function hostFile(): string {
@@ -70,10 +68,7 @@ export function forkHost(options: { priority: Priority; environment: Record<stri
     onMessage: (listener) => child.on('message', listener),
     onExit: (listener) => listeners.push(listener),
     end: () => {
-      if (gone) return;
-      if (child.connected) child.disconnect();
-      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
-      child.once('close', () => clearTimeout(timer));
+      if (!gone) child.kill();
     },
   };
 }
