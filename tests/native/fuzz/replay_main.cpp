@@ -1,5 +1,6 @@
-// Runs a fuzz target over every file of the folders (or files) that it is given, with any compiler; prints how many ran.
-// Exit 2 without an argument or when there was nothing to run: a replay of nothing proves nothing.
+// Runs a fuzz target over files instead of under libFuzzer, so that any compiler and sanitizer can replay a corpus:
+// replay_NAME FILE-OR-FOLDER…   Fails if it was given no input at all.
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -12,28 +13,28 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 namespace {
 
 void replay(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  const std::vector<char> bytes(std::istreambuf_iterator<char>(stream), {});
-  const std::vector<std::uint8_t> exact(bytes.begin(), bytes.end());
-  LLVMFuzzerTestOneInput(exact.data(), exact.size());
+    std::ifstream file(path, std::ios::binary);
+    const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
 }
 
 }  // namespace
 
-int main(int count, char** arguments) {
-  int files = 0;
-  for (int i = 1; i < count; ++i) {
-    if (std::filesystem::is_regular_file(arguments[i])) {
-      replay(arguments[i]);
-      ++files;
-      continue;
+int main(int argc, char** argv) {
+    std::size_t inputs = 0;
+    for (int i = 1; i < argc; ++i) {
+        const std::filesystem::path given(argv[i]);
+        if (!std::filesystem::is_directory(given)) {
+            replay(given);
+            ++inputs;
+            continue;
+        }
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(given)) {
+            if (!entry.is_regular_file()) continue;
+            replay(entry.path());
+            ++inputs;
+        }
     }
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(arguments[i])) {
-      if (!entry.is_regular_file()) continue;
-      replay(entry.path());
-      ++files;
-    }
-  }
-  std::printf("%d inputs\n", files);
-  return files > 0 ? 0 : 2;
+    std::printf("%zu inputs replayed\n", inputs);
+    return inputs == 0 ? 1 : 0;
 }
