@@ -19,11 +19,7 @@ std::shared_ptr<Session> Addon::make_session() {
 
 void Addon::end() {
   for (const auto& weak : sessions) {
-    auto session = weak.lock();
-    if (!session) continue;
-    session->cancel();
-    // A busy session keeps its model until the job is over, which Node waits for.
-    if (session->state() != Session::State::busy) (void)session->close();
+    if (auto session = weak.lock()) (void)session->close();  // never busy here
   }
 }
 

@@ -11,15 +11,15 @@ namespace namesake::addon {
 
 struct Addon {
   Napi::FunctionReference model, trainer, generator, adapter;  ///< constructors; none is exported
-  std::vector<std::weak_ptr<Session>> sessions;                ///< to end their jobs when the environment goes away
+  std::vector<std::weak_ptr<Session>> sessions;                ///< to free them when the environment goes away
 
   /// Of the calling environment.
   static Addon& of(Napi::Env env) { return *env.GetInstanceData<Addon>(); }
 
-  /// A session that the environment's end cancels and closes.
+  /// A session that the environment's end closes.
   std::shared_ptr<Session> make_session();
 
-  /// The environment goes away: running jobs end soon, idle sessions free their memory.
+  /// The environment goes away: models and all that was made from them are freed. Node has waited for running jobs.
   void end();
 };
 

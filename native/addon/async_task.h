@@ -56,7 +56,8 @@ class AsyncTask final : public Napi::AsyncWorker {
 
   void OnWorkComplete(Napi::Env env, napi_status status) override {
     if (session_) session_->end();
-    Napi::AsyncWorker::OnWorkComplete(env, status);
+    // An environment that is being torn down waits for its jobs, but there is nobody left to tell.
+    Napi::AsyncWorker::OnWorkComplete(env, can_run_javascript(env) ? status : napi_cancelled);
   }
 
   void OnOK() override {

@@ -38,6 +38,13 @@ Napi::Value ids_to_js(Napi::Env env, const std::vector<std::int32_t>& ids) {
 
 }  // namespace
 
+bool can_run_javascript(Napi::Env env) {
+  // There is no question for it: the cheapest call that needs a living environment is tried.
+  Napi::HandleScope scope(env);
+  napi_value object = nullptr;
+  return napi_create_object(env, &object) == napi_ok && napi_set_named_property(env, object, "alive", object) == napi_ok;
+}
+
 Napi::Value error_value(Napi::Env env, const Status& status) {
   const std::string code = code_name(status.code);
   Napi::Error error = Napi::Error::New(env, code + ": " + status.message);

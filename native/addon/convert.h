@@ -18,6 +18,9 @@
 
 namespace namesake::addon {
 
+/// False once the environment is being torn down: values can no longer be made then.
+bool can_run_javascript(Napi::Env env);
+
 /// An Error with `code` (as in shared/errors.ts) and `detail`.
 Napi::Value error_value(Napi::Env env, const Status& status);
 

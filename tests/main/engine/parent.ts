@@ -2,5 +2,8 @@
 import { endless, openTiny } from './tiny.ts';
 
 const engine = await openTiny();
-engine.onText(() => process.stdout.write(`${engine.pid}`, () => undefined));
+const stop = engine.onText(() => {
+  stop();
+  process.stdout.write(`${engine.pid}`);
+});
 await engine.generate('orphan', endless);
