@@ -8,7 +8,8 @@ export function diskError(error: unknown, path: string): NamesakeError | null {
   if (error instanceof NamesakeError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const detail = `${path}: ${error instanceof Error ? error.message : code}`;
-  if (/^(ENOSPC|EDQUOT|SQLITE_FULL)/.test(code)) return new NamesakeError('disk.full', detail);
+  // SQLite says SHMSIZE where its write-ahead index finds no room.
+  if (/^(ENOSPC|EDQUOT|SQLITE_FULL|SQLITE_IOERR_SHMSIZE)/.test(code)) return new NamesakeError('disk.full', detail);
   if (/^(EACCES|EPERM|EROFS|ENOTDIR|ENOENT|EEXIST|EISDIR|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_IOERR)/.test(code)) {
     return new NamesakeError('disk.unwritable', detail);
   }
@@ -50,7 +51,7 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
       renameSync(temporary, path);
       syncFolder(dirname(path));
     } catch (error) {
-      rmSync(temporary, { force: true });
+      rmSync(temporary, { force: true, recursive: true });
       throw error;
     }
   });

@@ -149,7 +149,8 @@ export class RunStore {
            ON CONFLICT DO UPDATE SET is_right = @right, scores = @scores`,
         )
         .run({ id, step, right: right ? 1 : 0, scores: JSON.stringify(scores), kept: step === 0 ? 0 : 1 });
-      const insert = this.#db.prepare('INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+      this.#db.prepare('DELETE FROM probes WHERE run_id = ? AND step = ?').run(id, step);
+      const insert = this.#db.prepare('INSERT INTO probes VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
       probes.forEach(({ lang, kind, question, answer, hit }, place) => {
         insert.run(id, step, place, lang, kind, question, answer, hit ? 1 : 0);
       });
