@@ -1,0 +1,18 @@
+// Puts the kernels of the instruction set that is being compiled into its table. Needs NAMESAKE_ISA and the set's simd_*.h.
+
+#include "backend/cpu/isa/pack_kernels.h"
+#include "backend/cpu/isa/tile_kernels.h"
+#include "backend/cpu/isa/dot_kernels.h"
+#include "backend/cpu/isa/column_kernels.h"
+#include "backend/cpu/isa/row_kernels.h"
+
+#define NAMESAKE_TEXT_OF(name) #name
+#define NAMESAKE_TEXT(name) NAMESAKE_TEXT_OF(name)
+#define NAMESAKE_KERNEL_TABLE(table)                                                                                      \
+  namespace namesake::cpu {                                                                                               \
+  using namespace NAMESAKE_ISA;                                                                                           \
+  const KernelTable table = {NAMESAKE_TEXT(NAMESAKE_ISA), kTileRows, kWidth, pack_rows, pack_columns, pack_slice,         \
+                             decode_row, tile, tile_transposed, dot, softmax_columns, softmax_columns_backward,           \
+                             logsumexp_columns, loss_columns, attention_row, rmsnorm_row, rmsnorm_row_backward, rope_row, \
+                             dot_row, add_row, swiglu, swiglu_backward, sum_of_squares, adamw};                           \
+  }

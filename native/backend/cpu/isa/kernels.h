@@ -1,0 +1,145 @@
+// KernelTable: the inner loops of the cpu backend, one table per instruction set (kernels_<isa>.cpp).
+//
+// The kernels are written once (the *_kernels.h beside this file) over a small SIMD wrapper (simd_<isa>.h). Everything in them
+// has internal linkage: a function shared with baseline code and compiled with wider instructions would be picked by the
+// linker for both, and crash a CPU that lacks them. For the same reason this header and theirs use no standard templates.
+#pragma once
+
+#include <stdint.h>
+
+namespace namesake::cpu {
+
+/// Same values as BlockType; linear.cpp asserts it.
+enum class WeightType : uint8_t { f32, f16, bf16, q4_0, q4_1, q8_0 };
+
+/// Width of every column panel. One quantised block is 32 values, too.
+inline constexpr int64_t kPanel = 32;
+
+/// A matrix to read: rows of blocks, `stride` bytes apart. Activations are f32 views.
+struct WeightView {
+  WeightType type;
+  const uint8_t* data;
+  int64_t rows;
+  int64_t cols;
+  int64_t stride;
+};
+
+/// C [rows, cols] = A B (+ bias) (+ add): one fused multiply-add chain over depth per element, in ascending order, then bias,
+/// then add. So an element's bits depend on nothing but its own row of A and column of B.
+struct TileArgs {
+  int64_t rows;         ///< 1..tile_rows
+  int64_t cols;         ///< 1..kPanel
+  int64_t depth;
+  const float* a;       ///< element (i, k) at a[i + k * a_step] (tile), a[i * kPanel + k] (tile_transposed)
+  int64_t a_step;
+  const float* b;       ///< panels of `panel_width` columns: (k, j) at b[j / width * b_panel + k * b_step + j % width]
+  int64_t b_step;
+  int64_t b_panel;
+  float* c;             ///< element (i, j) at c[i * ldc + j]
+  int64_t ldc;
+  const float* bias;    ///< [cols] or null
+  const float* add;     ///< element (i, j) at add[i * ld_add + j], or null; may be c
+  int64_t ld_add;
+};
+
+/// y [M, n0..n1] = x Wᵀ (+ xs Bᵀ) (+ bias) (+ residual) by dot products: lanes over k, one fixed reduction.
+struct DotArgs {
+  WeightView w;
+  int64_t n0, n1;          ///< rows of w
+  const float* x;          ///< [M, ldx], zero from w.cols to the next multiple of kPanel
+  int64_t ldx;
+  int64_t m_count;
+  const float* lora_b;     ///< [N, rank] or null
+  const float* xs;         ///< [M, rank]: xa * scale * row_on
+  int64_t rank;
+  const float* bias;       ///< [N] or null
+  const float* residual;   ///< [M, ldy] or null
+  float* y;                ///< [M, ldy]
+  int64_t ldy;
+  float* scratch;          ///< 4 * (w.cols rounded up to kPanel) floats
+};
+
+/// Log of a softmax sum, [kPanel], in two parts: their sum is good to f64's last bits, and x - high - low to f32's.
+struct LogSum {
+  float* high;
+  float* low;
+};
+
+/// Turns n logits x [n][kPanel] into the gradient (ce_weight + kl_weight) p - kl_weight p_base, where `write`, and gives
+/// kl = sum of p_base (base - x + shift) with shift near lse - lse_base: small terms, so that a small KL keeps its digits.
+struct LossArgs {
+  float* x;
+  const float* base;       ///< [n][kPanel] or null: no KL
+  int64_t n;
+  LogSum lse, lse_base;
+  const float* shift;      ///< [kPanel]
+  const float* ce_weight;  ///< [kPanel]
+  const float* kl_weight;  ///< [kPanel]
+  bool write;
+  float* kl;               ///< [kPanel]
+};
+
+/// AdamW constants of one step.
+struct AdamWArgs {
+  float step_size;    ///< lr / (1 - beta1^t)
+  float beta1, beta2, eps;
+  float root_scale;   ///< 1 / sqrt(1 - beta2^t)
+  float keep;         ///< 1 - lr * weight_decay
+  float grad_scale;
+};
+
+struct KernelTable {
+  const char* isa;
+  int64_t tile_rows;     ///< most rows of a tile
+  int64_t panel_width;   ///< columns of one packed panel: divides kPanel
+
+  // --- packing ---
+  /// out [cols][rows]: rows n0..n0+rows (<= tile_rows) of w, decoded and transposed.
+  void (*pack_rows)(const WeightView& w, int64_t n0, int64_t rows, float* out);
+  /// out [kPanel / width][depth][width]: rows n0..n0+rows (<= kPanel) of w as columns; columns past `rows` are 0. Writes w.cols of `depth`.
+  void (*pack_columns)(const WeightView& w, int64_t n0, int64_t rows, int64_t depth, float* out);
+  /// The same layout without a transpose: columns col0..col0+31 of w's rows n0..n1; columns past w.cols are 0.
+  void (*pack_slice)(const WeightView& w, int64_t col0, int64_t n0, int64_t n1, int64_t depth, float* out);
+  /// out [cols] = row n of w.
+  void (*decode_row)(const WeightView& w, int64_t n, float* out);
+
+  // --- products ---
+  void (*tile)(const TileArgs& args);
+  void (*tile_transposed)(const TileArgs& args);
+  void (*dot)(const DotArgs& args);
+
+  // --- columns: buffers [n][kPanel] whose lanes are independent rows of the batch ---
+  /// s *= scale; max over keys; s = exp(s - max); sum. first >= 0 hides key j from lane i where j > first + i.
+  void (*softmax_columns)(float* s, int64_t n, int64_t first, float scale, float* max, float* sum);
+  /// s = exp(s * scale - lse), ds = s * (ds - delta) * scale, hidden keys 0.
+  void (*softmax_columns_backward)(float* s, float* ds, int64_t n, int64_t first, float scale, const float* lse,
+                                   const float* delta);
+  /// Max and sum of exp(x - max) of each lane.
+  void (*logsumexp_columns)(const float* x, int64_t n, float* max, float* sum);
+  void (*loss_columns)(const LossArgs& args);
+
+  // --- rows ---
+  /// o [D] of one query over `n` cached keys and values, `stride` floats apart; scores holds n rounded up to 16.
+  void (*attention_row)(const float* q, const float* k, const float* v, int64_t stride, int64_t n, int64_t D, float scale,
+                        float* scores, float* o);
+  float (*rmsnorm_row)(const float* x, const float* weight, float eps, int64_t C, float* y);
+  void (*rmsnorm_row_backward)(const float* dy, const float* x, const float* weight, float rstd, int64_t C, float* dx);
+  /// Rotates one head; sign -1 rotates back.
+  void (*rope_row)(float* x, const float* cos, const float* sin, int64_t half, bool adjacent, float sign);
+  float (*dot_row)(const float* a, const float* b, int64_t n);
+  void (*add_row)(const float* x, int64_t n, float* y);
+
+  // --- elements ---
+  void (*swiglu)(const float* gate, const float* up, int64_t n, float* y);
+  void (*swiglu_backward)(const float* dy, const float* gate, const float* up, int64_t n, float* dgate, float* dup);
+  double (*sum_of_squares)(const float* x, int64_t n);
+  void (*adamw)(const AdamWArgs& args, int64_t n, const float* grad, float* value, float* m, float* v);
+};
+
+extern const KernelTable kScalarKernels;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
+#endif
+
+}  // namespace namesake::cpu

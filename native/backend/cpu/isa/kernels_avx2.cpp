@@ -1,0 +1,6 @@
+#define NAMESAKE_ISA avx2
+#include "backend/cpu/isa/simd_avx2.h"
+
+#include "backend/cpu/isa/kernel_table.h"
+
+NAMESAKE_KERNEL_TABLE(kAvx2Kernels)

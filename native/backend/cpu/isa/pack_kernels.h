@@ -1,0 +1,119 @@
+// Packing: decodes blocks into the layouts that the tile kernels read. Included once per instruction set, after its simd_*.h.
+
+namespace namesake::cpu::NAMESAKE_ISA {
+namespace {
+
+constexpr int kBlockVectors = static_cast<int>(kPanel) / kLanes;
+constexpr int kWidth = 2 * kLanes;  // columns of a packed panel: two vectors
+
+/// The 32 values of row n from column k on; past w.cols they are 0 (only formats of single values end inside 32).
+template <WeightType type>
+inline void decode_at(const WeightView& w, int64_t n, int64_t k, V* out) {
+  const uint8_t* p = w.data + n * w.stride + k / kPanel * Block<type>::kBytes;
+  const int64_t left = w.cols - k;
+  if (left >= kPanel) {
+    Block<type>::decode(p, out);
+  } else {
+    uint8_t padded[Block<type>::kBytes] = {};
+    __builtin_memcpy(padded, p, static_cast<__SIZE_TYPE__>(left * Block<type>::kBytes / kPanel));
+    Block<type>::decode(padded, out);
+  }
+}
+
+/// Transposes rows n0..n0+rows (<= kLanes): value k of them goes to out[k * step .. + rows]. Writes kLanes values at each k
+/// (later ones overwrite the excess) as long as that stays below `limit` floats.
+template <WeightType type>
+inline void transpose_rows(const WeightView& w, int64_t n0, int64_t rows, int64_t step, int64_t limit, float* out) {
+  for (int64_t k = 0; k < w.cols; k += kPanel) {
+    V block[kLanes][kBlockVectors];
+    for (int64_t i = 0; i < rows; ++i) decode_at<type>(w, n0 + i, k, block[i]);
+    const int64_t depth = w.cols - k < kPanel ? w.cols - k : kPanel;
+    for (int part = 0; part * kLanes < depth; ++part) {
+      V square[kLanes];
+      for (int i = 0; i < kLanes; ++i) square[i] = i < rows ? block[i][part] : zero();
+      transpose(square);
+      float* at = out + (k + part * kLanes) * step;
+      const int64_t count = depth - part * kLanes < kLanes ? depth - part * kLanes : kLanes;
+      if (count == kLanes && (k + part * kLanes + kLanes - 1) * step + kLanes <= limit) {
+#pragma GCC unroll 16
+        for (int j = 0; j < kLanes; ++j) store(at + j * step, square[j]);
+      } else {
+        for (int64_t j = 0; j < count; ++j) store_n(at + j * step, square[j], rows);
+      }
+    }
+  }
+}
+
+/// Calls `call<type>(…)` for the view's type.
+#define NAMESAKE_BY_TYPE(type, call)                      \
+  switch (type) {                                         \
+    case WeightType::f32: call(WeightType::f32); break;   \
+    case WeightType::f16: call(WeightType::f16); break;   \
+    case WeightType::bf16: call(WeightType::bf16); break; \
+    case WeightType::q4_0: call(WeightType::q4_0); break; \
+    case WeightType::q4_1: call(WeightType::q4_1); break; \
+    case WeightType::q8_0: call(WeightType::q8_0); break; \
+  }
+
+inline void pack_rows(const WeightView& w, int64_t n0, int64_t rows, float* out) {
+#define NAMESAKE_CALL(type) transpose_rows<type>(w, n0, rows, rows, w.cols * rows, out)
+  NAMESAKE_BY_TYPE(w.type, NAMESAKE_CALL)
+#undef NAMESAKE_CALL
+}
+
+inline void pack_columns(const WeightView& w, int64_t n0, int64_t rows, int64_t depth, float* out) {
+  for (int64_t col = 0; col < kPanel; col += kLanes) {
+    float* at = out + col / kWidth * depth * kWidth + col % kWidth;
+    if (col >= rows) {
+      for (int64_t k = 0; k < w.cols; ++k) store(at + k * kWidth, zero());
+      continue;
+    }
+    // Full vectors are written up to the panel's end: the columns past `rows` become 0.
+    const int64_t group = rows - col < kLanes ? rows - col : kLanes, limit = w.cols * kWidth;
+    if (group < kLanes && w.cols % kLanes != 0) {
+      for (int64_t k = w.cols / kLanes * kLanes; k < w.cols; ++k) store(at + k * kWidth, zero());
+    }
+#define NAMESAKE_CALL(type) transpose_rows<type>(w, n0 + col, group, kWidth, limit, at)
+    NAMESAKE_BY_TYPE(w.type, NAMESAKE_CALL)
+#undef NAMESAKE_CALL
+  }
+}
+
+template <WeightType type>
+inline void slice(const WeightView& w, int64_t col0, int64_t n0, int64_t n1, int64_t depth, float* out) {
+  for (int64_t n = n0; n < n1; ++n) {
+    V block[kBlockVectors];
+    decode_at<type>(w, n, col0, block);
+#pragma GCC unroll 8
+    for (int v = 0; v < kBlockVectors; ++v) {
+      store(out + v * kLanes / kWidth * depth * kWidth + (n - n0) * kWidth + v * kLanes % kWidth, block[v]);
+    }
+  }
+}
+
+inline void pack_slice(const WeightView& w, int64_t col0, int64_t n0, int64_t n1, int64_t depth, float* out) {
+#define NAMESAKE_CALL(type) slice<type>(w, col0, n0, n1, depth, out)
+  NAMESAKE_BY_TYPE(w.type, NAMESAKE_CALL)
+#undef NAMESAKE_CALL
+}
+
+template <WeightType type>
+inline void decode_row_of(const WeightView& w, int64_t n, float* out) {
+  for (int64_t k = 0; k < w.cols; k += kPanel) {
+    V block[kBlockVectors];
+    decode_at<type>(w, n, k, block);
+    for (int v = 0; v < kBlockVectors && k + v * kLanes < w.cols; ++v) {
+      const int64_t left = w.cols - k - v * kLanes;
+      left >= kLanes ? store(out + k + v * kLanes, block[v]) : store_n(out + k + v * kLanes, block[v], left);
+    }
+  }
+}
+
+inline void decode_row(const WeightView& w, int64_t n, float* out) {
+#define NAMESAKE_CALL(type) decode_row_of<type>(w, n, out)
+  NAMESAKE_BY_TYPE(w.type, NAMESAKE_CALL)
+#undef NAMESAKE_CALL
+}
+
+}  // namespace
+}  // namespace namesake::cpu::NAMESAKE_ISA

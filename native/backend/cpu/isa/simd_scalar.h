@@ -1,0 +1,139 @@
+// Portable wrapper and block decoders: four lanes of plain arithmetic that a compiler may turn into its baseline vectors.
+// No fused multiply-add: fma() here rounds twice, so bits differ from the AVX tables. Included by kernels_scalar.cpp only.
+#pragma once
+
+#include "backend/cpu/isa/kernels.h"
+
+namespace namesake::cpu::scalar {
+namespace {
+
+constexpr int kLanes = 4;
+constexpr int kTileRows = 4;
+constexpr int kDotColumns = 2;
+
+typedef float V __attribute__((vector_size(16)));
+typedef int32_t I __attribute__((vector_size(16)));
+
+inline V zero() { return V{0, 0, 0, 0}; }
+inline V set1(float x) { return V{x, x, x, x}; }
+inline V load(const float* p) {
+  V v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+inline void store(float* p, V v) { __builtin_memcpy(p, &v, sizeof v); }
+inline V load_n(const float* p, int64_t n) {
+  V v = zero();
+  for (int i = 0; i < 4 && i < n; ++i) v[i] = p[i];
+  return v;
+}
+inline void store_n(float* p, V v, int64_t n) {
+  for (int i = 0; i < 4 && i < n; ++i) p[i] = v[i];
+}
+inline V add(V a, V b) { return a + b; }
+inline V sub(V a, V b) { return a - b; }
+inline V mul(V a, V b) { return a * b; }
+inline V div(V a, V b) { return a / b; }
+inline V fma(V a, V b, V c) { return a * b + c; }
+inline V max(V a, V b) { return a > b ? a : b; }
+inline V sqrt(V a) { return V{__builtin_sqrtf(a[0]), __builtin_sqrtf(a[1]), __builtin_sqrtf(a[2]), __builtin_sqrtf(a[3])}; }
+inline V select_less(V a, V b, V x, V y) { return a < b ? x : y; }
+/// |a| < 2^22: adding 1.5 * 2^23 leaves the nearest integer in the low bits.
+inline V round_nearest(V a) { return (a + 12582912.0f) - 12582912.0f; }
+inline V pow2(V n) {
+  const I bits = (__builtin_convertvector(n, I) + 127) << 23;
+  V v;
+  __builtin_memcpy(&v, &bits, sizeof v);
+  return v;
+}
+inline V iota() { return V{0, 1, 2, 3}; }
+
+inline float reduce_add(V v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+inline void reduce4(const V* v, float* out) {
+  for (int i = 0; i < 4; ++i) out[i] = reduce_add(v[i]);
+}
+inline float reduce_max(V v) {
+  float top = v[0];
+  for (int i = 1; i < 4; ++i) top = v[i] > top ? v[i] : top;
+  return top;
+}
+inline void transpose(V* r) {
+  const V a = r[0], b = r[1], c = r[2], d = r[3];
+  for (int i = 0; i < 4; ++i) r[i] = V{a[i], b[i], c[i], d[i]};
+}
+
+inline float f16(const uint8_t* p) {
+  uint16_t h;
+  __builtin_memcpy(&h, p, 2);
+  const uint32_t sign = uint32_t(h & 0x8000) << 16, rest = h & 0x7fff;
+  uint32_t bits;
+  if (rest >= 0x7c00) {
+    bits = sign | 0x7f800000 | (rest & 0x3ff) << 13;
+  } else if (rest >= 0x400) {
+    bits = sign | ((rest << 13) + 0x38000000);
+  } else {
+    const float tiny = static_cast<float>(rest) * 5.9604644775390625e-8f;  // subnormal: rest * 2^-24, exact
+    return sign ? -tiny : tiny;
+  }
+  float value;
+  __builtin_memcpy(&value, &bits, 4);
+  return value;
+}
+
+/// Every format but f32 gives value i by `at(p, i)`.
+template <class Format>
+inline void decode_values(const uint8_t* p, V* w) {
+  float values[32];
+  for (int i = 0; i < 32; ++i) values[i] = Format::at(p, i);
+  for (int i = 0; i < 8; ++i) w[i] = load(values + 4 * i);
+}
+
+template <WeightType type>
+struct Block;
+
+template <>
+struct Block<WeightType::f32> {
+  static constexpr int kBytes = 128;
+  static inline void decode(const uint8_t* p, V* w) {
+    for (int i = 0; i < 8; ++i) w[i] = load(reinterpret_cast<const float*>(p) + 4 * i);
+  }
+};
+template <>
+struct Block<WeightType::f16> {
+  static constexpr int kBytes = 64;
+  static inline float at(const uint8_t* p, int i) { return f16(p + 2 * i); }
+  static inline void decode(const uint8_t* p, V* w) { decode_values<Block>(p, w); }
+};
+template <>
+struct Block<WeightType::bf16> {
+  static constexpr int kBytes = 64;
+  static inline float at(const uint8_t* p, int i) {
+    const uint32_t bits = uint32_t(p[2 * i]) << 16 | uint32_t(p[2 * i + 1]) << 24;
+    float value;
+    __builtin_memcpy(&value, &bits, 4);
+    return value;
+  }
+  static inline void decode(const uint8_t* p, V* w) { decode_values<Block>(p, w); }
+};
+inline float nibble(const uint8_t* p, int i) { return static_cast<float>(i < 16 ? p[i] & 15 : p[i - 16] >> 4); }
+template <>
+struct Block<WeightType::q4_0> {
+  static constexpr int kBytes = 18;
+  static inline float at(const uint8_t* p, int i) { return (nibble(p + 2, i) - 8) * f16(p); }
+  static inline void decode(const uint8_t* p, V* w) { decode_values<Block>(p, w); }
+};
+template <>
+struct Block<WeightType::q4_1> {
+  static constexpr int kBytes = 20;
+  static inline float at(const uint8_t* p, int i) { return nibble(p + 4, i) * f16(p) + f16(p + 2); }
+  static inline void decode(const uint8_t* p, V* w) { decode_values<Block>(p, w); }
+};
+template <>
+struct Block<WeightType::q8_0> {
+  static constexpr int kBytes = 34;
+  static inline float at(const uint8_t* p, int i) { return static_cast<float>(static_cast<int8_t>(p[2 + i])) * f16(p); }
+  static inline void decode(const uint8_t* p, V* w) { decode_values<Block>(p, w); }
+};
+
+}  // namespace
+}  // namespace namesake::cpu::scalar

@@ -1,0 +1,71 @@
+// The matrix product's inner loop: a tile of C held in registers over the whole depth. See TileArgs.
+
+namespace namesake::cpu::NAMESAKE_ISA {
+namespace {
+
+/// Rows x Vectors accumulators. Stride is the distance of A's rows: 1 for packed rows, kPanel for transposed ones.
+template <int Rows, int Vectors, int Stride>
+inline void micro(const TileArgs& t, const float* b, int64_t col) {
+  V sum[Rows][Vectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) sum[i][v] = zero();
+  }
+  const float* a = t.a;
+  for (int64_t k = 0; k < t.depth; ++k) {
+    V column[Vectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) column[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      const V x = set1(a[i * Stride]);
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) sum[i][v] = fma(x, column[v], sum[i][v]);
+    }
+    a += t.a_step;
+    b += t.b_step;
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < Vectors; ++v) {
+    const int64_t j = col + v * kLanes, left = t.cols - j;
+    if (left <= 0) break;
+    const bool whole = left >= kLanes;
+    const V bias = t.bias ? (whole ? load(t.bias + j) : load_n(t.bias + j, left)) : zero();
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      V y = sum[i][v];
+      if (t.bias) y = add(y, bias);
+      if (t.add) {
+        const float* more = t.add + i * t.ld_add + j;
+        y = add(y, whole ? load(more) : load_n(more, left));
+      }
+      float* c = t.c + i * t.ldc + j;
+      whole ? store(c, y) : store_n(c, y, left);
+    }
+  }
+}
+
+template <int Rows, int Stride>
+inline void panel(const TileArgs& t, const float* b, int64_t col) {
+  if (t.rows == Rows) {
+    t.cols - col > kLanes ? micro<Rows, 2, Stride>(t, b, col) : micro<Rows, 1, Stride>(t, b, col);
+  } else if constexpr (Rows > 1) {
+    panel<Rows - 1, Stride>(t, b, col);
+  }
+}
+
+inline void tile(const TileArgs& t) {
+  for (int64_t col = 0; col < t.cols; col += kWidth) panel<kTileRows, 1>(t, t.b + col / kWidth * t.b_panel, col);
+}
+
+inline void tile_transposed(const TileArgs& args) {
+  TileArgs t = args;
+  t.a_step = 1;
+  for (int64_t col = 0; col < t.cols; col += kWidth) {
+    panel<kTileRows, static_cast<int>(kPanel)>(t, t.b + col / kWidth * t.b_panel, col);
+  }
+}
+
+}  // namespace
+}  // namespace namesake::cpu::NAMESAKE_ISA
