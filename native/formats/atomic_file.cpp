@@ -34,7 +34,8 @@ std::string temporary_name(const std::string& path) { return path + ".tmp"; }
 Status disk_error(const std::string& path, int number) {
   const std::error_code error(number, std::system_category());
 #ifdef _WIN32
-  const bool full = number == ERROR_DISK_FULL || number == ERROR_HANDLE_DISK_FULL || number == ERROR_DISK_QUOTA_EXCEEDED;
+  constexpr int kQuotaExceeded = 1295;  // ERROR_DISK_QUOTA_EXCEEDED, which not every SDK declares
+  const bool full = number == ERROR_DISK_FULL || number == ERROR_HANDLE_DISK_FULL || number == kQuotaExceeded;
 #else
   const bool full = number == ENOSPC || number == EDQUOT;
 #endif
