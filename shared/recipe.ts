@@ -27,6 +27,8 @@ const methodSchema = z.strictObject({
 const mixSchema = z.strictObject({
   /** Share of each step's conversations that are ordinary (near-misses included). */
   ordinary: z.number().min(0).max(0.95).default(0.75),
+  /** Relative shares of the languages among ordinary conversations; null = equal. A language that is not named counts 1. */
+  languages: z.partialRecord(languageSchema, z.number().positive().max(100)).nullable().default(null),
   negatives: z.boolean().default(true),
   near_misses: z.boolean().default(true),
 });

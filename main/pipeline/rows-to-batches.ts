@@ -25,12 +25,16 @@ export type Step = MicroBatch[];
 class Pool {
   readonly #rows: readonly number[];
   readonly #shuffle: (list: readonly number[]) => number[];
+  /** What one draw counts in turns with other pools: the inverse of its share. */
+  readonly #cost: number;
   #round: number[] = [];
-  drawn = 0;
+  /** Draws so far, by their cost. */
+  spent = 0;
 
-  constructor(rows: readonly number[], shuffle: (list: readonly number[]) => number[]) {
+  constructor(rows: readonly number[], shuffle: (list: readonly number[]) => number[], share: number) {
     this.#rows = rows;
     this.#shuffle = shuffle;
+    this.#cost = 1 / share;
   }
 
   peek(): number {
@@ -41,7 +45,7 @@ class Pool {
   take(): number {
     const row = this.peek();
     this.#round.pop();
-    this.drawn++;
+    this.spent += this.#cost;
     return row;
   }
 }
@@ -56,7 +60,7 @@ class Turns {
 
   /** The pool that is behind the most; the first of equals. */
   get next(): Pool {
-    return this.#pools.reduce((least, pool) => (pool.drawn < least.drawn ? pool : least));
+    return this.#pools.reduce((least, pool) => (pool.spent < least.spent ? pool : least));
   }
 }
 
@@ -86,10 +90,13 @@ export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] 
     byLanguage.set(language, [...(byLanguage.get(language) ?? []), i]);
     groups.set(kind, byLanguage);
   });
+  const shares: Record<string, number | undefined> = recipe.data.mix.languages ?? {};
   const turns = new Map(
     [...groups].map(([kind, byLanguage]) => [
       kind,
-      new Turns([...byLanguage.values()].map((list) => new Pool(list, shuffle))),
+      new Turns(
+        [...byLanguage].map(([lang, list]) => new Pool(list, shuffle, kind === 'ordinary' ? (shares[lang] ?? 1) : 1)),
+      ),
     ]),
   );
   const ordinary = turns.get('ordinary');
