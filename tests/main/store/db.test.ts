@@ -107,5 +107,5 @@ describe('openDatabase', () => {
       Array.from({ length: 4 }, () => run(process.execPath, ['--input-type=module', '-e', program], { cwd: root })),
     );
     expect(open(path).pragma('user_version', { simple: true })).toBe(schemaVersion);
-  });
+  }, 120_000);
 });
