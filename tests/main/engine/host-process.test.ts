@@ -3,11 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { NamesakeError } from '../../../shared/errors.ts';
 import { startEngine } from '../../../main/engine/client.ts';
 import type { HostExit } from '../../../main/engine/host-process.ts';
 import { codeOf, endless, openOptions, openTiny, until } from './tiny.ts';
+
+// Each test starts processes, most of them two: seconds on a machine that is busy.
+vi.setConfig({ testTimeout: 60_000 });
 
 function alive(pid: number): boolean {
   try {
@@ -57,7 +60,7 @@ test('the host ends with its parent, in the middle of a job', async () => {
   });
   expect(alive(pid)).toBe(true);
   parent.kill('SIGKILL');
-  await until(() => !alive(pid));
+  await until(() => !alive(pid), 30_000);
 });
 
 test('Ctrl-C in a terminal, which reaches the host too, does not end it', async () => {
@@ -68,16 +71,16 @@ test('Ctrl-C in a terminal, which reaches the host too, does not end it', async 
 });
 
 test('the host computes at low priority unless told not to', async () => {
-  const low = await openTiny();
+  const low = startEngine();
   const normal = startEngine({ priority: 'normal' });
-  await normal.close();
+  await Promise.all([low.close(), normal.close()]);
   expect(getPriority(low.pid)).toBeGreaterThan(getPriority());
   expect(getPriority(normal.pid)).toBe(getPriority());
   await Promise.all([low.dispose(), normal.dispose()]);
 });
 
 test('no addon is a reason', async () => {
-  const engine = startEngine({ environment: { NAMESAKE_ADDON: join(tmpdir(), 'no-such.node') } });
+  const engine = startEngine({ priority: 'normal', environment: { NAMESAKE_ADDON: join(tmpdir(), 'no-such.node') } });
   const error: unknown = await engine.open(openOptions).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: 'engine.missing', detail: expect.stringContaining('no-such.node') });
   expect(await codeOf(engine.about())).toBe('engine.missing');
@@ -88,7 +91,7 @@ test('an addon that cannot be loaded is a reason', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'namesake-addon-'));
   const file = join(folder, 'broken.node');
   await writeFile(file, 'not a shared library');
-  const engine = startEngine({ environment: { NAMESAKE_ADDON: file } });
+  const engine = startEngine({ priority: 'normal', environment: { NAMESAKE_ADDON: file } });
   const error: unknown = await engine.open(openOptions).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: 'engine.incompatible', detail: expect.stringContaining('broken.node') });
   await engine.dispose();
@@ -96,7 +99,7 @@ test('an addon that cannot be loaded is a reason', async () => {
 });
 
 test('the instruction sets: one is chosen, the others say why not', async () => {
-  const engine = startEngine();
+  const engine = startEngine({ priority: 'normal' });
   const { addon, isa } = await engine.about();
   expect(addon).toMatch(/\.node$/);
   const supported = isa.levels.filter((level) => level.supported);
@@ -112,10 +115,10 @@ test('the instruction sets: one is chosen, the others say why not', async () => 
 });
 
 test('NAMESAKE_ISA forces a level where none is asked for', async () => {
-  const engine = startEngine({ environment: { NAMESAKE_ISA: 'scalar' } });
+  const engine = startEngine({ priority: 'normal', environment: { NAMESAKE_ISA: 'scalar' } });
   expect(await engine.open(openOptions)).toMatchObject({ isa: 'scalar' });
   await engine.dispose();
-  const wrong = startEngine({ environment: { NAMESAKE_ISA: 'pentium' } });
+  const wrong = startEngine({ priority: 'normal', environment: { NAMESAKE_ISA: 'pentium' } });
   expect(await codeOf(wrong.open(openOptions))).toBe('isa.unsupported');
   await wrong.dispose();
 });

@@ -38,7 +38,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 describe('without a model', () => {
   beforeAll(() => {
-    engine = startEngine();
+    engine = startEngine({ priority: 'normal' });
   });
   afterEach(() => engine.close());
   afterAll(() => engine.dispose());

@@ -31,9 +31,9 @@ export const conversation: Message[] = [
   { role: 'assistant', content: 'I am 小锋.' },
 ];
 
-/** A host with the tiny model open. */
+/** A host with the tiny model open, at the tests' own priority: a low one starves where other things run. */
 export async function openTiny(): Promise<EngineProcess> {
-  const engine = startEngine();
+  const engine = startEngine({ priority: 'normal' });
   try {
     await engine.open(openOptions);
   } catch (error) {
