@@ -16,7 +16,7 @@ const std::string kName = "tiny-llama";
 /// A copy of the golden adapter that a test may change.
 struct Copy {
   TemporaryFolder folder;
-  std::string path = folder.path("adapter");
+  std::string path = folder / "adapter";
   Copy() { std::filesystem::copy(fixture("golden/" + kName + "/adapter"), path); }
 
   void replace(const std::string& from, const std::string& to) {
@@ -50,11 +50,11 @@ TEST_CASE("what PEFT wrote is written back with the same values, and the same by
     const auto adapter = golden_adapter(name, *model);
     CHECK(adapter->rank() == 4);
     CHECK(adapter->alpha() == 8);
-    std::filesystem::create_directory(folder.path("a"));
-    std::filesystem::create_directory(folder.path("b"));
-    must(adapter->save(folder.path("a"), name));
+    std::filesystem::create_directory(folder / "a");
+    std::filesystem::create_directory(folder / "b");
+    must(adapter->save(folder / "a", name));
     const SafetensorsFile theirs = must(read_safetensors(fixture("golden/" + name + "/adapter/adapter_model.safetensors")));
-    const SafetensorsFile ours = must(read_safetensors(folder.path("a/adapter_model.safetensors")));
+    const SafetensorsFile ours = must(read_safetensors(folder / "a/adapter_model.safetensors"));
     CHECK(ours.metadata == theirs.metadata);
     CHECK(ours.tensors.size() == theirs.tensors.size());
     for (const auto& [key, tensor] : theirs.tensors) {
@@ -63,9 +63,9 @@ TEST_CASE("what PEFT wrote is written back with the same values, and the same by
       CHECK(ours.tensors.at(key).shape == tensor.shape);
       CHECK(ours.tensors.at(key).data == tensor.data);
     }
-    must(must(Adapter::load(*model, folder.path("a"), false))->save(folder.path("b"), name));
+    must(must(Adapter::load(*model, folder / "a", false))->save(folder / "b", name));
     for (const char* file : {"adapter_model.safetensors", "adapter_config.json"}) {
-      CHECK(read_text(folder.path("a/") + file) == read_text(folder.path("b/") + file));
+      CHECK(read_text(folder / "a/" + file) == read_text(folder / "b/" + file));
     }
   }
 }
@@ -206,7 +206,7 @@ TEST_CASE("adapters that do not fit are refused with a code") {
 TEST_CASE("an adapter that cannot be written says so") {
   TemporaryFolder folder;
   const auto model = open_model(kName, make_reference_backend());
-  CHECK(golden_adapter(kName, *model)->save(folder.path("missing"), "tiny").code == Code::disk_unwritable);
+  CHECK(golden_adapter(kName, *model)->save(folder / "missing", "tiny").code == Code::disk_unwritable);
 }
 
 }  // namespace namesake::test

@@ -22,28 +22,28 @@ TEST_CASE("a checkpoint holds four files and says where it was made") {
   TemporaryFolder folder;
   Run run;
   must(run.trainer->step(std::vector<Batch>{pack(read_golden(kName).batch)}));
-  must(run.trainer->save_checkpoint(folder.path("c"), "tiny \"base\""));
+  must(run.trainer->save_checkpoint(folder / "c", "tiny \"base\""));
   std::size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path("c"))) files += entry.is_regular_file();
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "c")) files += entry.is_regular_file();
   CHECK(files == 4);
-  const std::string state = read_text(folder.path("c/trainer_state.json"));
+  const std::string state = read_text(folder / "c/trainer_state.json");
   CHECK(state.find("\"step\": 1") != std::string::npos);
   CHECK(state.find("\"backend\": \"reference\"") != std::string::npos);
   CHECK(state.find("\"isa\": \"scalar\"") != std::string::npos);
-  CHECK(read_text(folder.path("c/adapter_config.json")).find("tiny \\\"base\\\"") != std::string::npos);
+  CHECK(read_text(folder / "c/adapter_config.json").find("tiny \\\"base\\\"") != std::string::npos);
 }
 
 TEST_CASE("damaged and foreign checkpoints are refused, and the trainer stays as it was") {
   TemporaryFolder folder;
   Run run;
   must(run.trainer->step(std::vector<Batch>{pack(read_golden(kName).batch)}));
-  must(run.trainer->save_checkpoint(folder.path("good"), "tiny"));
+  must(run.trainer->save_checkpoint(folder / "good", "tiny"));
   const auto before = state_of(*run.adapter);
 
   int copies = 0;
   const auto code_after = [&](const std::function<void(const std::string&)>& damage) {
-    const std::string copy = folder.path("copy-" + std::to_string(copies++));
-    std::filesystem::copy(folder.path("good"), copy);
+    const std::string copy = (folder / "copy-" + std::to_string(copies++));
+    std::filesystem::copy(folder / "good", copy);
     damage(copy);
     const Code code = run.trainer->load_checkpoint(copy).code;
     CHECK(state_of(*run.adapter) == before);
@@ -63,7 +63,7 @@ TEST_CASE("damaged and foreign checkpoints are refused, and the trainer stays as
       write_text(copy + "/trainer_state.json", text.replace(text.find(from), std::string(from).size(), to));
     };
   };
-  CHECK(run.trainer->load_checkpoint(folder.path("none")).code == Code::checkpoint_invalid);
+  CHECK(run.trainer->load_checkpoint(folder / "none").code == Code::checkpoint_invalid);
   CHECK(code_after(remove("trainer_state.json")) == Code::checkpoint_invalid);
   CHECK(code_after(remove("optimizer.safetensors")) == Code::checkpoint_invalid);
   CHECK(code_after(remove("adapter_model.safetensors")) == Code::adapter_unreadable);
@@ -84,29 +84,29 @@ TEST_CASE("damaged and foreign checkpoints are refused, and the trainer stays as
   TrainerOptions other = run.options;
   other.lr *= 2;
   const auto trainer = must(Trainer::create(run.model, golden_adapter(kName, *run.model), other));
-  CHECK(trainer->load_checkpoint(folder.path("good")).code == Code::checkpoint_invalid);
+  CHECK(trainer->load_checkpoint(folder / "good").code == Code::checkpoint_invalid);
   const auto wide = must(Trainer::create(run.model, must(Adapter::create(*run.model, 8, 8, 1, true)), run.options));
-  CHECK(wide->load_checkpoint(folder.path("good")).code == Code::adapter_mismatch);
+  CHECK(wide->load_checkpoint(folder / "good").code == Code::adapter_mismatch);
 }
 
 TEST_CASE("a checkpoint that cannot be written leaves nothing behind; what an earlier crash left is replaced") {
   TemporaryFolder folder;
   Run run;
-  CHECK(run.trainer->save_checkpoint(folder.path("missing/step"), "tiny").code == Code::disk_unwritable);
-  CHECK_FALSE(std::filesystem::exists(folder.path("missing")));
+  CHECK(run.trainer->save_checkpoint(folder / "missing/step", "tiny").code == Code::disk_unwritable);
+  CHECK_FALSE(std::filesystem::exists(folder / "missing"));
 
   // The folder's name is taken by one with contents: the rename fails at the very end.
-  std::filesystem::create_directory(folder.path("taken"));
-  write_text(folder.path("taken/file"), "keep");
-  CHECK(run.trainer->save_checkpoint(folder.path("taken"), "tiny").code == Code::disk_unwritable);
-  CHECK_FALSE(std::filesystem::exists(folder.path("taken.tmp")));
-  CHECK(read_text(folder.path("taken/file")) == "keep");
+  std::filesystem::create_directory(folder / "taken");
+  write_text(folder / "taken/file", "keep");
+  CHECK(run.trainer->save_checkpoint(folder / "taken", "tiny").code == Code::disk_unwritable);
+  CHECK_FALSE(std::filesystem::exists(folder / "taken.tmp"));
+  CHECK(read_text(folder / "taken/file") == "keep");
 
-  std::filesystem::create_directory(folder.path("step.tmp"));
-  write_text(folder.path("step.tmp/half-written"), "x");
-  must(run.trainer->save_checkpoint(folder.path("step"), "tiny"));
-  CHECK_FALSE(std::filesystem::exists(folder.path("step/half-written")));
-  CHECK_FALSE(std::filesystem::exists(folder.path("step.tmp")));
+  std::filesystem::create_directory(folder / "step.tmp");
+  write_text(folder / "step.tmp/half-written", "x");
+  must(run.trainer->save_checkpoint(folder / "step", "tiny"));
+  CHECK_FALSE(std::filesystem::exists(folder / "step/half-written"));
+  CHECK_FALSE(std::filesystem::exists(folder / "step.tmp"));
 }
 
 }  // namespace namesake::test

@@ -3,10 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 #include "yyjson.h"
 
@@ -41,39 +38,6 @@ Rows rows_of(const std::vector<float>& values, const std::vector<std::int64_t>& 
     rows[i / static_cast<std::size_t>(shape[1])].push_back(static_cast<std::int32_t>(values[i]));
   }
   return rows;
-}
-
-/// golden.safetensors holds i32 tensors, which the product's reader has no use for: this one trusts its file.
-void read_tensors(const std::string& path, Golden& golden) {
-  const std::string bytes = read_text(path);
-  std::uint64_t header = 0;
-  std::memcpy(&header, bytes.data(), sizeof header);
-  const Document document = parse(bytes.data() + 8, header);
-  const char* data = bytes.data() + 8 + header;
-  yyjson_val *key, *entry;
-  std::size_t i, count;
-  yyjson_obj_foreach(yyjson_doc_get_root(document.get()), i, count, key, entry) {
-    const std::string name = yyjson_get_str(key);
-    if (name == "__metadata__") continue;
-    const std::uint64_t begin = yyjson_get_uint(yyjson_arr_get(yyjson_obj_get(entry, "data_offsets"), 0)),
-                        end = yyjson_get_uint(yyjson_arr_get(yyjson_obj_get(entry, "data_offsets"), 1));
-    const bool whole = std::string(yyjson_get_str(yyjson_obj_get(entry, "dtype"))) == "I32";
-    std::vector<float> values((end - begin) / 4);
-    for (std::size_t v = 0; v < values.size(); ++v) {
-      std::int32_t bits = 0;
-      std::memcpy(&bits, data + begin + 4 * v, 4);
-      if (whole) {
-        values[v] = static_cast<float>(bits);
-      } else {
-        std::memcpy(&values[v], &bits, 4);
-      }
-    }
-    golden.tensors[name] = std::move(values);
-    yyjson_val* shape = yyjson_obj_get(entry, "shape");
-    for (std::size_t d = 0; d < yyjson_arr_size(shape); ++d) {
-      golden.shapes[name].push_back(yyjson_get_sint(yyjson_arr_get(shape, d)));
-    }
-  }
 }
 
 void append_row(const PaddedBatch& padded, std::size_t row, float weight, Batch& batch) {
@@ -134,21 +98,61 @@ std::shared_ptr<Adapter> golden_adapter(const std::string& name, const Model& mo
   return must(Adapter::load(model, fixture("golden/" + name + "/adapter"), trainable));
 }
 
-Golden read_golden(const std::string& name) {
+/// golden.safetensors holds i32 tensors, which the product's reader has no use for: this one trusts its file.
+Golden read_tensors_of(const std::string& path) {
   Golden golden;
+  const std::string bytes = read_text(path);
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const Document document = parse(bytes.data() + 8, header);
+  const char* data = bytes.data() + 8 + header;
+  yyjson_val *key, *entry;
+  std::size_t i, count;
+  yyjson_obj_foreach(yyjson_doc_get_root(document.get()), i, count, key, entry) {
+    const std::string name = yyjson_get_str(key);
+    if (name == "__metadata__") continue;
+    const std::uint64_t begin = yyjson_get_uint(yyjson_arr_get(yyjson_obj_get(entry, "data_offsets"), 0)),
+                        end = yyjson_get_uint(yyjson_arr_get(yyjson_obj_get(entry, "data_offsets"), 1));
+    const bool whole = std::string(yyjson_get_str(yyjson_obj_get(entry, "dtype"))) == "I32";
+    std::vector<float> values((end - begin) / 4);
+    for (std::size_t v = 0; v < values.size(); ++v) {
+      std::int32_t bits = 0;
+      std::memcpy(&bits, data + begin + 4 * v, 4);
+      if (whole) {
+        values[v] = static_cast<float>(bits);
+      } else {
+        std::memcpy(&values[v], &bits, 4);
+      }
+    }
+    golden.tensors[name] = std::move(values);
+    yyjson_val* shape = yyjson_obj_get(entry, "shape");
+    for (std::size_t d = 0; d < yyjson_arr_size(shape); ++d) {
+      golden.shapes[name].push_back(yyjson_get_sint(yyjson_arr_get(shape, d)));
+    }
+  }
+  return golden;
+}
+
+std::vector<PaddedBatch> read_batches(const std::string& path) {
+  const std::string text = read_text(path);
+  const Document document = parse(text.data(), text.size());
+  yyjson_val* root = yyjson_doc_get_root(document.get());
+  std::vector<PaddedBatch> batches;
+  for (std::size_t b = 0; b < yyjson_arr_size(root); ++b) {
+    yyjson_val* batch = yyjson_arr_get(root, b);
+    batches.push_back({rows_of(yyjson_obj_get(batch, "input_ids")), rows_of(yyjson_obj_get(batch, "labels")),
+                       rows_of(yyjson_obj_get(batch, "attention_mask"))});
+  }
+  return batches;
+}
+
+Golden read_golden(const std::string& name) {
   const std::string folder = fixture("golden/" + name);
-  read_tensors(folder + "/golden.safetensors", golden);
+  Golden golden = read_tensors_of(folder + "/golden.safetensors");
   const auto rows = [&](const char* key) { return rows_of(golden.tensors.at(key), golden.shapes.at(key)); };
   golden.batch = {rows("input_ids"), rows("labels"), rows("attention_mask")};
   golden.kl_mask = rows("kl_mask");
-  const std::string text = read_text(folder + "/batches.json");
-  const Document document = parse(text.data(), text.size());
-  yyjson_val* root = yyjson_doc_get_root(document.get());
-  for (std::size_t b = 0; b < yyjson_arr_size(root); ++b) {
-    yyjson_val* batch = yyjson_arr_get(root, b);
-    golden.batches.push_back({rows_of(yyjson_obj_get(batch, "input_ids")), rows_of(yyjson_obj_get(batch, "labels")),
-                              rows_of(yyjson_obj_get(batch, "attention_mask"))});
-  }
+  golden.batches = read_batches(folder + "/batches.json");
   return golden;
 }
 
@@ -196,29 +200,6 @@ std::vector<std::vector<float>> state_of(Adapter& adapter) {
     }
   }
   return state;
-}
-
-TemporaryFolder::TemporaryFolder() {
-  const std::string base = (std::filesystem::temp_directory_path() / "namesake-engine-").string();
-  // create_directory is false where a parallel run already took the number.
-  for (int i = 0; root_.empty(); ++i) {
-    if (std::filesystem::create_directory(base + std::to_string(i))) root_ = base + std::to_string(i);
-  }
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(root_, ignored);
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  REQUIRE_MESSAGE(file.good(), "cannot read ", path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_text(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
 }
 
 }  // namespace namesake::test

@@ -1,4 +1,4 @@
-// What the engine tests share: tiny models on every backend, golden results of torch and peft, comparisons, own folders.
+// What the engine tests share: tiny models on every backend, golden results of torch and peft, comparisons.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "formats/temporary_folder.h"
 #include "namesake/model.h"
 #include "namesake/trainer.h"
 
@@ -51,6 +52,10 @@ struct Golden {
   std::vector<PaddedBatch> batches;                    ///< of the ten steps
 };
 Golden read_golden(const std::string& name);
+/// Only the tensors of one safetensors file, of i32 and f32.
+Golden read_tensors_of(const std::string& path);
+/// A list of batches in the form of `"format": "tokens"`.
+std::vector<PaddedBatch> read_batches(const std::string& path);
 
 /// Rows of a padded batch packed without their padding; every label has weight 1 / count.
 Batch pack(const PaddedBatch& padded);
@@ -62,21 +67,5 @@ double cosine(const std::vector<float>& a, const std::vector<float>& b);
 
 /// Values of every trainable, and of its moments, downloaded.
 std::vector<std::vector<float>> state_of(Adapter& adapter);
-
-/// A folder for one test, removed at its end.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string path(const std::string& name) const { return root_ + "/" + name; }
-
- private:
-  std::string root_;
-};
-
-std::string read_text(const std::string& path);
-void write_text(const std::string& path, const std::string& text);
 
 }  // namespace namesake::test

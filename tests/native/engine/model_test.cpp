@@ -41,8 +41,8 @@ struct TinyFile {
     }
     const std::vector<std::byte> file = builder.build(offset);
     TemporaryFolder folder;
-    write_text(folder.path("model.gguf"), std::string(reinterpret_cast<const char*>(file.data()), file.size()));
-    return Model::open(folder.path("model.gguf"), Precision::as_stored, make_reference_backend());
+    write_text(folder / "model.gguf", std::string(reinterpret_cast<const char*>(file.data()), file.size()));
+    return Model::open(folder / "model.gguf", Precision::as_stored, make_reference_backend());
   }
 };
 

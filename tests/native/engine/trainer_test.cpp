@@ -56,23 +56,23 @@ TEST_CASE("saving after five steps and going on elsewhere gives the bits of ten 
       const auto whole = golden_adapter(name, *model);
       const auto trainer = must(Trainer::create(model, whole, ten_steps()));
       train(*trainer, golden, 1, 5);
-      must(trainer->save_checkpoint(folder.path("step-000005"), "tiny"));
-      CHECK_FALSE(std::filesystem::exists(folder.path("step-000005.tmp")));
+      must(trainer->save_checkpoint(folder / "step-000005", "tiny"));
+      CHECK_FALSE(std::filesystem::exists(folder / "step-000005.tmp"));
       train(*trainer, golden, 6, 10);
 
       const auto resumed = must(Adapter::create(*model, 4, 8, 99, true));
       const auto second = must(Trainer::create(model, resumed, ten_steps()));
-      must(second->load_checkpoint(folder.path("step-000005")));
+      must(second->load_checkpoint(folder / "step-000005"));
       CHECK(second->step_count() == 5);
       train(*second, golden, 6, 10);
       CHECK(second->step_count() == 10);
       CHECK(same_bits(state_of(*whole), state_of(*resumed)));
 
-      must(trainer->save_checkpoint(folder.path("a"), "tiny"));
-      must(second->save_checkpoint(folder.path("b"), "tiny"));
+      must(trainer->save_checkpoint(folder / "a", "tiny"));
+      must(second->save_checkpoint(folder / "b", "tiny"));
       for (const char* file : {"adapter_model.safetensors", "adapter_config.json", "optimizer.safetensors", "trainer_state.json"}) {
         CAPTURE(file);
-        CHECK(read_text(folder.path("a/") + file) == read_text(folder.path("b/") + file));
+        CHECK(read_text(folder / "a/" + file) == read_text(folder / "b/" + file));
       }
     });
   }
