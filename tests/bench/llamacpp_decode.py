@@ -1,10 +1,10 @@
 """Decode speed of llama.cpp (llama-cpp-python) on a GGUF file, to compare the engine's chat with. Development only.
 
-    CMAKE_ARGS=-DGGML_NATIVE=ON pip install llama-cpp-python
+    CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" pip install llama-cpp-python
     python llamacpp_decode.py MODEL.gguf [--threads 2] [--tokens 128] [--repeat 3] [--prompt TEXT]
 
-Greedy, one sequence; end-of-turn tokens do not stop it. Prints one JSON line: the best of the repetitions, since what else
-runs on the machine can only make them slower.
+Greedy, one sequence; end-of-turn tokens do not stop it; the prefill figure includes logits of every position. Prints one
+JSON line: the best of the repetitions, since what else runs on the machine can only make them slower.
 """
 
 import argparse
