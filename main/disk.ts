@@ -10,7 +10,7 @@ export function diskError(error: unknown, path: string): NamesakeError | null {
   const detail = `${path}: ${error instanceof Error ? error.message : code}`;
   // SQLite says SHMSIZE where its write-ahead index finds no room.
   if (/^(ENOSPC|EDQUOT|SQLITE_FULL|SQLITE_IOERR_SHMSIZE)/.test(code)) return new NamesakeError('disk.full', detail);
-  if (/^(EACCES|EPERM|EROFS|ENOTDIR|ENOENT|EEXIST|EISDIR|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_IOERR)/.test(code)) {
+  if (/^(EACCES|EPERM|EROFS|ENOTDIR|ENOENT|EEXIST|EISDIR|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_IOERR|SQLITE_BUSY)/.test(code)) {
     return new NamesakeError('disk.unwritable', detail);
   }
   return null;

@@ -32,24 +32,47 @@ function migrate(db: Db, path: string): void {
   }).immediate();
 }
 
-/**
- * Opens the database, creating it and its folder. Throws home.newer (written by a newer version), home.damaged,
- * disk.unwritable or disk.full.
- */
-export function openDatabase(path: string): Db {
-  let db: Db | null = null;
+/** How long to wait for other processes that open the same database. */
+const BUSY_MS = 30_000;
+const RETRY_MS = 20;
+
+function open(path: string): Db {
+  const db = new Database(path, { timeout: BUSY_MS });
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    db = new Database(path);
-    db.pragma('busy_timeout = 5000');
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
     db.pragma('foreign_keys = ON');
     migrate(db, path);
     return db;
   } catch (error) {
-    db?.close();
-    if (error instanceof NamesakeError) throw error;
+    db.close();
+    throw error;
+  }
+}
+
+/** Opens again while it is busy: SQLite waits for others by itself, but not where it changes the journal mode. */
+function openPatiently(path: string): Db {
+  const end = Date.now() + BUSY_MS;
+  for (;;) {
+    try {
+      return open(path);
+    } catch (error) {
+      const busy = error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
+      if (!busy || Date.now() > end) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
+}
+
+/**
+ * Opens the database, creating it and its folder. Throws home.newer (written by a newer version), home.damaged,
+ * disk.unwritable (also where others hold it for too long) or disk.full.
+ */
+export function openDatabase(path: string): Db {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return openPatiently(path);
+  } catch (error) {
     const disk = diskError(error, path);
     if (disk !== null) throw disk;
     // SQLite's own complaint is about the file; anything else (a missing binding, say) is not its fault.

@@ -21,6 +21,7 @@ describe('diskError', () => {
     ['EROFS', 'disk.unwritable'],
     ['ENOTDIR', 'disk.unwritable'],
     ['SQLITE_CANTOPEN', 'disk.unwritable'],
+    ['SQLITE_BUSY', 'disk.unwritable'],
     ['SQLITE_READONLY_DIRECTORY', 'disk.unwritable'],
     ['SQLITE_IOERR_WRITE', 'disk.unwritable'],
   ])('makes %s %s', (code, expected) => {

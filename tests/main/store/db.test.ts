@@ -94,18 +94,22 @@ describe('openDatabase', () => {
   });
 
   it('lets several processes open a new home at once', async () => {
-    const path = newPath();
+    const folder = temporaryFolder();
+    const start = Date.now() + 4000;
     const program = `
       import { createServer } from 'vite';
       const server = await createServer({ root: ${JSON.stringify(root)}, configFile: false, logLevel: 'error', server: { middlewareMode: true, ws: false, watch: null }, optimizeDeps: { noDiscovery: true } });
       const { openDatabase } = await server.ssrLoadModule('/main/store/db.ts');
-      for (let i = 0; i < 5; i++) openDatabase(${JSON.stringify(path)}).close();
+      while (Date.now() < ${start}) await new Promise((resolve) => setTimeout(resolve, 1));
+      for (let i = 0; i < 20; i++) openDatabase(${JSON.stringify(folder)} + '/' + i + '.db').close();
       await server.close();
     `;
     const run = promisify(execFile);
     await Promise.all(
       Array.from({ length: 4 }, () => run(process.execPath, ['--input-type=module', '-e', program], { cwd: root })),
     );
-    expect(open(path).pragma('user_version', { simple: true })).toBe(schemaVersion);
+    for (let i = 0; i < 20; i++) {
+      expect(open(join(folder, `${i}.db`)).pragma('user_version', { simple: true })).toBe(schemaVersion);
+    }
   }, 120_000);
 });
