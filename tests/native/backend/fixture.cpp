@@ -1,5 +1,6 @@
 #include "backend/fixture.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
@@ -35,11 +36,11 @@ void check_close(const std::vector<float>& actual, const std::vector<float>& exp
     norm += double(expected[i]) * double(expected[i]);
     worst = std::isnan(e) ? std::numeric_limits<double>::infinity() : std::max(worst, std::fabs(e));
   }
+  const double n = double(std::max<std::size_t>(actual.size(), 1)), rms = std::max(std::sqrt(norm / n), tolerance.floor);
   // An output that is all zeros must be zeros; its root mean square would divide by nothing.
-  const double rms = norm > 0 ? std::sqrt(norm / double(actual.size())) : 1;
-  const double relative_l2 = std::sqrt(error / (norm > 0 ? norm : 1)), max_over_rms = worst / rms;
+  const double scale = rms > 0 ? rms : 1, relative_l2 = std::sqrt(error / n) / scale, max_over_rms = worst / scale;
   if (std::getenv("SHOW_ERRORS")) {
-    std::cout << doctest::getContextOptions()->currentTest->m_name << ": " << relative_l2 << " " << max_over_rms << "\n";
+    std::cout << doctest::getContextOptions()->currentTest->m_name << ": " << relative_l2 << " " << max_over_rms << " rms " << rms << "\n";
   }
   CHECK(relative_l2 <= tolerance.relative_l2);
   CHECK(max_over_rms <= tolerance.max_over_rms);

@@ -67,9 +67,10 @@ inline constexpr BlockType kBlockTypes[] = {BlockType::f32,  BlockType::f16,  Bl
 /// Every output of one op, one vector an output.
 using Outputs = std::vector<std::vector<float>>;
 
-/// Largest relative L2 error, and largest error of one element over the root mean square, of each output.
+/// Largest relative L2 error, and largest error of one element over the root mean square, of each output. Outputs smaller
+/// than `floor` (root mean square) are measured against it: what cancels out keeps the error of its terms.
 struct Tolerance {
-  double relative_l2, max_over_rms;
+  double relative_l2, max_over_rms, floor = 0;
 };
 
 Backend& reference();

@@ -9,6 +9,10 @@ namespace namesake::test {
 
 namespace {
 
+// Measured on seeds 1-6: 3.2e-6, 2.8e-5 (cross-entropy and dx: an f32 logit of hundreds is good to 1e-5, and so is its
+// probability); 9.4e-6, 3.6e-5 (KL, a difference of log-probabilities).
+constexpr Tolerance kTolerance{1e-5, 1e-4, 0.01}, kKlTolerance{4e-5, 2e-4, 0.01};
+
 struct Shape {
   BlockType type;
   std::int64_t M, V, C;
@@ -73,6 +77,18 @@ struct Problem {
   std::vector<std::int32_t> targets;
 };
 
+/// Agreement of all outputs, KL by its own tolerance.
+void check_agrees_all(const Problem& p) {
+  check_agrees(p.shape.text(), [&](Backend& backend) {
+    Outputs outputs = p.run(backend, 0, p.shape.M);
+    if (p.shape.with_base) outputs.erase(outputs.begin() + 1);
+    return outputs;
+  }, kTolerance);
+  if (!p.shape.with_base) return;
+  check_agrees(p.shape.text() + " KL", [&](Backend& backend) { return Outputs{p.run(backend, 0, p.shape.M)[1]}; },
+               kKlTolerance);
+}
+
 }  // namespace
 
 TEST_CASE("head_loss agrees with the reference on odd shapes of every block format") {
@@ -84,7 +100,7 @@ TEST_CASE("head_loss agrees with the reference on odd shapes of every block form
         shape.with_base = (M + V) % 4 != 0;
         shape.with_dx = V != 257 || M == 129;
         const Problem problem(shape);
-        check_agrees(shape.text(), [&](Backend& backend) { return problem.run(backend, 0, M); }, {4e-6, 4e-5});
+        check_agrees_all(problem);
       }
     }
   }
@@ -92,7 +108,7 @@ TEST_CASE("head_loss agrees with the reference on odd shapes of every block form
 
 TEST_CASE("head_loss with logits in the hundreds stays finite") {
   const Problem p(Shape{.type = BlockType::f32, .M = 17, .V = 300, .C = 64, .spread = 60});
-  check_agrees(p.shape.text(), [&](Backend& backend) { return p.run(backend, 0, 17); }, {1e-5, 1e-4});
+  check_agrees_all(p);
 }
 
 TEST_CASE("a row of head_loss does not depend on the rows beside it") {
@@ -133,7 +149,7 @@ TEST_CASE("dx of head_loss is the gradient of the weighted sum of cross-entropy 
   Problem p(Shape{.type = BlockType::f32, .M = 9, .V = 13, .C = 5});
   for (float& value : p.x) value = p.random.normal();  // skipped rows too: their gradient is zero
   const auto dx = p.run(reference(), 0, 9)[2];
-  CHECK(gradient_error(p.x, dx, [&] { return p.loss(); }) < 2e-5);
+  CHECK(gradient_error(p.x, dx, [&] { return p.loss(); }) < 5e-5);  // measured 1.1e-5: f32 rounding of ce and kl over the step
 }
 
 }  // namespace namesake::test

@@ -6,6 +6,7 @@ namespace namesake::test {
 namespace {
 
 constexpr float kEps = 1e-5f;
+constexpr Tolerance kTolerance{1e-6, 3e-5};  // measured on seeds 1-3: 1.5e-7, 8.3e-6
 
 struct Problem {
   Problem(std::int64_t rows, std::int64_t width)
@@ -44,8 +45,8 @@ TEST_CASE("rmsnorm agrees with the reference on odd shapes") {
     for (std::int64_t M : {0, 1, 3, 17, 129}) {
       const Problem problem(M, C);
       const std::string what = "M=" + std::to_string(M) + " C=" + std::to_string(C);
-      check_agrees(what, [&](Backend& backend) { return problem.forward(backend, 0, M); }, {1e-6, 1e-5});
-      check_agrees(what + " backward", [&](Backend& backend) { return problem.backward(backend, 0, M); }, {1e-6, 1e-5});
+      check_agrees(what, [&](Backend& backend) { return problem.forward(backend, 0, M); }, kTolerance);
+      check_agrees(what + " backward", [&](Backend& backend) { return problem.backward(backend, 0, M); }, kTolerance);
     }
   }
 }
@@ -64,7 +65,7 @@ TEST_CASE("rmsnorm_backward is the gradient of rmsnorm_forward") {
   Problem p(2, 23);
   auto dx = p.backward(reference(), 0, 2)[0];
   for (std::size_t i = 0; i < dx.size(); ++i) dx[i] -= p.dx0[i];
-  CHECK(gradient_error(p.x, dx, [&] { return inner(p.dy, p.forward(reference(), 0, 2)[0]); }) < 1e-4);
+  CHECK(gradient_error(p.x, dx, [&] { return inner(p.dy, p.forward(reference(), 0, 2)[0]); }) < 5e-5);  // measured 4.2e-6
 }
 
 }  // namespace namesake::test
