@@ -6,7 +6,7 @@ namespace namesake::test {
 namespace {
 
 constexpr float kEps = 1e-5f;
-constexpr Tolerance kTolerance{1e-6, 3e-5};  // measured on seeds 1-3: 1.5e-7, 8.3e-6
+constexpr Tolerance kTolerance{1e-6, 3e-5, 1};  // measured on seeds 1-10: 1.5e-7, 9.2e-6; with one column terms cancel
 
 struct Problem {
   Problem(std::int64_t rows, std::int64_t width)
