@@ -68,18 +68,29 @@ function take(path) {
 }
 
 /**
- * Removes the lock folder in one step (emptied where it stands, another process could take it half-way). Gone already
- * is as good: another waiter was faster.
+ * Gives the lock folder back in one step (emptied where it stands, another process could take it half-way).
  * @param {string} path
  */
 function remove(path) {
   const dead = `${path}.dead-${process.pid}`;
-  try {
-    renameSync(path, dead);
-  } catch {
-    return;
-  }
+  renameSync(path, dead);
   rmSync(dead, { recursive: true, force: true });
+}
+
+/**
+ * Removes a lock whose owner is gone. Between that finding and now a faster process may have put its own there: then it
+ * goes back.
+ * @param {string} path
+ */
+function removeStale(path) {
+  const moved = `${path}.dead-${process.pid}`;
+  try {
+    renameSync(path, moved);
+    if (isStale(moved)) rmSync(moved, { recursive: true, force: true });
+    else renameSync(moved, path);
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error;
+  }
 }
 
 /** Removes what processes that died while taking or breaking this lock left beside it. @param {string} path */
@@ -102,7 +113,7 @@ export function tryLock(path) {
   mkdirSync(dirname(path), { recursive: true });
   while (!take(path)) {
     if (!isStale(path)) return null;
-    remove(path);
+    removeStale(path);
   }
   sweep(path);
   return () => remove(path);

@@ -7,8 +7,12 @@ import { root, scratch, startNode } from './support.ts';
 const lockModule = JSON.stringify(join(root, 'tools', 'lock.mjs'));
 
 describe('withLock', () => {
-  it('lets one process in at a time', async () => {
+  it.each(['free', 'left by a process that died'])('lets one process in at a time; at first the lock is %s', async (state) => {
     const folder = scratch();
+    if (state !== 'free') {
+      mkdirSync(join(folder, 'lock'));
+      writeFileSync(join(folder, 'lock', 'owner.json'), JSON.stringify({ pid: process.pid, start: 'long ago' }));
+    }
     const trace = join(folder, 'trace');
     const script = `
       import { appendFileSync } from 'node:fs';
