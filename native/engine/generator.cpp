@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/cancel_scope.h"
 #include "engine/decode_graph.h"
 #include "engine/kv_cache.h"
 #include "engine/sampler.h"
@@ -26,18 +27,6 @@ class Stopwatch {
  private:
   double& seconds_;
   std::chrono::steady_clock::time_point start_;
-};
-
-/// A backend looks at the caller's flag during one run only.
-class CancelScope {
- public:
-  CancelScope(Backend& backend, const std::atomic<bool>* flag) : backend_(backend) { backend_.set_cancel(flag); }
-  ~CancelScope() { backend_.set_cancel(nullptr); }
-  CancelScope(const CancelScope&) = delete;
-  CancelScope& operator=(const CancelScope&) = delete;
-
- private:
-  Backend& backend_;
 };
 
 Status check_request(const GenerateRequest& request, std::size_t index, const Config& config) {

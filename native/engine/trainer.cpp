@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/cancel_scope.h"
 #include "engine/checkpoint.h"
 #include "engine/gradients.h"
 #include "engine/loss.h"
@@ -29,18 +30,6 @@ Status check_options(const TrainerOptions& o) {
   if (o.steps < 1) return unsupported("steps must be at least 1");
   return {};
 }
-
-/// Cancellation flag of a backend, for the length of a scope.
-class CancelScope {
- public:
-  CancelScope(Backend& backend, const std::atomic<bool>* flag) : backend_(backend) { backend_.set_cancel(flag); }
-  ~CancelScope() { backend_.set_cancel(nullptr); }
-  CancelScope(const CancelScope&) = delete;
-  CancelScope& operator=(const CancelScope&) = delete;
-
- private:
-  Backend& backend_;
-};
 
 class TrainerOfAdapter final : public Trainer {
  public:

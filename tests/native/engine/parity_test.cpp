@@ -21,7 +21,7 @@ void check_logits(Model& model, const Adapter* adapter, const Golden& golden, co
     theirs.insert(theirs.end(), from, from + static_cast<std::ptrdiff_t>(values.size()));
   }
   CAPTURE(key);
-  CHECK(relative_l2(ours, theirs) <= 1e-5);  // measured 9e-7
+  CHECK(relative_l2(ours, theirs) <= 1e-5);  // measured 9e-7 (reference), 1.4e-6 (cpu)
 }
 
 void check_gradients(Model& model, Adapter& adapter, const Golden& golden, const Batch& batch, const std::string& prefix) {
@@ -32,7 +32,7 @@ void check_gradients(Model& model, Adapter& adapter, const Golden& golden, const
   for (const auto& [name, values] : ours.tensors) {
     CAPTURE(name);
     const std::vector<float>& expected = golden.tensors.at(prefix + name);
-    CHECK(relative_l2(values, expected) <= 1e-4);  // measured 4e-6
+    CHECK(relative_l2(values, expected) <= 1e-4);  // measured 4e-6 (reference), 1.5e-5 (cpu)
     CHECK(cosine(values, expected) > 0.9999);
   }
 }
@@ -96,8 +96,8 @@ TEST_CASE("ten AdamW steps follow torch: losses, norms before clipping, learning
         CAPTURE(s);
         const StepResult result = must(trainer->step(std::vector<Batch>{pack(golden.batches[s])}));
         CHECK(result.step == static_cast<std::int64_t>(s) + 1);
-        CHECK(std::fabs(result.loss - golden.tensors.at("losses")[s]) <= 1e-4);  // measured 3e-6
-        CHECK(result.grad_norm == doctest::Approx(golden.tensors.at("grad_norms")[s]).epsilon(1e-3));  // measured 9e-6
+        CHECK(std::fabs(result.loss - golden.tensors.at("losses")[s]) <= 1e-4);  // measured 6e-6
+        CHECK(result.grad_norm == doctest::Approx(golden.tensors.at("grad_norms")[s]).epsilon(1e-3));  // measured 1.2e-5
         CHECK(result.lr == doctest::Approx(golden.tensors.at("lrs")[s]).epsilon(1e-6));
         CHECK(result.kl == 0);
       }
@@ -119,7 +119,7 @@ TEST_CASE("micro-batches add up to the step that one batch makes") {
       CHECK(parts.result.loss == doctest::Approx(whole.result.loss).epsilon(1e-12));
       for (std::size_t i = 0; i < whole.tensors.size(); ++i) {
         CAPTURE(whole.tensors[i].first);
-        CHECK(relative_l2(parts.tensors[i].second, whole.tensors[i].second) <= 1e-5);  // measured 6e-8
+        CHECK(relative_l2(parts.tensors[i].second, whole.tensors[i].second) <= 1e-5);  // measured 1.4e-7
       }
     });
   }
