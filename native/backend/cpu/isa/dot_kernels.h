@@ -11,6 +11,7 @@ constexpr int kDotRows = 4;
 struct DotTile {
   const uint8_t* rows[kDotRows];  ///< of W
   int64_t blocks;
+  int64_t ahead;                  ///< bytes to the rows of the next tile: rows are too short for the hardware to foresee them
   const float* x;
   int64_t ldx;
   const float* b[kDotRows];       ///< rows of lora_b, where rank > 0
@@ -33,14 +34,30 @@ inline void dot_tile(const DotTile& t, float* sums) {
     const int64_t at = block * Block<type>::kBytes;
     const uint8_t* const p[kDotRows] = {p0 + at, p1 + at, p2 + at, p3 + at};
     const float* values = t.x + block * kPanel;
+    if constexpr (type == WeightType::f32) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kBlockVectors; ++v) {
+        V column[Columns];
+#pragma GCC unroll 8
+        for (int c = 0; c < Columns; ++c) column[c] = load(values + c * ldx + v * kLanes);
 #pragma GCC unroll 4
-    for (int r = 0; r < kDotRows; ++r) {
-      V w[kBlockVectors];
-      Block<type>::decode(p[r], w);
+        for (int r = 0; r < kDotRows; ++r) {
+          const V w = load(reinterpret_cast<const float*>(p[r]) + v * kLanes);
 #pragma GCC unroll 8
-      for (int c = 0; c < Columns; ++c) {
+          for (int c = 0; c < Columns; ++c) sum[c][r] = fma(w, column[c], sum[c][r]);
+        }
+      }
+    } else {
+#pragma GCC unroll 4
+      for (int r = 0; r < kDotRows; ++r) {
+        __builtin_prefetch(p[r] + t.ahead);
+        V w[kBlockVectors];
+        Block<type>::decode(p[r], w);
 #pragma GCC unroll 8
-        for (int v = 0; v < kBlockVectors; ++v) sum[c][r] = fma(w[v], load(values + c * ldx + v * kLanes), sum[c][r]);
+        for (int c = 0; c < Columns; ++c) {
+#pragma GCC unroll 8
+          for (int v = 0; v < kBlockVectors; ++v) sum[c][r] = fma(w[v], load(values + c * ldx + v * kLanes), sum[c][r]);
+        }
       }
     }
   }
@@ -86,6 +103,7 @@ inline void dot_type(const DotArgs& args) {
   const bool in_registers = w.cols % kPanel == 0 && (type == WeightType::f32 || args.m_count <= kDotColumns);
   DotTile t = {};
   t.blocks = blocks;
+  t.ahead = kDotRows * w.stride;
   t.ldx = args.ldx;
   t.rank = args.lora_b ? args.rank : 0;
   for (int64_t n = args.n0; n < args.n1; n += kDotRows) {
@@ -100,6 +118,7 @@ inline void dot_type(const DotArgs& args) {
       float* decoded = args.scratch + r * blocks * kPanel;
       for (int64_t block = 0; block < blocks; ++block) {
         V values[kBlockVectors];
+        __builtin_prefetch(w.data + row * w.stride + block * Block<type>::kBytes + t.ahead);
         decode_at<type>(w, row, block * kPanel, values);
         for (int v = 0; v < kBlockVectors; ++v) store(decoded + block * kPanel + v * kLanes, values[v]);
       }
