@@ -1,6 +1,8 @@
 // The command line: one command, one file; here they meet. Exit 0 success, 1 failed, 2 bad usage, 130 cancelled.
 import { Command, CommanderError } from 'commander';
 import { NamesakeError, toNamesakeError } from '../../shared/errors.ts';
+import { diskError } from '../disk.ts';
+import { Home } from '../home.ts';
 import { packageVersion } from '../resources.ts';
 import { addBench } from './commands/bench.ts';
 import { addChat, addCompare } from './commands/chat.ts';
@@ -9,7 +11,7 @@ import { addInspect } from './commands/inspect.ts';
 import { addMake, addTrain } from './commands/make.ts';
 import { addDoctor, addModels, addRecipes } from './commands/models.ts';
 import { addRuns } from './commands/runs.ts';
-import { systemLanguage } from './context.ts';
+import { systemLanguage, type GlobalOptions } from './context.ts';
 import { Output } from './output.ts';
 
 function createProgram(): Command {
@@ -44,19 +46,25 @@ function withGlobalsFirst(args: readonly string[]): string[] {
   return [...globals, ...rest];
 }
 
+/** What commander has to say, without its own "error:". */
+function usageMessage(error: CommanderError): string {
+  return error.code === 'commander.help' ? 'no command was given' : error.message.replace(/^error: /, '');
+}
+
 async function main(args: readonly string[]): Promise<void> {
+  const program = createProgram();
   try {
-    await createProgram().parseAsync(withGlobalsFirst(args), { from: 'user' });
+    await program.parseAsync(withGlobalsFirst(args), { from: 'user' });
   } catch (error) {
     const json = args.includes('--json');
     const output = new Output(json, systemLanguage());
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return;
       process.exitCode = 2;
-      if (json) output.error(new NamesakeError('usage.invalid', error.message));
+      if (json) output.error(new NamesakeError('usage.invalid', usageMessage(error)));
       return;
     }
-    const known = toNamesakeError(error);
+    const known = diskError(error, new Home(program.opts<GlobalOptions>().home).folder) ?? toNamesakeError(error);
     output.error(known);
     process.exitCode = known.code === 'cancelled' ? 130 : known.code === 'usage.invalid' ? 2 : 1;
   }

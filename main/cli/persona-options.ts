@@ -1,7 +1,8 @@
 // Persona options: the flags that `make`, `data` and `bench make` share.
 import { Option, type Command } from 'commander';
+import { z } from 'zod';
 import { NamesakeError } from '../../shared/errors.ts';
-import { languageSchema, type PersonaInput } from '../../shared/persona.ts';
+import { languageSchema, personaSchema, type Persona } from '../../shared/persona.ts';
 
 export interface PersonaFlags {
   owner: string;
@@ -27,21 +28,23 @@ export function withPersonaOptions(command: Command): Command {
     .option('--fact <text>', 'something that it should know about itself (may be repeated)', (fact: string, all: string[]) => [...all, fact], []);
 }
 
-/** The persona that the flags describe; it is checked where it is used. */
-export function personaFrom(flags: PersonaFlags): PersonaInput {
+/** The persona that the flags describe. Throws persona.invalid. */
+export function personaFrom(flags: PersonaFlags): Persona {
   const languages = flags.lang.split(',').map((part) => {
     const parsed = languageSchema.safeParse(part.trim());
     if (!parsed.success) throw new NamesakeError('persona.invalid', `the language “${part}” is not one of zh, en`);
     return parsed.data;
   });
-  return {
+  const parsed = personaSchema.safeParse({
     owner: flags.owner,
     name: flags.name,
     languages,
     facts: flags.fact,
     ...(flags.ownerEn === undefined ? {} : { owner_en: flags.ownerEn }),
     ...(flags.nameEn === undefined ? {} : { name_en: flags.nameEn }),
-    ...(flags.style === undefined ? {} : { style: flags.style as NonNullable<PersonaInput['style']> }),
+    ...(flags.style === undefined ? {} : { style: flags.style }),
     ...(flags.builtOn === undefined ? {} : { built_on: flags.builtOn }),
-  };
+  });
+  if (!parsed.success) throw new NamesakeError('persona.invalid', z.prettifyError(parsed.error));
+  return parsed.data;
 }

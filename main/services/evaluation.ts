@@ -35,8 +35,9 @@ export class Evaluation {
     this.#system = system;
   }
 
+  /** The persona's languages that there are probes for; the others are not scored. */
   get #languages(): Language[] {
-    return this.#persona.languages;
+    return this.#persona.languages.filter((language) => this.#sets[language] !== undefined);
   }
 
   get questions(): string[] {

@@ -11,6 +11,9 @@ import type { Home } from '../home.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { ModelStore } from '../store/models.ts';
 
+/** A REF to a model hub. */
+const SOURCE = /^(hf|modelscope):/;
+
 /** A model on this machine. */
 export interface LocalModel {
   id: string;
@@ -34,6 +37,11 @@ export interface ListedModel {
   size_bytes: number | null;
   here: boolean;
   path: string;
+}
+
+/** Whether a REF is the path of a file by its looks. */
+export function isFileRef(ref: string): boolean {
+  return !SOURCE.test(ref) && /[\\/]|\.gguf$/i.test(ref);
 }
 
 async function fileSha256(path: string): Promise<string> {
@@ -93,14 +101,14 @@ export class ModelService {
    * disk.unwritable.
    */
   async locate(ref: string): Promise<LocalModel> {
-    if (/^(hf|modelscope):/.test(ref)) throw new NamesakeError('model.source_unsupported', ref, { ref });
+    if (SOURCE.test(ref)) throw new NamesakeError('model.source_unsupported', ref, { ref });
     const entry = this.#entry(ref);
     if (entry !== undefined) return this.#fetch(entry);
     const added = this.#store.find(ref);
     const path = resolve(added?.path ?? ref);
     const found = statSync(path, { throwIfNoEntry: false });
     if (found === undefined) {
-      const isPath = added !== undefined || /[\\/]|\.gguf$/i.test(ref);
+      const isPath = added !== undefined || isFileRef(ref);
       throw isPath
         ? new NamesakeError('model.not_found', path, { path })
         : new NamesakeError('model.unknown', ref, { ref });

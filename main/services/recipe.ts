@@ -1,11 +1,13 @@
 // Recipe service: reads recipes from files and resources, applies --set, and refuses what this version cannot do.
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { PersonaInput } from '../../shared/persona.ts';
 import { personaSchema } from '../../shared/persona.ts';
 import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
 import { readShippedRecipe } from '../resources.ts';
+import { isFileRef } from './model.ts';
 
 type Json = Record<string, unknown>;
 
@@ -53,10 +55,23 @@ function parseRecipe(text: string, path: string, settings: readonly string[]): R
   }
   if (!isObject(value)) throw new NamesakeError('recipe.invalid', 'it is not a JSON object');
   for (const setting of settings) applySetting(value, setting);
-  return checkRecipe(value);
+  return withAbsolutePaths(checkRecipe(value));
 }
 
-/** A recipe file with `--set` applied. Throws recipe.unreadable or recipe.invalid. */
+/** A recipe whose paths no longer depend on the folder that the program was started in: a resumed run finds them too. */
+function withAbsolutePaths(recipe: Recipe): Recipe {
+  const { model, method, data, evaluate } = recipe;
+  return {
+    ...recipe,
+    model: { ...model, ref: isFileRef(model.ref) ? resolve(model.ref) : model.ref },
+    method: { ...method, init_adapter: method.init_adapter === null ? null : resolve(method.init_adapter) },
+    data: { ...data, source: data.source === 'persona' ? data.source : resolve(data.source) },
+    evaluate:
+      evaluate === null || evaluate.questions === 'built-in' ? evaluate : { ...evaluate, questions: resolve(evaluate.questions) },
+  };
+}
+
+/** A recipe file with `--set` applied; its relative paths start from the working folder. Throws recipe.unreadable or recipe.invalid. */
 export function readRecipe(path: string, settings: readonly string[] = []): Recipe {
   let text: string;
   try {
@@ -75,7 +90,7 @@ export function recipeForPersona(name: string, persona: PersonaInput, change: (r
   value['data'] = { ...(value['data'] as Json), persona: checked.data };
   value['name'] = `${checked.data.owner} · ${checked.data.name}`;
   change(value);
-  return checkRecipe(value);
+  return withAbsolutePaths(checkRecipe(value));
 }
 
 /** Throws recipe.unsupported or device.unavailable for fields whose engine part does not exist yet. */

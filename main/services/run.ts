@@ -6,7 +6,7 @@ import type { EngineClient, OpenOptions } from '../../shared/engine.ts';
 import { NamesakeError, toNamesakeError } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { resumableStatuses } from '../../shared/run.ts';
-import { onDisk, writeWhole } from '../disk.ts';
+import { diskError, writeWhole } from '../disk.ts';
 import type { Home, RunFolder } from '../home.ts';
 import { planSteps, stepToBatches, tokenBatchToBatch } from '../pipeline/rows-to-batches.ts';
 import type { CheckpointRecord, RunRecord, RunStore } from '../store/runs.ts';
@@ -17,7 +17,7 @@ import { writeProvenance } from './provenance.ts';
 import { personaOf, type RowsService } from './rows.ts';
 import { refuseUnsupported } from './recipe.ts';
 import { Session, type StepSource } from './session.ts';
-import { asTrainer, isFree } from './trainer-lock.ts';
+import { asTrainer, whileFree } from './trainer-lock.ts';
 import { readTokens, writeTokens } from './token-file.ts';
 
 /** How the engine host is to compute; the recipe adds device and precision. */
@@ -52,13 +52,13 @@ export class RunService {
 
   /** All runs, newest first. Runs whose process died are marked interrupted first. */
   list(): RunRecord[] {
-    if (isFree(this.#home)) this.#store.markInterrupted();
+    whileFree(this.#home, () => this.#store.markInterrupted());
     return this.#store.list();
   }
 
   /** Throws run.unknown. */
   get(id: string): RunRecord {
-    if (isFree(this.#home)) this.#store.markInterrupted();
+    whileFree(this.#home, () => this.#store.markInterrupted());
     return this.#store.get(id);
   }
 
@@ -82,9 +82,14 @@ export class RunService {
       this.#store.markInterrupted();
       const id = newRunId();
       const folder = this.#home.run(id);
-      onDisk(folder.folder, () => mkdirSync(folder.checkpoints, { recursive: true }));
-      writeWhole(folder.recipe, `${JSON.stringify(recipe, null, 2)}\n`);
-      this.#store.create(id, recipe);
+      try {
+        mkdirSync(folder.checkpoints, { recursive: true });
+        writeWhole(folder.recipe, `${JSON.stringify(recipe, null, 2)}\n`);
+        this.#store.create(id, recipe);
+      } catch (error) {
+        rmSync(folder.folder, { recursive: true, force: true });
+        throw diskError(error, folder.folder) ?? error;
+      }
       onEvent({ event: 'run', run: id });
       return this.#live(id, folder, recipe, compute, onEvent, 0);
     });
@@ -115,6 +120,8 @@ export class RunService {
     from: number,
   ): Promise<RunResult> {
     const phase = (name: Phase, done?: number, total?: number): void => {
+      // Before the first step there is nothing to keep yet.
+      if (this.#stopping && name === 'asking') throw new NamesakeError('cancelled', 'while the base model was asked');
       this.#phase = name;
       onEvent({ event: 'phase', phase: name, ...(done === undefined || total === undefined ? {} : { done, total }) });
     };
@@ -151,7 +158,7 @@ export class RunService {
       onEvent({ event: 'result', ...result });
       return result;
     } catch (error) {
-      throw this.#record(id, folder, toNamesakeError(error));
+      throw this.#record(id, folder, diskError(error, folder.folder) ?? toNamesakeError(error));
     } finally {
       await this.#engine?.dispose();
       this.#engine = null;
@@ -162,12 +169,17 @@ export class RunService {
   /** Writes how a run ended that did not reach its end. A run that was cancelled before its first checkpoint is thrown away. */
   #record(id: string, folder: RunFolder, error: NamesakeError): NamesakeError {
     const cancelled = error.code === 'cancelled' || (this.#stopping && error.code !== 'disk.full');
-    const kept = this.#store.checkpoints(id).some((checkpoint) => checkpoint.kept);
-    if (!cancelled) this.#store.fail(id, error.code, error.detail);
-    else if (kept) this.#store.setStatus(id, 'interrupted');
-    else {
-      this.#store.setStatus(id, 'cancelled');
-      rmSync(folder.folder, { recursive: true, force: true });
+    try {
+      const kept = this.#store.checkpoints(id).some((checkpoint) => checkpoint.kept);
+      if (!cancelled) this.#store.fail(id, error.code, error.detail);
+      else if (kept) this.#store.setStatus(id, 'interrupted');
+      else {
+        this.#store.setStatus(id, 'cancelled');
+        rmSync(folder.folder, { recursive: true, force: true });
+      }
+    } catch (unwritten) {
+      // On a full disk not even this can be written: the run then counts as interrupted.
+      if (diskError(unwritten, folder.folder) === null) throw unwritten;
     }
     return cancelled ? new NamesakeError('cancelled', error.detail) : error;
   }
@@ -215,7 +227,7 @@ export class RunService {
   #evaluation(recipe: Recipe, engine: EngineClient): Evaluation | null {
     const persona = recipe.data.persona;
     if (recipe.evaluate === null || persona === null) return null;
-    const sets = loadEvaluationProbes(recipe.evaluate.questions);
+    const sets = loadEvaluationProbes(recipe.evaluate.questions, persona.languages);
     return new Evaluation(engine, persona, sets, recipe.data.systems[0] ?? null);
   }
 }

@@ -87,7 +87,8 @@ export class Session {
       rank: method.rank,
       alpha: method.alpha,
       seed: recipe.seed,
-      init_adapter: method.init_adapter,
+      // A checkpoint holds the adapter: where training began may be gone by now.
+      init_adapter: from === 0 ? method.init_adapter : null,
       lr: optim.lr,
       betas: optim.betas,
       eps: optim.eps,
@@ -115,18 +116,18 @@ export class Session {
   /** Returns the last step that was done. */
   async #train(from: number): Promise<number> {
     const { recipe, steps, phase } = this.#o;
+    if (this.#stopping && from === 0) throw new NamesakeError('cancelled', 'before the first step');
     phase('training');
     for (let step = from + 1; step <= steps.count; step++) {
-      if (this.#rightEnough()) return step - 1;
+      if (this.#stopping || this.#rightEnough()) return step - 1;
       await this.#step(step, from);
-      if (this.#isSaved(step) || this.#stopping) await this.#save(step);
-      if (this.#stopping) return step;
-      if (this.#isEvaluated(step)) {
-        const complete = await this.#evaluate(step);
-        this.#prune(recipe.checkpoint?.keep ?? 1);
-        if (!complete) return step;
+      const saved = this.#isSaved(step) || this.#stopping;
+      if (saved) await this.#save(step);
+      if (this.#isEvaluated(step) && !this.#stopping) {
+        await this.#evaluate(step);
         phase('training');
       }
+      if (saved) this.#prune(recipe.checkpoint?.keep ?? 1);
     }
     return steps.count;
   }
@@ -164,10 +165,10 @@ export class Session {
     store.addCheckpoint(id, step);
   }
 
-  /** Scores the present adapter. False when the asking was cancelled by a stop. */
-  async #evaluate(step: number): Promise<boolean> {
+  /** Scores the present adapter, unless a stop cuts it off: resuming makes up for that. */
+  async #evaluate(step: number): Promise<void> {
     const { id, engine, recipe, store, evaluation, phase, onEvent } = this.#o;
-    if (evaluation === null || recipe.evaluate === null) return true;
+    if (evaluation === null || recipe.evaluate === null) return;
     phase('checking');
     const start = performance.now();
     await engine.useAdapter({ kind: 'trainer' });
@@ -178,10 +179,8 @@ export class Session {
       this.#evaluated.push({ step, scores, right });
       this.#evaluationSeconds = (performance.now() - start) / 1000;
       onEvent({ event: 'probe', step, scores });
-      return true;
     } catch (error) {
-      if (this.#stopping && error instanceof NamesakeError && error.code === 'cancelled') return false;
-      throw error;
+      if (!this.#stopping || !(error instanceof NamesakeError) || error.code !== 'cancelled') throw error;
     }
   }
 
@@ -204,7 +203,11 @@ export class Session {
     const step = chosen?.step ?? last;
     phase('saving');
     this.#keepAdapter(step);
-    const { before, after } = this.#stopping ? { before: [], after: [] } : await this.#compare();
+    // Whether a stop left something out: more steps, or the evaluation of the last one.
+    const cut =
+      this.#stopping &&
+      (last < this.#o.steps.count || (this.#isEvaluated(last) && !this.#evaluated.some((evaluated) => evaluated.step === last)));
+    const { before, after } = await this.#compare();
     const missed =
       chosen === null || recipe.evaluate === null
         ? []
@@ -222,7 +225,7 @@ export class Session {
       after,
       seconds: (performance.now() - this.#started) / 1000,
     };
-    store.finish(id, this.#stopping && last < this.#o.steps.count ? 'stopped' : 'done', step, result);
+    store.finish(id, cut ? 'stopped' : 'done', step, result);
     return result;
   }
 
@@ -239,11 +242,11 @@ export class Session {
     renameWhole(temporary, folder.adapter);
   }
 
-  /** The showcase questions, before and after, greedily. */
+  /** The showcase questions, before and after, greedily; none where a stop leaves no time for them. */
   async #compare(): Promise<{ before: QuestionAnswer[]; after: QuestionAnswer[] }> {
     const { engine, folder, recipe, phase } = this.#o;
     const questions = loadShowcase(this.#languages).map(({ question }) => question);
-    if (questions.length === 0) return { before: [], after: [] };
+    if (questions.length === 0 || this.#stopping) return { before: [], after: [] };
     phase('comparing');
     await engine.useAdapter({ kind: 'folder', folder: folder.adapter });
     const ask = (question: string, adapter: boolean): AnswerRequest => ({
@@ -256,6 +259,7 @@ export class Session {
       ...questions.map((question) => ask(question, false)),
       ...questions.map((question) => ask(question, true)),
     ]);
+    if (answers.some(({ stop }) => stop === 'cancelled')) return { before: [], after: [] };
     const pair = (offset: number): QuestionAnswer[] =>
       questions.map((question, i) => ({ question, answer: answers[offset + i]?.text ?? '' }));
     return { before: pair(0), after: pair(questions.length) };

@@ -6,6 +6,7 @@ import { recipeForPersona } from '../../services/recipe.ts';
 import type { PersonaInput } from '../../../shared/persona.ts';
 import type { Scores } from '../../../shared/run.ts';
 import { createContext, type Context } from '../context.ts';
+import { wholeNumber } from '../number-option.ts';
 
 /** Three owner/name pairs: mixed scripts, Chinese without an English form, Latin. */
 const pairs: readonly Pick<PersonaInput, 'owner' | 'name' | 'owner_en' | 'name_en'>[] = [
@@ -72,7 +73,7 @@ export function addBenchMake(bench: Command): void {
     .command('make')
     .description('assistants for three owner/name pairs and several seeds, scored on held-out probes')
     .option('--seeds <list>', 'seeds, parted by commas', '1,2,3')
-    .option('--pairs <n>', 'how many of the pairs', Number, pairs.length)
+    .option('--pairs <n>', 'how many of the pairs', wholeNumber(1), pairs.length)
     .option('--recipe <name>', 'a shipped recipe', '')
     .addOption(new Option('--probes <set>').choices(['choose', 'report']).default('report'))
     .action(async (flags: { seeds: string; pairs: number; recipe: string; probes: 'choose' | 'report' }, command: Command) => {

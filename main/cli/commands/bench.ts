@@ -9,6 +9,7 @@ import { NamesakeError } from '../../../shared/errors.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
 import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
 import { createContext, type Context } from '../context.ts';
+import { wholeNumber } from '../number-option.ts';
 import { addBenchMake } from './bench-make.ts';
 
 interface BenchFlags {
@@ -16,12 +17,12 @@ interface BenchFlags {
   precision: 'as-stored' | 'bf16' | 'f32';
 }
 
-async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineProcess; id: string }> {
+async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineProcess; id: string; vocab: number }> {
   const model = await context.models.locate(flags.model ?? context.models.default);
   const engine = context.startEngine();
   try {
-    await engine.open({ path: model.path, precision: flags.precision, device: 'auto', ...context.compute });
-    return { engine, id: model.id };
+    const { vocab } = await engine.open({ path: model.path, precision: flags.precision, device: 'auto', ...context.compute });
+    return { engine, id: model.id, vocab };
   } catch (error) {
     await engine.dispose();
     throw error;
@@ -39,10 +40,10 @@ function peakRss(pid: number | undefined): number | null {
 }
 
 /** Synthetic batches: `batch_tokens` of conversations of 64 tokens, the last half of each learnt. */
-function syntheticBatches(batch_tokens: number): EngineBatch[] {
+function syntheticBatches(batch_tokens: number, vocab: number): EngineBatch[] {
   const LENGTH = 64;
   const rows = Math.floor(batch_tokens / LENGTH);
-  const ids = (row: number): number[] => Array.from({ length: LENGTH }, (_, i) => 300 + ((row * 7919 + i * 104729) % 20000));
+  const ids = (row: number): number[] => Array.from({ length: LENGTH }, (_, i) => (300 + ((row * 7919 + i * 104729) % 20000)) % vocab);
   return [
     tokenBatchToBatch(
       {
@@ -63,17 +64,17 @@ export function addBench(program: Command): void {
     .description('tokens per second and peak memory of training')
     .option('--model <ref>')
     .addOption(precision())
-    .option('--batch-tokens <n>', 'tokens per step', Number, 512)
-    .option('--rank <n>', 'LoRA rank', Number, 16)
-    .option('--steps <n>', 'steps that are timed, after one to warm up', Number, 8)
+    .option('--batch-tokens <n>', 'tokens per step', wholeNumber(64), 512)
+    .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
+    .option('--steps <n>', 'steps that are timed, after one to warm up', wholeNumber(1), 8)
     .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
     .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string }, command: Command) => {
       const context = createContext(command);
-      const { engine, id } = await openBench(context, flags);
+      const { engine, id, vocab } = await openBench(context, flags);
       try {
         const batches =
           flags.tokens === undefined
-            ? syntheticBatches(flags.batchTokens)
+            ? syntheticBatches(flags.batchTokens, vocab)
             : importTokenBatches(readFileSync(resolve(flags.tokens), 'utf8')).map(tokenBatchToBatch);
         if (batches.length === 0) throw new NamesakeError('rows.empty', 'no batches');
         await engine.createTrainer({
@@ -114,7 +115,7 @@ export function addBench(program: Command): void {
     .description('prefill and decode tokens per second of one answer')
     .option('--model <ref>')
     .addOption(precision())
-    .option('--max-tokens <n>', 'tokens that are decoded', Number, 128)
+    .option('--max-tokens <n>', 'tokens that are decoded', wholeNumber(1), 128)
     .option('-p, --prompt <text>', 'what is asked', 'Write a long story about a small robot that learns to cook.')
     .action(async (flags: BenchFlags & { maxTokens: number; prompt: string }, command: Command) => {
       const context = createContext(command);

@@ -8,6 +8,7 @@ import type { Recipe } from '../../../shared/recipe.ts';
 import { readQuestions, type ChatSession, type ChatTarget } from '../../services/chat.ts';
 import { createContext, type Context } from '../context.ts';
 import { interruptible } from '../interrupt.ts';
+import { wholeNumber } from '../number-option.ts';
 
 interface ChatFlags {
   run?: string;
@@ -82,8 +83,8 @@ export function addChat(program: Command): void {
     .option('--system <text>', 'system text')
     .option('-p, --prompt <text>', 'say one thing and end')
     .option('--greedy', 'the most probable token always')
-    .option('--seed <n>', 'seed of the sampling', Number, 0)
-    .option('--max-tokens <n>', 'longest answer', Number, 256)
+    .option('--seed <n>', 'seed of the sampling', wholeNumber(0), 0)
+    .option('--max-tokens <n>', 'longest answer', wholeNumber(1), 256)
     .addOption(new Option('--precision <precision>').choices(['as-stored', 'bf16', 'f32']).default('as-stored'))
     .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
     .action(async (flags: ChatFlags, command: Command) => {
@@ -108,7 +109,7 @@ export function addCompare(program: Command): void {
     .description('before and after to a file of questions, greedily, from one copy of the weights')
     .requiredOption('--run <id>', 'the assistant of a run')
     .requiredOption('--questions <file>', 'JSONL with a "question" a line')
-    .option('--max-tokens <n>', 'longest answer', Number, 48)
+    .option('--max-tokens <n>', 'longest answer', wholeNumber(1), 48)
     .action(async (flags: { run: string; questions: string; maxTokens: number }, command: Command) => {
       const context = createContext(command);
       const { output } = context;

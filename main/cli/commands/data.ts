@@ -8,6 +8,7 @@ import { writeWhole } from '../../disk.ts';
 import { importRows, type ImportFormat } from '../../pipeline/import-rows.ts';
 import { recipeForPersona } from '../../services/recipe.ts';
 import { createContext, type Context } from '../context.ts';
+import { wholeNumber } from '../number-option.ts';
 import { personaFrom, withPersonaOptions, type PersonaFlags } from '../persona-options.ts';
 
 /** Writes rows as JSONL and reports them by kind. */
@@ -28,11 +29,12 @@ export function addData(program: Command): void {
     .description('rows of a persona (the default)')
     .requiredOption('--out <file>', 'where to write the rows (JSONL)')
     .option('--model <ref>', 'model that answers the ordinary questions')
-    .option('--seed <n>', 'seed of the rows', Number)
+    .option('--seed <n>', 'seed of the rows', wholeNumber(0))
     .action(async (flags: PersonaFlags & { out: string; model?: string; seed?: number }, command: Command) => {
+      const persona = personaFrom(flags);
       const context = createContext(command);
       const model = await context.models.locate(flags.model ?? context.models.default);
-      const recipe = recipeForPersona(model.recipe, personaFrom(flags), (value) => {
+      const recipe = recipeForPersona(model.recipe, persona, (value) => {
         if (flags.seed !== undefined) value['seed'] = flags.seed;
       });
       const engine = context.startEngine();

@@ -9,6 +9,7 @@ import { writeWhole } from '../../disk.ts';
 import { personaOf } from '../../services/rows.ts';
 import { readRecipe, refuseUnsupported } from '../../services/recipe.ts';
 import { createContext, type Context } from '../context.ts';
+import { wholeNumber } from '../number-option.ts';
 
 /** Opens the recipe's model and runs `body` with its rows. */
 async function withRows(
@@ -18,6 +19,7 @@ async function withRows(
 ): Promise<void> {
   const recipe = readRecipe(path);
   refuseUnsupported(recipe);
+  if (recipe.data.format === 'tokens') throw new NamesakeError('recipe.unsupported', 'rows of data.format "tokens"');
   const model = await context.models.locate(recipe.model.ref);
   const engine = context.startEngine();
   try {
@@ -56,7 +58,7 @@ export function addInspect(program: Command): void {
     .command('rows')
     .description('the rows that a recipe trains on')
     .requiredOption('--recipe <file>')
-    .option('--row <n>', 'only this one (from 1)', Number)
+    .option('--row <n>', 'only this one (from 1)', wholeNumber(1))
     .action(async (flags: { recipe: string; row?: number }, command: Command) => {
       const context = createContext(command);
       await withRows(context, flags.recipe, async (rows) => {
@@ -70,7 +72,7 @@ export function addInspect(program: Command): void {
     .command('tokens')
     .description('ids, labels and pieces of each row, before packing and shuffling')
     .requiredOption('--recipe <file>')
-    .option('--row <n>', 'only this one (from 1)', Number)
+    .option('--row <n>', 'only this one (from 1)', wholeNumber(1))
     .action(async (flags: { recipe: string; row?: number }, command: Command) => {
       const context = createContext(command);
       await withRows(context, flags.recipe, async (rows, engine, recipe) => {
@@ -93,7 +95,7 @@ export function addInspect(program: Command): void {
       try {
         const info = await engine.open({ path: model.path, precision: 'as-stored', device: 'auto', ...context.compute });
         const template = await engine.render([{ role: 'user', content: '…' }], true);
-        const shown = { ref, path: model.path, sha256: model.sha256, ...info, template };
+        const shown = { ref: model.id, path: model.path, sha256: model.sha256, ...info, template };
         context.output.event({ event: 'result', ...shown });
         if (!context.output.json) context.output.print(JSON.stringify(shown, null, 2));
       } finally {

@@ -9,6 +9,7 @@ import { readRecipe, recipeForPersona } from '../../services/recipe.ts';
 import type { OnRunEvent } from '../../../shared/api.ts';
 import { createContext, type Context } from '../context.ts';
 import { interruptible } from '../interrupt.ts';
+import { wholeNumber } from '../number-option.ts';
 import { personaFrom, withPersonaOptions, type PersonaFlags } from '../persona-options.ts';
 import { runReporter } from '../run-report.ts';
 
@@ -58,13 +59,14 @@ export function addMake(program: Command): void {
     .description('make an assistant: rows, training, checks and the best adapter, with defaults')
     .option('--model <ref>', 'model to start from')
     .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
-    .option('--steps <n>', 'optimizer steps', Number)
-    .option('--seed <n>', 'seed of rows, order and adapter', Number)
+    .option('--steps <n>', 'optimizer steps', wholeNumber(1))
+    .option('--seed <n>', 'seed of rows, order and adapter', wholeNumber(0))
     .action(async (flags: PersonaFlags & { model?: string; device: string; steps?: number; seed?: number }, command: Command) => {
+      const persona = personaFrom(flags);
       const context = createContext(command);
       const ref = flags.model ?? context.models.default;
       const model = await context.models.locate(ref);
-      const recipe = recipeForPersona(model.recipe, personaFrom(flags), (value) => {
+      const recipe = recipeForPersona(model.recipe, persona, (value) => {
         value['model'] = { ...(value['model'] as object), ref };
         value['device'] = flags.device;
         if (flags.steps !== undefined) value['steps'] = flags.steps;
