@@ -29,7 +29,7 @@ function createProgram(): Command {
   return program;
 }
 
-/** Global options may stand anywhere: those behind the command are moved before it. */
+/** Global options may stand anywhere: those behind the command are moved before it. Throws usage.invalid. */
 function withGlobalsFirst(args: readonly string[]): string[] {
   const globals: string[] = [];
   const rest: string[] = [];
@@ -40,7 +40,12 @@ function withGlobalsFirst(args: readonly string[]): string[] {
       break;
     }
     if (arg === '--json' || /^--(home|threads)=/.test(arg)) globals.push(arg);
-    else if (arg === '--home' || arg === '--threads') globals.push(arg, ...args.slice(++i, i + 1));
+    else if (arg === '--home' || arg === '--threads') {
+      const value = args[++i];
+      // Another option in the value's place would be taken for it.
+      if (value === undefined || value.startsWith('--')) throw new NamesakeError('usage.invalid', `${arg} needs a value`);
+      globals.push(arg, value);
+    }
     else rest.push(arg);
   }
   return [...globals, ...rest];

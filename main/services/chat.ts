@@ -30,7 +30,7 @@ export function readQuestions(path: string): string[] {
   } catch (error) {
     throw new NamesakeError('rows.unreadable', error instanceof Error ? error.message : String(error), { path: resolve(path) });
   }
-  return text
+  const questions = text
     .replace(/^\uFEFF/, '')
     .split('\n')
     .flatMap((line, i) => {
@@ -41,6 +41,8 @@ export function readQuestions(path: string): string[] {
         throw new NamesakeError('questions.invalid', error instanceof Error ? error.message : String(error), { line: i + 1 });
       }
     });
+  if (questions.length === 0) throw new NamesakeError('questions.invalid', 'the file holds no questions', { line: 1 });
+  return questions;
 }
 
 /** One open conversation partner. */

@@ -211,7 +211,7 @@ export class RunService {
       return { count, batches: at };
     }
     if (from === 0) {
-      phase('asking');
+      phase(personaOf(recipe) === null ? 'preparing' : 'asking');
       const rows =
         personaOf(recipe) === null
           ? this.#rows.fromFile(recipe)

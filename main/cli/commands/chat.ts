@@ -65,10 +65,13 @@ async function converse(context: Context, session: ChatSession, flags: ChatFlags
   context.output.say(translate(context.output.language, 'chat.hint'));
   const terminal = createInterface({ input: process.stdin, output: process.stderr, prompt: '» ' });
   terminal.on('SIGINT', () => void session.cancel());
+  // Input that ended while an answer was spoken (a pipe) takes no more prompts; its lines are all answered.
+  let open = true;
+  terminal.on('close', () => (open = false));
   terminal.prompt();
   for await (const line of terminal) {
     if (line.trim() !== '') await speak(context, session, line, flags);
-    terminal.prompt();
+    if (open) terminal.prompt();
   }
 }
 

@@ -1,0 +1,85 @@
+// models, recipes, doctor, bench: what there is, and whether it works.
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { recipeSchema } from '../../../shared/recipe.ts';
+import { errorCode, eventsOf, lastEvent, namesake } from '../../support/cli.ts';
+import { fixture, temporaryFolder } from '../../support/files.ts';
+import { tinyModel } from '../../support/tiny-run.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+describe('models', () => {
+  it('lists the catalogue, remembers a checked file, and opens it by its id', async () => {
+    const home = temporaryFolder();
+    const models = async (...args: string[]) => namesake(['models', ...args, '--json'], { home });
+    const before = eventsOf(await models('list'), 'model');
+    expect(before).toMatchObject([{ id: 'smollm2-135m-instruct', licence: 'Apache-2.0', here: false }]);
+    copyFileSync(tinyModel, join(home, 'My Model.gguf'));
+    expect(lastEvent(await models('add', join(home, 'My Model.gguf')))).toEqual({ event: 'result', id: 'my-model', path: join(home, 'My Model.gguf') });
+    expect(eventsOf(await models('list'), 'model').slice(1)).toMatchObject([{ id: 'my-model', here: true, path: join(home, 'My Model.gguf') }]);
+    expect(lastEvent(await namesake(['inspect', 'model', 'my-model', '--json'], { home }))).toMatchObject({ ref: 'my-model', layers: 2 });
+    rmSync(join(home, 'My Model.gguf'));
+    expect(eventsOf(await models('list'), 'model').slice(1)).toMatchObject([{ id: 'my-model', here: false }]);
+    expect(errorCode(await namesake(['inspect', 'model', 'my-model', '--json'], { home }))).toBe('model.not_found');
+  });
+
+  it.each([
+    ['model.truncated', fixture('hostile/truncated-half.gguf')],
+    ['model.not_found', '/no/such/model.gguf'],
+    ['model.source_unsupported', fixture('hostile')],
+    ['model.source_unsupported', 'hf:owner/name'],
+    ['model.unknown', 'nothing-of-that-name'],
+  ])('add says %s for %s and remembers nothing', async (code, path) => {
+    const home = temporaryFolder();
+    expect(errorCode(await namesake(['models', 'add', path, '--json'], { home }))).toBe(code);
+    expect(eventsOf(await namesake(['models', 'list', '--json'], { home }), 'model')).toHaveLength(1);
+  });
+});
+
+it('recipes list and show print complete recipes', async () => {
+  const home = temporaryFolder();
+  const names = eventsOf(await namesake(['recipes', 'list', '--json'], { home }), 'recipe').map(({ name }) => String(name));
+  expect(names).toContain('smollm2_135m_qlora_identity');
+  expect(eventsOf(await namesake(['recipes', 'list', '-p', 'no such', '--json'], { home }), 'recipe')).toEqual([]);
+  for (const name of names) {
+    const { recipe } = lastEvent(await namesake(['recipes', 'show', name, '--json'], { home }));
+    expect(recipeSchema.parse(recipe)).toEqual(recipe);
+  }
+  expect(errorCode(await namesake(['recipes', 'show', 'none', '--json'], { home }))).toBe('recipe.unknown');
+});
+
+describe('doctor', () => {
+  it('tells what works here', async () => {
+    const home = temporaryFolder();
+    const result = lastEvent(await namesake(['doctor', '--json'], { home }));
+    expect(result).toMatchObject({ event: 'result', home, default_model: { id: 'smollm2-135m-instruct', here: false } });
+    expect(result['addon']).toMatch(/namesake\.node$/);
+    const { auto, levels } = result['isa'] as { auto: string; levels: { isa: string; supported: boolean; reason: string | null }[] };
+    expect(levels.find(({ isa }) => isa === auto)).toMatchObject({ supported: true, reason: null });
+    expect(levels.find(({ isa }) => isa === 'scalar')).toMatchObject({ supported: true });
+    for (const { supported, reason } of levels) expect(reason === null).toBe(supported);
+  });
+
+  it('says that there is no engine where there is none', async () => {
+    const result = await namesake(['doctor', '--json'], { home: temporaryFolder(), env: { NAMESAKE_ADDON: '/nowhere/namesake.node' } });
+    expect(errorCode(result)).toBe('engine.missing');
+  });
+
+  it('says that the engine is no engine where it is none', async () => {
+    const result = await namesake(['doctor', '--json'], { home: temporaryFolder(), env: { NAMESAKE_ADDON: tinyModel } });
+    expect(errorCode(result)).toBe('engine.incompatible');
+  });
+});
+
+describe('bench', () => {
+  it('train and chat print figures', async () => {
+    const home = temporaryFolder();
+    const train = lastEvent(await namesake(['bench', 'train', '--model', tinyModel, '--steps', '2', '--batch-tokens', '128', '--rank', '4', '--json'], { home }));
+    expect(train).toMatchObject({ event: 'result', steps: 2, tokens: 256 });
+    expect(train['tokens_per_second']).toBeGreaterThan(0);
+    if (process.platform === 'linux') expect(train['peak_rss_bytes']).toBeGreaterThan(1e6);
+    const chat = lastEvent(await namesake(['bench', 'chat', '--model', tinyModel, '--max-tokens', '8', '--json'], { home }));
+    expect(chat['tokens_per_second']).toBeGreaterThan(0);
+  });
+});
