@@ -99,6 +99,9 @@ class Backend {
   virtual Status copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual Status zero(void* to, std::size_t bytes) = 0;
 
+  /// y += x over n values: gradients that meet, in the caller's order.
+  virtual Status add(const float* x, std::int64_t n, float* y) = 0;
+
   // --- layers ---
   /// y [M, C] = rows `ids` [M] of table [V, C], decoded.
   virtual Status embedding_forward(const Matrix& table, const std::int32_t* ids, std::int64_t M, float* y) = 0;

@@ -1,6 +1,7 @@
 // The plan of the arena: every array is named here once, for sizes and pointers alike.
 #include "engine/activations.h"
 
+#include <algorithm>
 #include <string>
 #include <type_traits>
 
@@ -18,7 +19,7 @@ Activations::Activations(Backend& backend, const Config& config, std::int64_t ra
       layers_(static_cast<std::size_t>(backward ? config.layers : 1)), arena_(backend) {}
 
 template <class Take>
-void Activations::plan(std::int64_t M, Take&& take) {
+void Activations::plan(std::int64_t M, std::int64_t E, Take&& take) {
   const std::int64_t C = config_.hidden, F = config_.ffn, Q = config_.heads * config_.head_dim,
                      KV = config_.kv_heads * config_.head_dim;
   for (LayerActivations& layer : layers_) {
@@ -28,7 +29,7 @@ void Activations::plan(std::int64_t M, Take&& take) {
     take(layer.k, M * KV);
     take(layer.v, M * KV);
     take(layer.attn, M * Q);
-    take(layer.lse, M * config_.heads);
+    take(layer.lse, E * config_.heads);
     take(layer.x_mid, M * C);
     take(layer.ffn_rstd, M);
     take(layer.gate, M * F);
@@ -49,7 +50,15 @@ void Activations::plan(std::int64_t M, Take&& take) {
   take(kl_weight, M);
   take(ce, M);
   take(kl, M);
+  take(wide_q, E * Q);
+  take(wide_k, E * KV);
+  take(wide_v, E * KV);
+  take(wide_attn, E * Q);
   if (!backward_) return;
+  take(wide_dattn, E * Q);
+  take(wide_dq, E * Q);
+  take(wide_dk, E * KV);
+  take(wide_dv, E * KV);
   take(dx, M * C);
   take(dh, M * C);
   take(dact, M * F);
@@ -61,22 +70,25 @@ void Activations::plan(std::int64_t M, Take&& take) {
   take(drows, M * C);
 }
 
-Status Activations::reserve(std::int64_t tokens) {
-  if (tokens <= capacity_) return {};
-  capacity_ = 0;
+Status Activations::reserve(std::int64_t tokens, std::int64_t expanded) {
+  if (tokens <= tokens_ && expanded <= expanded_) return {};
+  tokens = std::max(tokens, tokens_);
+  expanded = std::max(expanded, expanded_);
+  tokens_ = expanded_ = 0;
   std::size_t total = 0;
-  plan(tokens, [&](auto*&, std::int64_t count) { total += padded(count); });
+  plan(tokens, expanded, [&](auto*&, std::int64_t count) { total += padded(count); });
   if (Status status = arena_.reserve(total); !status.ok()) {
     return Status::error(status.code, "activations of " + std::to_string(tokens) + " tokens need " +
                                           std::to_string(total >> 20) + " MB: " + status.message);
   }
   std::byte* next = arena_.data();
-  plan(tokens, [&](auto*& pointer, std::int64_t count) {
+  plan(tokens, expanded, [&](auto*& pointer, std::int64_t count) {
     pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(next);
     next += padded(count);
   });
   if (!backward_) x_out = layers_[0].x_in;
-  capacity_ = tokens;
+  tokens_ = tokens;
+  expanded_ = expanded;
   return {};
 }
 

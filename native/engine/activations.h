@@ -10,7 +10,8 @@
 
 namespace namesake {
 
-/// What the backward pass of one layer needs of its forward pass. M tokens; letters as in Config.
+/// What the backward pass of one layer needs of its forward pass. M tokens, E of them where a shared prefix is written out
+/// in front of each sequence (engine/packed.h; E = M without one); letters as in Config.
 /// Norm outputs and the swiglu product are not kept: they are recomputed, which changes no bit.
 struct LayerActivations {
   float* x_in = nullptr;       ///< [M, C] the layer's input
@@ -19,7 +20,7 @@ struct LayerActivations {
   float* k = nullptr;          ///< [M, G*D] after rope
   float* v = nullptr;          ///< [M, G*D]
   float* attn = nullptr;       ///< [M, H*D] attention's output
-  float* lse = nullptr;        ///< [M, H]
+  float* lse = nullptr;        ///< [E, H] of the written-out rows
   float* x_mid = nullptr;      ///< [M, C] after the attention's residual
   float* ffn_rstd = nullptr;   ///< [M]
   float* gate = nullptr;       ///< [M, F]; the backward pass overwrites it with its gradient
@@ -33,12 +34,12 @@ class Activations {
  public:
   Activations(Backend& backend, const Config& config, std::int64_t rank, bool backward);
 
-  /// Makes room for `tokens`; contents are undefined after growth. memory.insufficient names the bytes.
-  Status reserve(std::int64_t tokens);
+  /// Makes room for M tokens that are E written out; contents are undefined after growth. memory.insufficient names the
+  /// bytes.
+  Status reserve(std::int64_t tokens, std::int64_t expanded);
 
   /// Bytes of the arena.
   std::size_t bytes() const { return arena_.bytes(); }
-  std::int64_t capacity() const { return capacity_; }
   LayerActivations& layer(std::int64_t l) { return layers_[static_cast<std::size_t>(backward_ ? l : 0)]; }
   /// Where layer l writes its output: the next layer's input, or x_out after the last.
   float* layer_output(std::int64_t l);
@@ -48,6 +49,15 @@ class Activations {
   float* x_out = nullptr;             ///< [M, C] output of the last layer, before the final norm
   float* h = nullptr;                 ///< [M, C] norm output of the layer at work
   float* act = nullptr;               ///< [M, F] swiglu of the layer at work
+  // Attention's operands with the prefix written out, where there is one.
+  float* wide_q = nullptr;     ///< [E, H*D]
+  float* wide_k = nullptr;     ///< [E, G*D]
+  float* wide_v = nullptr;     ///< [E, G*D]
+  float* wide_attn = nullptr;  ///< [E, H*D]
+  float* wide_dattn = nullptr; ///< [E, H*D] (backward only)
+  float* wide_dq = nullptr;    ///< [E, H*D] (backward only)
+  float* wide_dk = nullptr;    ///< [E, G*D] (backward only)
+  float* wide_dv = nullptr;    ///< [E, G*D] (backward only)
   // Gradients of the layer at work (backward only).
   float* dx = nullptr;      ///< [M, C] of the residual stream
   float* dh = nullptr;      ///< [M, C]
@@ -71,12 +81,13 @@ class Activations {
 
  private:
   template <class Take>
-  void plan(std::int64_t tokens, Take&& take);
+  void plan(std::int64_t tokens, std::int64_t expanded, Take&& take);
 
   Config config_;
   std::int64_t rank_;
   bool backward_;
-  std::int64_t capacity_ = 0;
+  std::int64_t tokens_ = 0;    ///< room for M
+  std::int64_t expanded_ = 0;  ///< room for E
   std::vector<LayerActivations> layers_;
   Buffer arena_;
 };

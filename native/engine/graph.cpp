@@ -1,15 +1,9 @@
 // The order of ops of one layer, forward and backward. Shapes stand in engine/activations.h.
 #include "engine/graph.h"
 
-#include <cmath>
+#include "engine/attend.h"
 
 namespace namesake {
-
-AttentionShape Graph::attention_shape() const {
-  const Config& config = model_.config();
-  return {config.heads, config.kv_heads, config.head_dim, true,
-          static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim)))};
-}
 
 Status Graph::linear(std::int64_t l, Linear which, const Matrix& w, const float* x, std::int64_t M, bool adapter_on,
                      const float* residual, float* y, LayerActivations& kept) const {
@@ -41,8 +35,7 @@ Status Graph::layer_forward(std::int64_t l, const Packed& batch, bool adapter_on
   NAMESAKE_TRY(linear(l, Linear::v, w.v, acts.h, M, adapter_on, nullptr, kept.v, kept));
   NAMESAKE_TRY(backend.rope_forward(kept.q, acts.positions, model_.rope(), M, config.heads, D));
   NAMESAKE_TRY(backend.rope_forward(kept.k, acts.positions, model_.rope(), M, config.kv_heads, D));
-  NAMESAKE_TRY(backend.attention_forward(kept.q, kept.k, kept.v, batch.cu_seqlens.data(), batch.sequences(),
-                                         attention_shape(), kept.attn, kept.lse));
+  NAMESAKE_TRY(attend_forward(backend, config, batch, kept, acts));
   NAMESAKE_TRY(linear(l, Linear::o, w.o, kept.attn, M, adapter_on, kept.x_in, kept.x_mid, kept));
 
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_mid, w.ffn_norm, config.rms_eps, M, C, acts.h, kept.ffn_rstd));
@@ -81,8 +74,7 @@ Status Graph::layer_backward(std::int64_t l, const Packed& batch, LayerActivatio
 
   // dx is now the gradient at x_mid; the residual hands it on to x_in.
   NAMESAKE_TRY(linear_gradient(l, Linear::o, w.o, kept.attn, acts.dx, M, false, acts.dattn, kept));
-  NAMESAKE_TRY(backend.attention_backward(acts.dattn, kept.q, kept.k, kept.v, kept.attn, kept.lse, batch.cu_seqlens.data(),
-                                          batch.sequences(), attention_shape(), acts.dq, acts.dk, acts.dv));
+  NAMESAKE_TRY(attend_backward(backend, config, batch, kept, acts));
   NAMESAKE_TRY(backend.rope_backward(acts.dq, acts.positions, model_.rope(), M, config.heads, D));
   NAMESAKE_TRY(backend.rope_backward(acts.dk, acts.positions, model_.rope(), M, config.kv_heads, D));
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_in, w.attn_norm, config.rms_eps, M, C, acts.h, nullptr));

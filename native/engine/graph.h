@@ -2,22 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "engine/activations.h"
+#include "engine/packed.h"
 #include "namesake/model.h"
 
 namespace namesake {
-
-/// Packed sequences in host memory: sequence s is tokens cu_seqlens[s]..cu_seqlens[s + 1].
-struct Packed {
-  std::span<const std::int32_t> ids;         ///< [M]
-  std::span<const std::int32_t> positions;   ///< [M]
-  std::span<const std::int32_t> cu_seqlens;  ///< [S + 1], from 0 to M
-
-  std::int64_t tokens() const { return static_cast<std::int64_t>(ids.size()); }
-  std::int64_t sequences() const { return static_cast<std::int64_t>(cu_seqlens.size()) - 1; }
-};
 
 /// The layers between embedding and final norm. Owns no memory: activations come from the caller, gradients go to the
 /// adapter's trainables.
@@ -27,7 +17,7 @@ class Graph {
   Graph(const Model& model, const Adapter* adapter) : model_(model), adapter_(adapter) {}
 
   /// acts.x_out [M, C] = hidden states before the final norm. `adapter_on` false: the base model.
-  /// acts must have room for M tokens.
+  /// acts must have room for the batch.
   Status forward(const Packed& batch, bool adapter_on, Activations& acts) const;
 
   /// Adds the gradients of the trainables, from acts.dx [M, C] = gradient at acts.x_out, after a forward pass with the adapter on
@@ -42,7 +32,6 @@ class Graph {
                 const float* residual, float* y, LayerActivations& kept) const;
   Status linear_gradient(std::int64_t l, Linear which, const Matrix& w, const float* x, const float* dy, std::int64_t M,
                          bool accumulate, float* dx, LayerActivations& kept) const;
-  AttentionShape attention_shape() const;
 
   const Model& model_;
   const Adapter* adapter_;

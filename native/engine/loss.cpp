@@ -3,7 +3,6 @@
 #include "engine/loss.h"
 
 #include <cmath>
-#include <span>
 #include <string>
 
 namespace namesake {
@@ -24,8 +23,6 @@ Status for_each_run(const std::vector<std::int32_t>& rows, Copy copy) {
   }
   return {};
 }
-
-Packed packed(const Batch& batch) { return {batch.ids, batch.positions, batch.cu_seqlens}; }
 
 std::size_t float_bytes(std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); }
 
@@ -86,26 +83,17 @@ LossGraph::LossGraph(const Model& model, const Adapter* adapter, bool train)
     : model_(model), adapter_(adapter), train_(train), graph_(model, adapter),
       acts_(model.backend(), model.config(), adapter ? adapter->rank() : 0, train) {}
 
-/// rows_norm [P, C] = final-norm hidden states at `rows` of the batch; acts_.rows and rows_rstd keep what its backward needs.
-Status LossGraph::hidden(const Packed& batch, bool adapter_on, const std::vector<std::int32_t>& rows, float* rows_norm) {
-  const Config& config = model_.config();
-  const std::int64_t C = config.hidden;
-  Backend& backend = model_.backend();
-  NAMESAKE_TRY(graph_.forward(batch, adapter_on, acts_));
-  NAMESAKE_TRY(for_each_run(rows, [&](std::int64_t to, std::int64_t from, std::int64_t count) {
-    return backend.copy(acts_.rows + to * C, acts_.x_out + from * C, float_bytes(count * C));
-  }));
-  return backend.rmsnorm_forward(acts_.rows, model_.weights().output_norm, config.rms_eps,
-                                 static_cast<std::int64_t>(rows.size()), C, rows_norm, acts_.rows_rstd);
+LossGraph::Pass LossGraph::tuned_pass(const Batch& batch, const LossRows& rows) {
+  Pass pass;
+  pass.rows = rows.row;
+  pass.packed = pack(batch.ids, batch.positions, batch.cu_seqlens, pass.rows);
+  return pass;
 }
 
-/// acts_.rows_base [P, C]: the base model's hidden states at the rows with KL, zero at the others. Only sequences that hold
-/// such a row are computed; a sequence's result does not depend on its neighbours.
-Status LossGraph::base_hidden(const Batch& batch, const LossRows& rows) {
-  const std::int64_t C = model_.config().hidden;
+/// Only sequences that hold a row with KL: a sequence's result does not depend on its neighbours.
+LossGraph::Pass LossGraph::base_pass(const Batch& batch, const LossRows& rows) {
+  Pass pass;
   std::vector<std::int32_t> ids, positions, cu_seqlens{0};
-  std::vector<std::int32_t> at;     // row of the base pass, for each row with KL
-  std::vector<std::int32_t> slot;   // its place among `rows`
   std::size_t p = 0;
   for (std::size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
     const std::int32_t begin = batch.cu_seqlens[s], end = batch.cu_seqlens[s + 1];
@@ -114,19 +102,39 @@ Status LossGraph::base_hidden(const Batch& batch, const LossRows& rows) {
     for (; p < rows.row.size() && rows.row[p] < end; ++p) {
       if (rows.kl_weight[p] == 0) continue;
       any = true;
-      at.push_back(rows.row[p] + offset);
-      slot.push_back(static_cast<std::int32_t>(p));
+      pass.rows.push_back(rows.row[p] + offset);
+      pass.slots.push_back(static_cast<std::int32_t>(p));
     }
     if (!any) continue;
     ids.insert(ids.end(), batch.ids.begin() + begin, batch.ids.begin() + end);
     positions.insert(positions.end(), batch.positions.begin() + begin, batch.positions.begin() + end);
     cu_seqlens.push_back(static_cast<std::int32_t>(ids.size()));
   }
+  pass.packed = pack(ids, positions, cu_seqlens, pass.rows);
+  return pass;
+}
+
+/// rows_norm [P, C] = final-norm hidden states at the pass's rows; acts_.rows and rows_rstd keep what its backward needs.
+Status LossGraph::hidden(const Pass& pass, bool adapter_on, float* rows_norm) {
+  const Config& config = model_.config();
+  const std::int64_t C = config.hidden;
+  Backend& backend = model_.backend();
+  NAMESAKE_TRY(graph_.forward(pass.packed, adapter_on, acts_));
+  NAMESAKE_TRY(for_each_run(pass.rows, [&](std::int64_t to, std::int64_t from, std::int64_t count) {
+    return backend.copy(acts_.rows + to * C, acts_.x_out + from * C, float_bytes(count * C));
+  }));
+  return backend.rmsnorm_forward(acts_.rows, model_.weights().output_norm, config.rms_eps,
+                                 static_cast<std::int64_t>(pass.rows.size()), C, rows_norm, acts_.rows_rstd);
+}
+
+/// acts_.rows_base [P, C]: the base model's hidden states at the rows with KL, zero at the others.
+Status LossGraph::base_hidden(const Pass& pass, const LossRows& rows) {
+  const std::int64_t C = model_.config().hidden;
   Backend& backend = model_.backend();
   // rows_norm is free until the tuned pass: it holds the dense result while its rows go to their slots.
-  NAMESAKE_TRY(hidden({ids, positions, cu_seqlens}, false, at, acts_.rows_norm));
+  NAMESAKE_TRY(hidden(pass, false, acts_.rows_norm));
   NAMESAKE_TRY(backend.zero(acts_.rows_base, float_bytes(rows.size() * C)));
-  return for_each_run(slot, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
+  return for_each_run(pass.slots, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
     return backend.copy(acts_.rows_base + to * C, acts_.rows_norm + from * C, float_bytes(count * C));
   });
 }
@@ -161,17 +169,18 @@ Status LossGraph::download_losses(std::int64_t count, const float* from, std::ve
 
 Status LossGraph::run(const Batch& batch, LossSums& sums) {
   NAMESAKE_TRY(check_batch(model_.config(), batch));
-  NAMESAKE_TRY(acts_.reserve(static_cast<std::int64_t>(batch.ids.size())));
   const LossRows rows = loss_rows(batch);
   if (rows.size() == 0) return {};
-  bool any_kl = false;
-  for (float weight : rows.kl_weight) any_kl |= weight != 0;
+  const Pass tuned = tuned_pass(batch, rows), base = base_pass(batch, rows);
+  const bool any_kl = !base.rows.empty();
+  NAMESAKE_TRY(reserve(base));
+  NAMESAKE_TRY(reserve(tuned));
 
   Backend& backend = model_.backend();
   const std::int64_t C = model_.config().hidden, P = rows.size();
   NAMESAKE_TRY(upload_rows(rows));
-  if (any_kl) NAMESAKE_TRY(base_hidden(batch, rows));
-  NAMESAKE_TRY(hidden(packed(batch), true, rows.row, acts_.rows_norm));
+  if (any_kl) NAMESAKE_TRY(base_hidden(base, rows));
+  NAMESAKE_TRY(hidden(tuned, true, acts_.rows_norm));
   NAMESAKE_TRY(head(rows, acts_.rows_norm, any_kl ? acts_.rows_base : nullptr, train_ ? acts_.drows_norm : nullptr));
 
   std::vector<float> ce, kl(static_cast<std::size_t>(P));
@@ -189,16 +198,15 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
   NAMESAKE_TRY(backend.zero(acts_.drows, float_bytes(P * C)));
   NAMESAKE_TRY(backend.rmsnorm_backward(acts_.drows_norm, acts_.rows, model_.weights().output_norm, acts_.rows_rstd, P, C,
                                         acts_.drows));
-  NAMESAKE_TRY(backend.zero(acts_.dx, float_bytes(static_cast<std::int64_t>(batch.ids.size()) * C)));
-  NAMESAKE_TRY(for_each_run(rows.row, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
+  NAMESAKE_TRY(backend.zero(acts_.dx, float_bytes(tuned.packed.tokens() * C)));
+  NAMESAKE_TRY(for_each_run(tuned.rows, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
     return backend.copy(acts_.dx + to * C, acts_.drows + from * C, float_bytes(count * C));
   }));
-  return graph_.backward(packed(batch), acts_);
+  return graph_.backward(tuned.packed, acts_);
 }
 
 Status LossGraph::score(const Batch& batch, ScoreResult& result) {
   NAMESAKE_TRY(check_batch(model_.config(), batch));
-  NAMESAKE_TRY(acts_.reserve(static_cast<std::int64_t>(batch.ids.size())));
   Batch plain = batch;
   plain.kl_weights.assign(batch.ids.size(), 0);
   for (std::size_t i = 0; i < batch.labels.size(); ++i) {
@@ -209,8 +217,11 @@ Status LossGraph::score(const Batch& batch, ScoreResult& result) {
   result.labels = rows.size();
   if (rows.size() == 0) return {};
 
+  // Every row is wanted adapter on and off: one pass describes both.
+  const Pass pass = base_pass(plain, rows);
+  NAMESAKE_TRY(reserve(pass));
   NAMESAKE_TRY(upload_rows(rows));
-  NAMESAKE_TRY(base_hidden(plain, rows));
+  NAMESAKE_TRY(base_hidden(pass, rows));
   NAMESAKE_TRY(head(rows, acts_.rows_base, nullptr, nullptr));
   std::vector<float> values;
   NAMESAKE_TRY(download_losses(rows.size(), acts_.ce, values));
@@ -218,7 +229,7 @@ Status LossGraph::score(const Batch& batch, ScoreResult& result) {
   result.ce_tuned = result.ce_base;
   if (!adapter_) return {};
 
-  NAMESAKE_TRY(hidden(packed(plain), true, rows.row, acts_.rows_norm));
+  NAMESAKE_TRY(hidden(pass, true, acts_.rows_norm));
   NAMESAKE_TRY(head(rows, acts_.rows_norm, acts_.rows_base, nullptr));
   NAMESAKE_TRY(download_losses(rows.size(), acts_.ce, values));
   result.ce_tuned = 0;

@@ -47,8 +47,17 @@ class LossGraph {
   Status score(const Batch& batch, ScoreResult& result);
 
  private:
-  Status hidden(const Packed& batch, bool adapter_on, const std::vector<std::int32_t>& rows, float* rows_norm);
-  Status base_hidden(const Batch& batch, const LossRows& rows);
+  /// A pass over packed sequences, and which of its rows are wanted.
+  struct Pass {
+    Packed packed;
+    std::vector<std::int32_t> rows;   ///< rows of `packed`, ascending
+    std::vector<std::int32_t> slots;  ///< base pass: the place of each among the batch's loss rows
+  };
+  static Pass tuned_pass(const Batch& batch, const LossRows& rows);
+  static Pass base_pass(const Batch& batch, const LossRows& rows);
+  Status reserve(const Pass& pass) { return acts_.reserve(pass.packed.tokens(), pass.packed.expanded()); }
+  Status hidden(const Pass& pass, bool adapter_on, float* rows_norm);
+  Status base_hidden(const Pass& pass, const LossRows& rows);
   Status upload_rows(const LossRows& rows);
   Status head(const LossRows& rows, const float* x, const float* x_base, float* dx);
   Status download_losses(std::int64_t count, const float* from, std::vector<float>& to);

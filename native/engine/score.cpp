@@ -38,9 +38,11 @@ Result<std::vector<float>> logits(Model& model, const Adapter* adapter, const st
   Backend& backend = model.backend();
   Activations acts(backend, config, adapter ? adapter->rank() : 0, false);
   Buffer chunk(backend);
-  NAMESAKE_TRY(acts.reserve(M));
+  std::vector<std::int32_t> rows;
+  const Packed packed = pack(batch.ids, batch.positions, batch.cu_seqlens, rows);
+  NAMESAKE_TRY(acts.reserve(packed.tokens(), packed.expanded()));
   NAMESAKE_TRY(chunk.reserve(static_cast<std::size_t>(std::min(M, kLogitRows) * V) * sizeof(float)));
-  NAMESAKE_TRY(Graph(model, adapter).forward({batch.ids, batch.positions, batch.cu_seqlens}, true, acts));
+  NAMESAKE_TRY(Graph(model, adapter).forward(packed, true, acts));
   NAMESAKE_TRY(backend.rmsnorm_forward(acts.x_out, model.weights().output_norm, config.rms_eps, M, C, acts.h, nullptr));
   std::vector<float> out(static_cast<std::size_t>(M * V));
   for (std::int64_t first = 0; first < M; first += kLogitRows) {

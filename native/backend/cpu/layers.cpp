@@ -59,6 +59,12 @@ Status CpuBackend::rope_backward(float* dx, const std::int32_t* positions, const
   return rope(dx, positions, table, M, heads, D, -1);
 }
 
+Status CpuBackend::add(const float* x, std::int64_t n, float* y) {
+  return for_pieces(n, kPiece, [&](std::int64_t first, std::int64_t last) {
+    kernels_.add_row(x + first, last - first, y + first);
+  });
+}
+
 Status CpuBackend::swiglu_forward(const float* gate, const float* up, std::int64_t n, float* y) {
   return for_pieces(n, kPiece, [&](std::int64_t first, std::int64_t last) {
     kernels_.swiglu(gate + first, up + first, last - first, y + first);

@@ -37,6 +37,7 @@ class ReferenceBackend final : public Backend {
   Status linear_backward(const Matrix& w, const LoraView* lora, const float* x, const float* xa, const float* dy,
                          std::int64_t M, bool accumulate, float* dx, float* da, float* db) override;
   Status swiglu_forward(const float* gate, const float* up, std::int64_t n, float* y) override;
+  Status add(const float* x, std::int64_t n, float* y) override;
   Status swiglu_backward(const float* dy, const float* gate, const float* up, std::int64_t n, float* dgate,
                          float* dup) override;
   Status attention_forward(const float* q, const float* k, const float* v, const std::int32_t* cu_seqlens, std::int64_t S,

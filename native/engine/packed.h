@@ -1,0 +1,30 @@
+// Packed: the sequences of a batch as the graph computes them. What all of them begin with (a system text) is one sequence's
+// work: causal attention gives those tokens the same hidden states in each, so they are computed once and only attention
+// sees them in front of every sequence. Same bits as without; on short conversations a third to a half of the work is saved.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace namesake {
+
+/// Rows are tokens: first the `prefix` shared ones, then each sequence's own.
+struct Packed {
+  std::vector<std::int32_t> ids;         ///< [M]
+  std::vector<std::int32_t> positions;   ///< [M]
+  std::int64_t prefix = 0;               ///< shared rows, 0 = none
+  std::vector<std::int32_t> own;         ///< [S + 1] sequence s owns rows own[s]..own[s + 1]; own[0] = prefix
+  std::vector<std::int32_t> cu_seqlens;  ///< [S + 1] the sequences written out, each with the prefix in front: E rows in all
+
+  std::int64_t tokens() const { return static_cast<std::int64_t>(ids.size()); }
+  std::int64_t sequences() const { return static_cast<std::int64_t>(own.size()) - 1; }
+  std::int64_t expanded() const { return cu_seqlens.back(); }
+};
+
+/// Packs sequences; sequence s is tokens cu_seqlens[s]..cu_seqlens[s + 1] of ids and positions. `rows` (ascending indices of
+/// tokens whose hidden states the caller wants) are rewritten to rows of the result: none of them lies in a shared prefix.
+Packed pack(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,
+            std::span<const std::int32_t> cu_seqlens, std::vector<std::int32_t>& rows);
+
+}  // namespace namesake
