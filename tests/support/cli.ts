@@ -44,7 +44,7 @@ function parseEvent(line: string): CliEvent {
 /** Runs a command to its end. With --json among `args` every line of stdout must be an event. */
 export function namesake(args: readonly string[], options: CliOptions): Promise<CliResult> {
   const json = args.includes('--json');
-  const { LANG: _lang, LC_ALL: _all, LC_MESSAGES: _messages, NAMESAKE_ADDON: _addon, NAMESAKE_ISA: _isa, NAMESAKE_DEMO: _demo, ...environment } = process.env;
+  const { LANG: _lang, LC_ALL: _all, LC_MESSAGES: _messages, NAMESAKE_ADDON: _addon, NAMESAKE_ISA: _isa, ...environment } = process.env;
   const child = spawn(process.execPath, [program, ...args], {
     cwd: options.cwd ?? root,
     env: { ...environment, LANG: 'C', NAMESAKE_HOME: options.home, ...options.env },

@@ -61,7 +61,8 @@ export function addMake(program: Command): void {
     .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
     .option('--steps <n>', 'optimizer steps', wholeNumber(1))
     .option('--seed <n>', 'seed of rows, order and adapter', wholeNumber(0))
-    .action(async (flags: PersonaFlags & { model?: string; device: string; steps?: number; seed?: number }, command: Command) => {
+    .addOption(new Option('--demo', 'also write the result line to HOME/demo.json').hideHelp())
+    .action(async (flags: PersonaFlags & { model?: string; device: string; steps?: number; seed?: number; demo?: boolean }, command: Command) => {
       const persona = personaFrom(flags);
       const context = createContext(command);
       const ref = flags.model ?? context.models.default;
@@ -75,7 +76,7 @@ export function addMake(program: Command): void {
       const result = await train(context, recipe.steps, madeResult, (onEvent) =>
         context.runs.start(recipe, context.compute, onEvent),
       );
-      if (result !== null && process.env['NAMESAKE_DEMO'] === '1') {
+      if (result !== null && flags.demo === true) {
         writeWhole(join(context.home.folder, 'demo.json'), `${JSON.stringify({ event: 'result', ...madeResult(result) })}\n`);
       }
     });
