@@ -157,7 +157,6 @@ Status CpuBackend::attention_backward(const float* do_, const float* q, const fl
     std::memset(dk_head, 0, static_cast<std::size_t>(T * D) * sizeof(float));
     std::memset(dv_head, 0, static_cast<std::size_t>(T * D) * sizeof(float));
     for (std::int64_t first = 0; first < T; first += kPanel) {
-      if (cancel_ && cancel_->load(std::memory_order_relaxed)) return;
       const std::int64_t rows = std::min(kPanel, T - first), keys = shape.causal ? first + rows : T;
       const std::int64_t at = ((row + first) * H + h) * D;
       const Head query{q + at, rows, D, H * D}, gradient{do_ + at, rows, D, H * D};
