@@ -19,7 +19,7 @@ function isObject(value: unknown): value is Json {
 function applySetting(recipe: Json, setting: string): void {
   const at = setting.indexOf('=');
   const path = setting.slice(0, at).split('.');
-  if (at <= 0 || path.some((part) => !/^[a-z_]+$/.test(part))) {
+  if (at <= 0 || path.some((part) => !/^[a-z][a-z_]*$/.test(part))) {
     throw new NamesakeError('usage.invalid', `--set ${setting} is not key=value`);
   }
   const text = setting.slice(at + 1);

@@ -87,8 +87,8 @@ export class Session {
       rank: method.rank,
       alpha: method.alpha,
       seed: recipe.seed,
-      // A checkpoint holds the adapter: where training began may be gone by now.
-      init_adapter: from === 0 ? method.init_adapter : null,
+      // A checkpoint holds the adapter, and with it rank and alpha: where training began may be gone by now.
+      init_adapter: from === 0 ? method.init_adapter : this.#o.folder.checkpoint(from),
       lr: optim.lr,
       betas: optim.betas,
       eps: optim.eps,
