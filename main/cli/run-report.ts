@@ -40,6 +40,11 @@ function width(character: string): number {
     : 1;
 }
 
+/** A model's words as one line that cannot command the terminal. */
+export function plainLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim().replace(/\p{Cc}/gu, '\uFFFD');
+}
+
 /** Text in lines of at most `columns` terminal columns, each padded to that. */
 function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
@@ -50,7 +55,7 @@ function wrap(text: string, columns: number): string[] {
     line = '';
     used = 0;
   };
-  for (const character of text.replace(/\s+/g, ' ').trim()) {
+  for (const character of plainLine(text)) {
     if (used + width(character) > columns) flush();
     line += character;
     used += width(character);

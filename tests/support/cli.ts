@@ -27,6 +27,8 @@ export interface CliOptions {
   input?: string;
   /** Hears each event as it comes. */
   onEvent?: (event: CliEvent, child: ChildProcess) => void;
+  /** Hears of the first that is written to stdout. */
+  onOutput?: (child: ChildProcess) => void;
 }
 
 const program = join(root, 'out', 'main', 'cli.js');
@@ -58,6 +60,7 @@ export function namesake(args: readonly string[], options: CliOptions): Promise<
     child.on('error', reject);
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (stdout === '') options.onOutput?.(child);
       stdout += text;
       if (!json) return;
       const lines = (rest + text).split('\n');

@@ -1,11 +1,10 @@
 // bench train, chat, make: figures that anyone can repeat. Times are printed, never tested.
 import { Option, type Command } from 'commander';
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { greedy } from '../../../shared/chat.ts';
 import type { EngineBatch, EngineClient } from '../../../shared/engine.ts';
 import type { EngineProcess } from '../../engine/client.ts';
-import { NamesakeError } from '../../../shared/errors.ts';
+import { readText } from '../../disk.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
 import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
 import { createContext, type Context } from '../context.ts';
@@ -75,8 +74,7 @@ export function addBench(program: Command): void {
         const batches =
           flags.tokens === undefined
             ? syntheticBatches(flags.batchTokens, vocab)
-            : importTokenBatches(readFileSync(resolve(flags.tokens), 'utf8')).map(tokenBatchToBatch);
-        if (batches.length === 0) throw new NamesakeError('rows.empty', 'no batches');
+            : importTokenBatches(readText(flags.tokens, 'rows.unreadable')).map(tokenBatchToBatch);
         await engine.createTrainer({
           rank: flags.rank,
           alpha: 2 * flags.rank,

@@ -9,6 +9,7 @@ import { readQuestions, type ChatSession, type ChatTarget } from '../../services
 import { createContext, type Context } from '../context.ts';
 import { interruptible } from '../interrupt.ts';
 import { wholeNumber } from '../number-option.ts';
+import { plainLine } from '../run-report.ts';
 
 interface ChatFlags {
   run?: string;
@@ -126,7 +127,7 @@ export function addCompare(program: Command): void {
               output.event({ event: 'answer', ...answer });
               if (!output.json) {
                 output.print(
-                  `» ${answer.question}\n  ${translate(output.language, 'result.before')}  ${answer.before}\n  ${translate(output.language, 'result.after')}  ${answer.after}`,
+                  `» ${answer.question}\n  ${translate(output.language, 'result.before')}  ${plainLine(answer.before)}\n  ${translate(output.language, 'result.after')}  ${plainLine(answer.after)}`,
                 );
               }
             }),

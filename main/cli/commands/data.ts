@@ -1,10 +1,8 @@
 // data, data import: rows without training.
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { NamesakeError } from '../../../shared/errors.ts';
 import type { Row } from '../../../shared/row.ts';
-import { writeWhole } from '../../disk.ts';
+import { readText, writeWhole } from '../../disk.ts';
 import { importRows, type ImportFormat } from '../../pipeline/import-rows.ts';
 import { recipeForPersona } from '../../services/recipe.ts';
 import { createContext, type Context } from '../context.ts';
@@ -53,12 +51,6 @@ export function addData(program: Command): void {
     .requiredOption('--out <file>', 'where to write the rows (JSONL)')
     .action((file: string, flags: { format: ImportFormat; out: string }, command: Command) => {
       const context = createContext(command);
-      let text: string;
-      try {
-        text = readFileSync(resolve(file), 'utf8');
-      } catch (error) {
-        throw new NamesakeError('rows.unreadable', error instanceof Error ? error.message : String(error), { path: resolve(file) });
-      }
-      writeRows(context, importRows(text, flags.format), flags.out);
+      writeRows(context, importRows(readText(file, 'rows.unreadable'), flags.format), flags.out);
     });
 }
