@@ -1,6 +1,6 @@
 // Disk: file-system failures as error codes, and files that appear whole or not at all.
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { NamesakeError } from '../shared/errors.ts';
 
 /** disk.full or disk.unwritable for errors of the file system or of SQLite that mean so; null for others. */
@@ -25,6 +25,16 @@ export function onDisk<T>(path: string, work: () => T): T {
   }
 }
 
+/** The text of a file that the person named. Throws `code` with its absolute path where it cannot be read. */
+export function readText(path: string, code: 'rows.unreadable' | 'recipe.unreadable'): string {
+  const absolute = resolve(path);
+  try {
+    return readFileSync(absolute, 'utf8');
+  } catch (error) {
+    throw new NamesakeError(code, error instanceof Error ? error.message : String(error), { path: absolute });
+  }
+}
+
 function syncFolder(folder: string): void {
   if (process.platform === 'win32') return;
   const handle = openSync(folder, 'r');
@@ -39,9 +49,9 @@ function syncFolder(folder: string): void {
 export function writeWhole(path: string, content: string | Uint8Array): void {
   const temporary = `${path}.tmp`;
   onDisk(path, () => {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    const handle = openSync(temporary, 'w');
     try {
-      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-      const handle = openSync(temporary, 'w');
       try {
         for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at);
         fsyncSync(handle);
@@ -51,7 +61,7 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
       renameSync(temporary, path);
       syncFolder(dirname(path));
     } catch (error) {
-      rmSync(temporary, { force: true, recursive: true });
+      rmSync(temporary, { force: true });
       throw error;
     }
   });

@@ -1,11 +1,11 @@
 // Chat service: opens a model with its adapter and answers conversations; compares base and tuned from one copy of the weights.
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { greedy, questionSchema, type Answer, type Sampling } from '../../shared/chat.ts';
 import type { EngineClient, GenerateTimes } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { Message } from '../../shared/row.ts';
+import { readText } from '../disk.ts';
 import type { Home } from '../home.ts';
 import type { ChatStore } from '../store/chats.ts';
 import type { RunStore } from '../store/runs.ts';
@@ -24,13 +24,7 @@ export interface Spoken extends Answer {
 
 /** Questions of a file, in its order. Throws rows.unreadable or questions.invalid with the line. */
 export function readQuestions(path: string): string[] {
-  let text: string;
-  try {
-    text = readFileSync(resolve(path), 'utf8');
-  } catch (error) {
-    throw new NamesakeError('rows.unreadable', error instanceof Error ? error.message : String(error), { path: resolve(path) });
-  }
-  const questions = text
+  const questions = readText(path, 'rows.unreadable')
     .replace(/^\uFEFF/, '')
     .split('\n')
     .flatMap((line, i) => {

@@ -1,11 +1,11 @@
 // Recipe service: reads recipes from files and resources, applies --set, and refuses what this version cannot do.
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { PersonaInput } from '../../shared/persona.ts';
 import { personaSchema } from '../../shared/persona.ts';
 import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
+import { readText } from '../disk.ts';
 import { readShippedRecipe } from '../resources.ts';
 import { isFileRef } from './model.ts';
 
@@ -73,13 +73,7 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
 
 /** A recipe file with `--set` applied; its relative paths start from the working folder. Throws recipe.unreadable or recipe.invalid. */
 export function readRecipe(path: string, settings: readonly string[] = []): Recipe {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new NamesakeError('recipe.unreadable', error instanceof Error ? error.message : String(error), { path });
-  }
-  return parseRecipe(text, path, settings);
+  return parseRecipe(readText(path, 'recipe.unreadable'), resolve(path), settings);
 }
 
 /** A shipped recipe for a persona. Throws recipe.unknown or persona.invalid. */

@@ -68,6 +68,8 @@ describe('writeWhole', () => {
     mkdirSync(`${path}.tmp`);
     expect(thrownBy(() => { writeWhole(path, 'new'); }).code).toBe('disk.unwritable'); // prettier-ignore
     expect(readFileSync(path, 'utf8')).toBe('old');
+    // What stood in the way may be the person's.
+    expect(readdirSync(folder).sort()).toEqual(['file', 'file.tmp']);
   });
 
   it('says so where there is no folder', () => {
