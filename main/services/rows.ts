@@ -1,6 +1,4 @@
 // Rows service: the rows of a recipe, with the base model's own answers where they are asked for.
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { AnswerRequest, EngineClient } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import { greedy } from '../../shared/chat.ts';
@@ -11,6 +9,7 @@ import { importRows, importTokenBatches } from '../pipeline/import-rows.ts';
 import { personaToRows, withBaseAnswers, type BaseAnswer } from '../pipeline/persona-to-rows.ts';
 import { Random } from '../pipeline/random.ts';
 import type { PackableRow } from '../pipeline/rows-to-batches.ts';
+import { readText } from '../disk.ts';
 import { loadLanguages } from '../resources.ts';
 import type { ModelStore } from '../store/models.ts';
 import type { LocalModel } from './model.ts';
@@ -22,15 +21,6 @@ const BASE_ROWS_PER_LANGUAGE = 240;
 const ASK_AT_ONCE = 64;
 
 export type OnProgress = (done: number, total: number) => void;
-
-function readSource(path: string): string {
-  const absolute = resolve(path);
-  try {
-    return readFileSync(absolute, 'utf8');
-  } catch (error) {
-    throw new NamesakeError('rows.unreadable', error instanceof Error ? error.message : String(error), { path: absolute });
-  }
-}
 
 /** The persona of a recipe whose source is "persona". */
 export function personaOf(recipe: Recipe): Persona | null {
@@ -121,27 +111,28 @@ export class RowsService {
   async fromPersona(recipe: Recipe, model: LocalModel, engine: EngineClient, onProgress: OnProgress): Promise<Row[]> {
     const drafts = draftRows(recipe, model);
     const out: Row[] = [];
-    for (const system of recipe.data.systems) {
+    for (const system of new Set(recipe.data.systems)) {
       const own = drafts.filter((row) => (row.messages[0]?.role === 'system' ? row.messages[0].content : null) === system);
       const asked = own.filter((row) => row.origin === 'base').map((row) => row.messages.at(-1)?.content ?? '');
       const answers = await this.baseAnswers(engine, model, system, asked, onProgress);
       out.push(...withBaseAnswers(own, answers));
     }
-    return out.sort((a, b) => a.id.localeCompare(b.id));
+    // By code units: the system's language must not decide an order.
+    return out.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** Rows of a file. Throws rows.unreadable or rows.invalid. */
   fromFile(recipe: Recipe): Row[] {
     const format = recipe.data.format === 'tokens' ? 'auto' : recipe.data.format;
     const system = systemMessages(recipe.data.systems[0]);
-    return importRows(readSource(recipe.data.source), format).map((row) =>
+    return importRows(readText(recipe.data.source, 'rows.unreadable'), format).map((row) =>
       row.messages[0]?.role === 'system' ? row : { ...row, messages: [...system, ...row.messages] },
     );
   }
 
   /** Batches of a `format: tokens` file. */
   tokenBatches(recipe: Recipe): TokenBatch[] {
-    return importTokenBatches(readSource(recipe.data.source));
+    return importTokenBatches(readText(recipe.data.source, 'rows.unreadable'));
   }
 
   /** Rows after template and tokenizer. Throws rows.too_long with the row's number. */

@@ -13,7 +13,7 @@ import type { CheckpointRecord, RunRecord, RunStore } from '../store/runs.ts';
 import { Evaluation } from './evaluation.ts';
 import { loadEvaluationProbes } from './probe-file.ts';
 import type { LocalModel, ModelService } from './model.ts';
-import { writeProvenance } from './provenance.ts';
+import { checkSameModel, writeProvenance } from './provenance.ts';
 import { personaOf, type RowsService } from './rows.ts';
 import { refuseUnsupported } from './recipe.ts';
 import { Session, type StepSource } from './session.ts';
@@ -128,6 +128,9 @@ export class RunService {
     try {
       phase('fetching');
       const model = await this.#models.locate(recipe.model.ref);
+      if (from > 0) checkSameModel(folder, model);
+      // From here on: a download says nothing about how long making an assistant takes.
+      const started = performance.now();
       phase('loading');
       const engine = (this.#engine = this.#startEngine());
       const info = await engine.open({
@@ -146,6 +149,7 @@ export class RunService {
         model,
         engine,
         steps,
+        started,
         evaluation,
         store: this.#store,
         rows: this.#rows,
@@ -168,7 +172,8 @@ export class RunService {
 
   /** Writes how a run ended that did not reach its end. A run that was cancelled before its first checkpoint is thrown away. */
   #record(id: string, folder: RunFolder, error: NamesakeError): NamesakeError {
-    const cancelled = error.code === 'cancelled' || (this.#stopping && error.code !== 'disk.full');
+    // A signal to all processes ends the engine too. Any other failure stays one, whoever asked to stop.
+    const cancelled = error.code === 'cancelled' || (this.#stopping && error.code === 'engine.crashed');
     try {
       const kept = this.#store.checkpoints(id).some((checkpoint) => checkpoint.kept);
       if (!cancelled) this.#store.fail(id, error.code, error.detail);

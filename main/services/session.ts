@@ -1,5 +1,5 @@
 // Session: the steps of one run on one open engine: train, checkpoint, evaluate, stop, choose, keep.
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OnRunEvent, Phase, RunResult } from '../../shared/api.ts';
 import type { AnswerRequest, EngineBatch, EngineClient } from '../../shared/engine.ts';
@@ -8,7 +8,7 @@ import { NamesakeError } from '../../shared/errors.ts';
 import type { Language } from '../../shared/persona.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { QuestionAnswer } from '../../shared/run.ts';
-import { onDisk, renameWhole } from '../disk.ts';
+import { onDisk, renameWhole, writeWhole } from '../disk.ts';
 import type { RunFolder } from '../home.ts';
 import { choose, missedLimits, rightTwice, type Evaluation as Evaluated } from '../pipeline/probes.ts';
 import { loadShowcase } from '../resources.ts';
@@ -31,6 +31,8 @@ export interface SessionOptions {
   model: LocalModel;
   engine: EngineClient;
   steps: StepSource;
+  /** When the work began (performance.now()): loading and the base's answers are part of a run's seconds. */
+  started: number;
   /** null = nothing is evaluated. */
   evaluation: Evaluation | null;
   store: RunStore;
@@ -41,7 +43,6 @@ export interface SessionOptions {
 
 export class Session {
   readonly #o: SessionOptions;
-  readonly #started = performance.now();
   #stopping = false;
   #evaluated: Evaluated[] = [];
   #stepSeconds = 0;
@@ -223,7 +224,7 @@ export class Session {
       scores: chosen?.scores ?? null,
       before,
       after,
-      seconds: (performance.now() - this.#started) / 1000,
+      seconds: (performance.now() - this.#o.started) / 1000,
     };
     store.finish(id, cut ? 'stopped' : 'done', step, result);
     return result;
@@ -236,7 +237,7 @@ export class Session {
       rmSync(temporary, { recursive: true, force: true });
       mkdirSync(temporary);
       for (const name of ['adapter_model.safetensors', 'adapter_config.json']) {
-        copyFileSync(join(folder.checkpoint(step), name), join(temporary, name));
+        writeWhole(join(temporary, name), readFileSync(join(folder.checkpoint(step), name)));
       }
     });
     renameWhole(temporary, folder.adapter);

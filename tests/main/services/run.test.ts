@@ -1,11 +1,11 @@
 // The life of a run: evaluations, the stop rule, the choice, and which checkpoints are kept.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { RunEvent } from '../../../shared/api.ts';
 import type { RecipeInput } from '../../../shared/recipe.ts';
 import { recipeSchema } from '../../../shared/recipe.ts';
-import { temporaryFolder } from '../../support/files.ts';
+import { fixture, temporaryFolder } from '../../support/files.ts';
 import { evaluatedRecipe, tinyHome, type TinyHome } from '../../support/tiny-home.ts';
 import { tinyProbes, tinyRecipe } from '../../support/tiny-run.ts';
 
@@ -194,4 +194,18 @@ it('an adapter is replaced whole when a run goes on', async () => {
   expect(result).toMatchObject({ run: stopped.run, adapter: stopped.adapter, steps: 30 });
   expect(readdirSync(result.adapter).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
   expect(existsSync(`${result.adapter}.tmp`)).toBe(false);
+});
+
+it('does not go on with another model file than it began with', async () => {
+  const folder = temporaryFolder();
+  const ref = join(folder, 'model.gguf');
+  copyFileSync(fixture('tiny-llama.gguf'), ref);
+  const place = tinyHome(folder);
+  const recipe = recipeSchema.parse({ ...tinyRecipe(folder, { model: { ref } }), steps: 30 });
+  const stopped = await place.runs.start(recipe, { threads: 1, isa: 'auto' }, (event) => {
+    if (event.event === 'step' && event.step === 1) place.runs.stop();
+  });
+  copyFileSync(fixture('tiny-llama-tied.gguf'), ref);
+  const again = tinyHome(folder);
+  await expect(again.runs.resume(stopped.run, { threads: 1, isa: 'auto' }, again.onEvent)).rejects.toMatchObject({ code: 'adapter.mismatch' });
 });
