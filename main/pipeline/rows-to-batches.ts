@@ -87,7 +87,9 @@ export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] 
     const kind = mixed ? lossKindOf(row.kind) : 'imported';
     const byLanguage = groups.get(kind) ?? new Map<string, number[]>();
     const language = mixed ? row.lang : '';
-    byLanguage.set(language, [...(byLanguage.get(language) ?? []), i]);
+    const list = byLanguage.get(language) ?? [];
+    list.push(i);
+    byLanguage.set(language, list);
     groups.set(kind, byLanguage);
   });
   const shares: Record<string, number | undefined> = recipe.data.mix.languages ?? {};
