@@ -48,6 +48,7 @@ Napi::Value GeneratorObject::run(const Napi::CallbackInfo& info) {
   if (Status status = ready(); !status.ok()) return rejected(env, status);
   if (Status status = read_list(info[0], "requests", requests, read_request); !status.ok()) return rejected(env, status);
   if (!info[1].IsFunction()) return rejected(env, Status::error(Code::internal, "on_token is not a function"));
+  session()->trim();  // keys and values of all slots need about as much as a trainer's activations
   auto stream = TokenStream::create(env, info[1].As<Napi::Function>());
   auto work = [generator = native(), stream, flag = session()->cancel_flag(),
                requests = std::move(requests)]() -> Result<Generated> {

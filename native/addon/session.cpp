@@ -36,6 +36,10 @@ Status Session::close() {
   return {};
 }
 
+void Session::trim() {
+  for (Part* part : parts_) part->trim();
+}
+
 void Session::cancel() {
   if (state_ == State::busy) cancel_ = true;
 }

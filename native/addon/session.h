@@ -15,6 +15,8 @@ class Part {
   virtual ~Part() = default;
   /// Frees what the part holds. Idempotent; called on the JavaScript thread while no job runs.
   virtual void release() = 0;
+  /// Frees what the part's next job makes again. Called as release() is.
+  virtual void trim() {}
 };
 
 /// The state is read and written on the JavaScript thread only. A job reads the model and the flag on its own thread, and
@@ -39,6 +41,8 @@ class Session {
   void end();
   /// Frees the parts, then the model: open → closed. engine.busy while a job runs; closing twice is fine.
   Status close();
+  /// Frees what parts hold between their jobs, so that another job has the room. Called while no job runs.
+  void trim();
   /// The running job ends soon with `cancelled`; nothing happens when none runs.
   void cancel();
 

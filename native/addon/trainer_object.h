@@ -23,6 +23,10 @@ class TrainerObject final : public Handle<TrainerObject, Training> {
   /// model.createTrainer(options): the promise of a Trainer with its `adapter`.
   static Napi::Value create(Napi::Env env, std::shared_ptr<Session> session, const Napi::Value& options);
 
+  void trim() override {
+    if (native()) native()->trainer->release_activations();
+  }
+
  private:
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);

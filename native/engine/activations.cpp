@@ -92,6 +92,11 @@ Status Activations::reserve(std::int64_t tokens, std::int64_t expanded) {
   return {};
 }
 
+void Activations::release() {
+  arena_.release();
+  tokens_ = expanded_ = 0;
+}
+
 float* Activations::layer_output(std::int64_t l) {
   return l + 1 < config_.layers ? layer(l + 1).x_in : x_out;
 }

@@ -37,6 +37,8 @@ class Activations {
   /// Makes room for M tokens that are E written out; contents are undefined after growth. memory.insufficient names the
   /// bytes.
   Status reserve(std::int64_t tokens, std::int64_t expanded);
+  /// Gives the arena back; all pointers are dead until the next reserve.
+  void release();
 
   /// Bytes of the arena.
   std::size_t bytes() const { return arena_.bytes(); }

@@ -9,7 +9,7 @@
 
 namespace namesake {
 
-/// Memory of one backend, released with its owner. It only grows.
+/// Memory of one backend, released with its owner or by release(); until then it only grows.
 class Buffer {
  public:
   explicit Buffer(Backend& backend) : backend_(&backend) {}
@@ -36,17 +36,18 @@ class Buffer {
     return {};
   }
 
-  std::byte* data() const { return static_cast<std::byte*>(data_); }
-  float* floats() const { return static_cast<float*>(data_); }
-  std::size_t bytes() const { return bytes_; }
-
- private:
+  /// Gives the memory back: empty until the next reserve.
   void release() {
     if (data_) backend_->release(data_);
     data_ = nullptr;
     bytes_ = 0;
   }
 
+  std::byte* data() const { return static_cast<std::byte*>(data_); }
+  float* floats() const { return static_cast<float*>(data_); }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
   Backend* backend_;
   void* data_ = nullptr;
   std::size_t bytes_ = 0;

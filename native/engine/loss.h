@@ -46,6 +46,9 @@ class LossGraph {
   /// Unweighted losses of the labelled rows, adapter on and off.
   Status score(const Batch& batch, ScoreResult& result);
 
+  /// Gives the activations back until the next call makes them again: they hold nothing between calls.
+  void release() { acts_.release(); }
+
  private:
   /// A pass over packed sequences, and which of its rows are wanted.
   struct Pass {

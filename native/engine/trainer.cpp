@@ -65,6 +65,8 @@ class TrainerOfAdapter final : public Trainer {
     return {};
   }
 
+  void release_activations() override { loss_.release(); }
+
   void set_cancel(const std::atomic<bool>* flag) override { cancel_ = flag; }
 
  private:

@@ -55,7 +55,7 @@ struct ScoreResult {
 
 class Trainer {
  public:
-  /// `adapter` must be trainable. Allocates activations as batches come, growing only.
+  /// `adapter` must be trainable. Activations are allocated as batches come.
   static Result<std::unique_ptr<Trainer>> create(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter,
                                                  const TrainerOptions& options);
   virtual ~Trainer() = default;
@@ -73,6 +73,10 @@ class Trainer {
   virtual Status save_checkpoint(const std::string& folder, const std::string& base_model) = 0;
   /// Continues from such a folder, bit for bit. checkpoint.invalid | adapter.*.
   virtual Status load_checkpoint(const std::string& folder) = 0;
+
+  /// Frees the activations, the most of a trainer's memory, until the next step makes them again: they hold nothing between
+  /// steps, and decoding can use the room. Changes no bit.
+  virtual void release_activations() = 0;
 
   /// Looked at between tiles. Not owned; nullptr = never.
   virtual void set_cancel(const std::atomic<bool>* flag) = 0;
