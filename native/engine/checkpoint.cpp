@@ -1,6 +1,9 @@
 // See engine/checkpoint.h.
 #include "engine/checkpoint.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -79,13 +82,18 @@ Result<std::int64_t> read_state(const TrainerOptions& options, const std::string
   return step;
 }
 
-/// Checks that every moment is there with its shape.
+/// Checks that every moment is there with its shape, finite, and its square not below 0: an update would spoil the adapter.
 Status check_moments(Adapter& adapter, const SafetensorsFile& file) {
   for (const Trainable& t : adapter.trainables()) {
     for (const char* prefix : {"m.", "v."}) {
       const auto found = file.tensors.find(prefix + t.name);
       if (found == file.tensors.end() || found->second.shape != std::vector<std::int64_t>{t.rows, t.cols}) {
         return invalid("optimizer.safetensors lacks " + std::string(prefix) + t.name + " in its shape");
+      }
+      const float least = *prefix == 'v' ? 0 : -std::numeric_limits<float>::max();
+      const std::vector<float>& data = found->second.data;
+      if (!std::all_of(data.begin(), data.end(), [&](float x) { return std::isfinite(x) && x >= least; })) {
+        return invalid("optimizer.safetensors holds values in " + std::string(prefix) + t.name + " that are no moments");
       }
     }
   }

@@ -1,4 +1,6 @@
 // Checkpoints that are damaged, of another run, or that cannot be written.
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 
 #include "engine/golden.h"
@@ -80,6 +82,14 @@ TEST_CASE("damaged and foreign checkpoints are refused, and the trainer stays as
           std::filesystem::copy_file(copy + "/adapter_model.safetensors", copy + "/optimizer.safetensors",
                                      std::filesystem::copy_options::overwrite_existing);
         }) == Code::checkpoint_invalid);
+  // The file ends in a second moment, which is a mean of squares.
+  for (float wrong : {-1.0f, INFINITY, NAN}) {
+    CHECK(code_after([wrong](const std::string& copy) {
+            std::string bytes = read_text(copy + "/optimizer.safetensors");
+            std::memcpy(bytes.data() + bytes.size() - sizeof wrong, &wrong, sizeof wrong);
+            write_text(copy + "/optimizer.safetensors", bytes);
+          }) == Code::checkpoint_invalid);
+  }
 
   TrainerOptions other = run.options;
   other.lr *= 2;
