@@ -215,7 +215,8 @@ Napi::Object to_js(Napi::Env env, const GenerateTimes& times) {
 
 Napi::Value to_js(Napi::Env env, const std::vector<float>& values) {
   auto array = Napi::Float32Array::New(env, values.size());
-  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(float));
+  // No room for the copy leaves an error pending and no array.
+  if (!array.IsEmpty() && !values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(float));
   return array;
 }
 

@@ -62,7 +62,6 @@ template <class T, class Read>
 Status read_list(const Napi::Value& value, const char* what, std::vector<T>& out, Read read) {
   if (!value.IsArray()) return Status::error(Code::internal, std::string(what) + " is not an array");
   auto array = value.As<Napi::Array>();
-  out.reserve(array.Length());
   for (std::uint32_t i = 0; i < array.Length(); ++i) {
     T item;
     NAMESAKE_TRY(read(array.Get(i), item));

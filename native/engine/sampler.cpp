@@ -10,7 +10,7 @@ namespace namesake {
 
 namespace {
 
-constexpr std::uint64_t kSamplingStream = std::uint64_t{1} << 32;  // beyond the streams of adapter tensors
+constexpr std::uint64_t kSamplingStream = std::uint64_t{1} << 33;  // beyond the streams of adapter tensors
 
 struct Candidate {
   std::int32_t id;
