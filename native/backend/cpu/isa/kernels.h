@@ -9,7 +9,7 @@
 
 namespace namesake::cpu {
 
-/// Same values as BlockType; linear.cpp asserts it.
+/// Same values as BlockType; cpu_backend.cpp asserts it.
 enum class WeightType : uint8_t { f32, f16, bf16, q4_0, q4_1, q8_0 };
 
 /// Width of every column panel. One quantised block is 32 values, too.
