@@ -21,20 +21,21 @@ export type MicroBatch = number[];
 /** One optimizer step: `accumulate` micro-batches. */
 export type Step = MicroBatch[];
 
-/** Draws the rows of one pool in seeded order, again and again. */
-class Pool {
+/** Where rows are drawn from. `peek` tells what `take` gives next. */
+interface Source {
+  peek(): number;
+  take(): number;
+}
+
+/** Draws the rows of one list in seeded order, again and again. */
+class Pool implements Source {
   readonly #rows: readonly number[];
   readonly #shuffle: (list: readonly number[]) => number[];
-  /** What one draw counts in turns with other pools: the inverse of its share. */
-  readonly #cost: number;
   #round: number[] = [];
-  /** Draws so far, by their cost. */
-  spent = 0;
 
-  constructor(rows: readonly number[], shuffle: (list: readonly number[]) => number[], share: number) {
+  constructor(rows: readonly number[], shuffle: (list: readonly number[]) => number[]) {
     this.#rows = rows;
     this.#shuffle = shuffle;
-    this.#cost = 1 / share;
   }
 
   peek(): number {
@@ -45,23 +46,39 @@ class Pool {
   take(): number {
     const row = this.peek();
     this.#round.pop();
-    this.spent += this.#cost;
     return row;
   }
 }
 
-/** A set of pools that are drawn from in turn (languages of one kind), so that each gets its share. */
-class Turns {
-  readonly #pools: Pool[];
+/** Draws from several sources in turn, each by its share: from the one that is behind the most, the first of equals. */
+class Turns implements Source {
+  readonly #parts: { source: Source; share: number; drawn: number }[];
 
-  constructor(pools: Pool[]) {
-    this.#pools = pools;
+  constructor(parts: readonly { source: Source; share: number }[]) {
+    this.#parts = parts.map((part) => ({ ...part, drawn: 0 }));
   }
 
-  /** The pool that is behind the most; the first of equals. */
-  get next(): Pool {
-    return this.#pools.reduce((least, pool) => (pool.spent < least.spent ? pool : least));
+  get #next(): { source: Source; drawn: number } {
+    return this.#parts.reduce((least, part) => (part.drawn / part.share < least.drawn / least.share ? part : least));
   }
+
+  peek(): number {
+    return this.#next.source.peek();
+  }
+
+  take(): number {
+    const part = this.#next;
+    part.drawn++;
+    return part.source.take();
+  }
+}
+
+function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 /** How many rows `epochs` means: every row that many times. */
@@ -71,7 +88,7 @@ function rowsToDraw(recipe: Recipe, rows: readonly PackableRow[]): number {
 
 /**
  * The rows of every step. Whole conversations go into a micro-batch until the next does not fit `batch_tokens`; with
- * source "persona" each step keeps the share `mix.ordinary`, and languages take turns inside a kind. Depends on the rows'
+ * source "persona" each step keeps the share `mix.ordinary`; languages, and near-misses with other ordinary rows, take turns. Depends on the rows'
  * kinds, languages and lengths, the recipe and its seed alone, so a resumed run plans the same steps again.
  */
 export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] {
@@ -82,22 +99,24 @@ export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] 
   const shuffle = (list: readonly number[]): number[] => (recipe.data.shuffle ? random.shuffle(list) : [...list]);
   const mixed = recipe.data.source === 'persona';
   const share = mixed ? recipe.data.mix.ordinary : 0;
-  const groups = new Map<LossKind, Map<string, number[]>>();
+  // Loss kind → language → the rows that are drawn from in turn: near-misses, the harder half, come as often as other
+  // ordinary rows however many there are; negatives stay among identity rows.
+  const groups = new Map<LossKind, Map<string, Map<string, number[]>>>();
   rows.forEach((row, i) => {
     const kind = mixed ? lossKindOf(row.kind) : 'imported';
-    const byLanguage = groups.get(kind) ?? new Map<string, number[]>();
-    const language = mixed ? row.lang : '';
-    const list = byLanguage.get(language) ?? [];
-    list.push(i);
-    byLanguage.set(language, list);
-    groups.set(kind, byLanguage);
+    const byLanguage = getOrAdd(groups, kind, () => new Map<string, Map<string, number[]>>());
+    const pools = getOrAdd(byLanguage, mixed ? row.lang : '', () => new Map<string, number[]>());
+    getOrAdd(pools, kind === 'ordinary' ? row.kind : '', () => []).push(i);
   });
   const shares: Record<string, number | undefined> = recipe.data.mix.languages ?? {};
   const turns = new Map(
     [...groups].map(([kind, byLanguage]) => [
       kind,
       new Turns(
-        [...byLanguage].map(([lang, list]) => new Pool(list, shuffle, kind === 'ordinary' ? (shares[lang] ?? 1) : 1)),
+        [...byLanguage].map(([lang, pools]) => ({
+          source: new Turns([...pools.values()].map((list) => ({ source: new Pool(list, shuffle), share: 1 }))),
+          share: kind === 'ordinary' ? (shares[lang] ?? 1) : 1,
+        })),
       ),
     ]),
   );
@@ -117,7 +136,7 @@ export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] 
       let tokens = 0;
       while (drawn < limit) {
         const wantsOrdinary = ordinary !== undefined && ordinaryInStep + 1 <= share * (inStep + 1) + 1e-9;
-        const pool = (wantsOrdinary ? ordinary : other).next;
+        const pool = wantsOrdinary ? ordinary : other;
         const length = rows[pool.peek()]?.ids.length ?? 0;
         if (batch.length > 0 && (tokens + length > recipe.batch_tokens || !recipe.data.pack)) break;
         batch.push(pool.take());

@@ -79,6 +79,13 @@ describe('planSteps', () => {
     );
   });
 
+  it('lets near-misses and other ordinary rows take turns, however many there are of each', () => {
+    const rows = [row(9, 4), row(9, 4, { kind: 'near_miss' }), ...Array.from({ length: 9 }, () => row(9, 4, { kind: 'ordinary' }))];
+    const drawn = planSteps(rows, recipe({ steps: 20, seed: 3 })).flat(2);
+    const count = (kind: PackableRow['kind']): number => drawn.filter((i) => rows[i]?.kind === kind).length;
+    expect(Math.abs(count('near_miss') - count('ordinary'))).toBeLessThanOrEqual(1);
+  });
+
   it('lets languages take turns inside a kind', () => {
     fc.assert(
       fc.property(personaRows, fc.nat(), (rows, seed) => {
