@@ -46,6 +46,7 @@ export const errorCodes = [
   'run.no_checkpoint',
   'training.diverged',
   // machine
+  'node.too_old',
   'memory.insufficient',
   'disk.full',
   'disk.unwritable',

@@ -10,20 +10,23 @@ export const styles = ['plain', 'warm', 'formal', 'playful'] as const;
 export const styleSchema = z.enum(styles);
 export type Style = z.infer<typeof styleSchema>;
 
-/** One line of a name: no control characters, line breaks or braces (braces are the wizard's slots), at most 60 characters. */
+/**
+ * One line of a name: no control characters, line breaks, braces (the wizard's slots) or < > | (a template's specials), at most
+ * 60 characters.
+ */
 const nameSchema = z
   .string()
   .trim()
   .min(1)
   .max(60)
-  .regex(/^[^\p{Cc}\p{Cs}\p{Co}{}<>|]+$/u);
+  .regex(/^[^\p{Cc}\p{Cs}\p{Co}{}<>|]+$/u, 'has a character that a name cannot have');
 
 const sentenceSchema = z
   .string()
   .trim()
   .min(1)
   .max(200)
-  .regex(/^[^\p{Cc}\p{Cs}{}]+$/u);
+  .regex(/^[^\p{Cc}\p{Cs}{}]+$/u, 'has a line break, a brace or another character that it cannot have');
 
 export const personaSchema = z.strictObject({
   /** Whose assistant it is. Used as typed in every language unless `owner_en` is given. */

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // The command line: one command, one file; here they meet. Exit 0 success, 1 failed, 2 bad usage, 130 cancelled.
 import { Command, CommanderError } from 'commander';
 import { NamesakeError, toNamesakeError } from '../../shared/errors.ts';
@@ -12,6 +13,8 @@ import { addMake, addTrain } from './commands/make.ts';
 import { addDoctor, addModels, addRecipes } from './commands/models.ts';
 import { addRuns } from './commands/runs.ts';
 import { systemLanguage, type GlobalOptions } from './context.ts';
+import { quitOnInterrupt } from './interrupt.ts';
+import { checkNode } from './node-version.ts';
 import { Output } from './output.ts';
 
 function createProgram(): Command {
@@ -39,11 +42,11 @@ function withGlobalsFirst(args: readonly string[]): string[] {
       rest.push(...args.slice(i));
       break;
     }
-    if (arg === '--json' || /^--(home|threads)=/.test(arg)) globals.push(arg);
-    else if (arg === '--home' || arg === '--threads') {
-      const value = args[++i];
-      // Another option in the value's place would be taken for it.
-      if (value === undefined || value.startsWith('--')) throw new NamesakeError('usage.invalid', `${arg} needs a value`);
+    if (arg === '--json' || /^--(home|threads)=./.test(arg)) globals.push(arg);
+    else if (/^--(home|threads)=?$/.test(arg)) {
+      const value = arg.endsWith('=') ? '' : args[++i];
+      // Another option in the value's place would be taken for it; an empty one (a shell variable that is not set) would mean this folder.
+      if (value === undefined || value === '' || value.startsWith('--')) throw new NamesakeError('usage.invalid', `${arg} needs a value`);
       globals.push(arg, value);
     }
     else rest.push(arg);
@@ -59,6 +62,7 @@ function usageMessage(error: CommanderError): string {
 async function main(args: readonly string[]): Promise<void> {
   const program = createProgram();
   try {
+    checkNode(process.versions.node);
     await program.parseAsync(withGlobalsFirst(args), { from: 'user' });
   } catch (error) {
     const json = args.includes('--json');
@@ -77,4 +81,5 @@ async function main(args: readonly string[]): Promise<void> {
 
 // A reader that closes the pipe ends the program, it is no fault of it.
 process.stdout.on('error', () => process.exit(process.exitCode ?? 0));
+quitOnInterrupt();
 await main(process.argv.slice(2));

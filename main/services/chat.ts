@@ -1,5 +1,6 @@
 // Chat service: opens a model with its adapter and answers conversations; compares base and tuned from one copy of the weights.
 import { resolve } from 'node:path';
+import { z } from 'zod';
 import { greedy, questionSchema, type Answer, type Sampling } from '../../shared/chat.ts';
 import type { EngineClient, GenerateTimes } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
@@ -32,7 +33,8 @@ export function readQuestions(path: string): string[] {
       try {
         return [questionSchema.parse(JSON.parse(line)).question];
       } catch (error) {
-        throw new NamesakeError('questions.invalid', error instanceof Error ? error.message : String(error), { line: i + 1 });
+        const detail = error instanceof z.ZodError ? z.prettifyError(error) : error instanceof Error ? error.message : String(error);
+        throw new NamesakeError('questions.invalid', detail, { line: i + 1 });
       }
     });
   if (questions.length === 0) throw new NamesakeError('questions.invalid', 'the file holds no questions', { line: 1 });

@@ -88,10 +88,13 @@ export class ModelService {
     return [...catalogue, ...added];
   }
 
-  /** Remembers a .gguf file under an id made from its name; the caller has opened it once to check it. */
+  /** Remembers a .gguf file under a free id made from its name; the caller has opened it once to check it. */
   add(path: string): string {
     const absolute = resolve(path);
-    const id = basename(absolute, '.gguf').toLowerCase().replace(/[^a-z0-9.-]+/g, '-');
+    const taken = (id: string): boolean => this.#entry(id) !== undefined || (this.#store.find(id)?.path ?? absolute) !== absolute;
+    const name = basename(absolute).replace(/\.gguf$/i, '').toLowerCase().replace(/[^\p{L}\p{N}.-]+/gu, '-');
+    let id = name;
+    for (let n = 2; taken(id); n++) id = `${name}-${n}`;
     this.#store.add({ id, path: absolute });
     return id;
   }

@@ -72,17 +72,17 @@ export function addBenchMake(bench: Command): void {
   bench
     .command('make')
     .description('assistants for three owner/name pairs and several seeds, scored on held-out probes')
-    .option('--seeds <list>', 'seeds, parted by commas', '1,2,3')
+    .option('--seeds <list>', 'seeds, parted by commas', (list: string) => list.split(',').map(wholeNumber(0)), [1, 2, 3])
     .option('--pairs <n>', 'how many of the pairs', wholeNumber(1), pairs.length)
     .option('--recipe <name>', 'a shipped recipe', '')
     .addOption(new Option('--probes <set>').choices(['choose', 'report']).default('report'))
-    .action(async (flags: { seeds: string; pairs: number; recipe: string; probes: 'choose' | 'report' }, command: Command) => {
+    .action(async (flags: { seeds: number[]; pairs: number; recipe: string; probes: 'choose' | 'report' }, command: Command) => {
       const context = createContext(command);
       const { output, runs, models, compute } = context;
       const model = await models.locate(models.default);
       const measured: Measured[] = [];
       for (const pair of pairs.slice(0, flags.pairs)) {
-        for (const seed of flags.seeds.split(',').map(Number)) {
+        for (const seed of flags.seeds) {
           const recipe = recipeForPersona(flags.recipe || model.recipe, pair, (value) => {
             value['seed'] = seed;
           });

@@ -1,12 +1,11 @@
 // make, train, runs resume: everything that trains.
 import { Option, type Command } from 'commander';
 import { join } from 'node:path';
-import type { RunResult } from '../../../shared/api.ts';
+import type { OnRunEvent, RunResult } from '../../../shared/api.ts';
 import { translate } from '../../../shared/i18n/translate.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { writeWhole } from '../../disk.ts';
 import { readRecipe, recipeForPersona } from '../../services/recipe.ts';
-import type { OnRunEvent } from '../../../shared/api.ts';
 import { createContext, type Context } from '../context.ts';
 import { interruptible } from '../interrupt.ts';
 import { wholeNumber } from '../number-option.ts';
@@ -24,7 +23,7 @@ function trainedResult(result: RunResult): object {
   return { run, adapter, steps, tokens, chosen_step, right, scores };
 }
 
-/** Trains with Ctrl-C as stop-and-keep. Returns the result and the exit code. */
+/** Trains with Ctrl-C as stop-and-keep (exit code 130). Returns the result. */
 async function train(
   context: Context,
   steps: number,
@@ -48,7 +47,8 @@ async function train(
     },
   );
   if (stopped) {
-    output.say(translate(output.language, 'stop.kept', { run }));
+    // A stop that came after the last step left nothing to go on with.
+    if (runs.get(run).status === 'stopped') output.say(translate(output.language, 'stop.kept', { run }));
     process.exitCode = 130;
   }
   return result;

@@ -89,8 +89,18 @@ export function addDoctor(program: Command): void {
       const { output, home, models, startEngine } = createContext(command);
       const engine = startEngine();
       try {
-        const about = await engine.about();
+        const { language } = output;
         const model = (await models.list()).find(({ id }) => id === models.default);
+        // Words come as they are known: where there is no engine, what is there has been said before its error.
+        if (!output.json) {
+          output.print(`Namesake ${packageVersion()}`);
+          output.print(translate(language, 'doctor.node', { version: process.versions.node }));
+          output.print(translate(language, 'doctor.home', { path: home.folder }));
+          output.print(
+            model?.here ? translate(language, 'doctor.model', { path: model.path }) : translate(language, 'doctor.model_absent'),
+          );
+        }
+        const about = await engine.about();
         const checks = {
           namesake: packageVersion(),
           node: process.versions.node,
@@ -100,15 +110,7 @@ export function addDoctor(program: Command): void {
           default_model: { id: models.default, here: model?.here ?? false, path: model?.path ?? '' },
         };
         output.event({ event: 'result', ...checks });
-        if (output.json) return;
-        const { language } = output;
-        output.print(`Namesake ${checks.namesake}`);
-        output.print(translate(language, 'doctor.node', { version: checks.node }));
-        output.print(translate(language, 'doctor.home', { path: checks.home }));
-        output.print(translate(language, 'doctor.engine', { isa: about.isa.auto ?? '—' }));
-        output.print(
-          model?.here ? translate(language, 'doctor.model', { path: model.path }) : translate(language, 'doctor.model_absent'),
-        );
+        if (!output.json) output.print(translate(language, 'doctor.engine', { isa: about.isa.auto ?? '—' }));
       } finally {
         await engine.dispose();
       }

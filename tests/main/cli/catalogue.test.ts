@@ -1,5 +1,5 @@
 // models, recipes, doctor, bench: what there is, and whether it works.
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { recipeSchema } from '../../../shared/recipe.ts';
@@ -19,8 +19,14 @@ describe('models', () => {
     expect(lastEvent(await models('add', join(home, 'My Model.gguf')))).toEqual({ event: 'result', id: 'my-model', path: join(home, 'My Model.gguf') });
     expect(eventsOf(await models('list'), 'model').slice(1)).toMatchObject([{ id: 'my-model', here: true, path: join(home, 'My Model.gguf') }]);
     expect(lastEvent(await namesake(['inspect', 'model', 'my-model', '--json'], { home }))).toMatchObject({ ref: 'my-model', layers: 2 });
+    for (const folder of ['a', 'b']) {
+      mkdirSync(join(home, folder));
+      copyFileSync(tinyModel, join(home, folder, 'smollm2-135m-instruct.gguf'));
+    }
+    const add = async (folder: string) => lastEvent(await models('add', join(home, folder, 'smollm2-135m-instruct.gguf')))['id'];
+    expect([await add('a'), await add('b'), await add('a')]).toEqual(['smollm2-135m-instruct-2', 'smollm2-135m-instruct-3', 'smollm2-135m-instruct-2']);
     rmSync(join(home, 'My Model.gguf'));
-    expect(eventsOf(await models('list'), 'model').slice(1)).toMatchObject([{ id: 'my-model', here: false }]);
+    expect(eventsOf(await models('list'), 'model')).toContainEqual(expect.objectContaining({ id: 'my-model', here: false }));
     expect(errorCode(await namesake(['inspect', 'model', 'my-model', '--json'], { home }))).toBe('model.not_found');
   });
 
