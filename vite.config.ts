@@ -20,9 +20,9 @@ export default defineConfig({
         cli: 'main/cli/index.ts',
         'engine-host': 'main/engine/host.ts',
       },
-      external: ['better-sqlite3', 'pino'],
+      external: ['better-sqlite3'],
       output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
     },
   },
-  ssr: { noExternal: true, external: ['better-sqlite3', 'pino'] },
+  ssr: { noExternal: true, external: ['better-sqlite3'] },
 });

@@ -122,6 +122,14 @@ export const recipeSchema = z
     if (recipe.data.source === 'persona' && recipe.data.persona === null) {
       context.addIssue({ code: 'custom', path: ['data', 'persona'], message: 'source "persona" needs a persona' });
     }
+    if (recipe.data.format === 'tokens') {
+      if (recipe.data.source === 'persona') {
+        context.addIssue({ code: 'custom', path: ['data', 'source'], message: 'format "tokens" needs the path of a file' });
+      }
+      if (recipe.loss.kl > 0 || recipe.loss.by_kind !== null) {
+        context.addIssue({ code: 'custom', path: ['loss'], message: 'format "tokens" has no kinds and no base answers: leave kl 0 and by_kind null' });
+      }
+    }
     if (recipe.data.max_length > recipe.batch_tokens && recipe.data.format !== 'tokens') {
       context.addIssue({
         code: 'custom',
