@@ -8,7 +8,6 @@ export type Language = z.infer<typeof languageSchema>;
 
 export const styles = ['plain', 'warm', 'formal', 'playful'] as const;
 export const styleSchema = z.enum(styles);
-export type Style = z.infer<typeof styleSchema>;
 
 /**
  * One line of a name: no control characters, line breaks, braces (the wizard's slots) or < > | (a template's specials), at most

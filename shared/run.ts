@@ -12,8 +12,7 @@ export const runStatuses = [
   'failed',
   'done',
 ] as const;
-export const runStatusSchema = z.enum(runStatuses);
-export type RunStatus = z.infer<typeof runStatusSchema>;
+export type RunStatus = (typeof runStatuses)[number];
 
 /** Statuses from which a run with a checkpoint can be resumed. */
 export const resumableStatuses: readonly RunStatus[] = ['paused', 'stopped', 'interrupted', 'failed'];
