@@ -28,6 +28,8 @@ export type RunEvent =
   | { event: 'run'; run: string }
   /** done and total are given where the phase can be counted. */
   | { event: 'phase'; phase: Phase; done?: number; total?: number }
+  /** The run goes on with another backend or instruction set than it began with: its numbers will differ in the last bits. */
+  | { event: 'warning'; warning: 'resumed_elsewhere'; began: string; now: string }
   | ({ event: 'step' } & StepMetric)
   | { event: 'probe'; step: number; scores: Scores }
   | ({ event: 'result' } & RunResult);

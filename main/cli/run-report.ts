@@ -127,6 +127,9 @@ export function runReporter(output: Output, steps: () => number, pickResult: (re
         phase = event.phase;
         return;
       }
+      case 'warning':
+        output.say(translate(language, `warning.${event.warning}`, { began: event.began, now: event.now }));
+        return;
       case 'step': {
         const line = translate(language, 'progress.step', {
           step: String(event.step),

@@ -32,19 +32,33 @@ export function writeProvenance(folder: RunFolder, model: LocalModel, info: Mode
   );
 }
 
-const modelOfProvenance = z.object({ model: z.object({ file: z.string(), sha256: z.string() }) });
+const provenanceSchema = z.object({
+  model: z.object({ file: z.string(), sha256: z.string() }),
+  engine: z.object({ backend: z.string(), isa: z.string() }),
+});
+
+/** Throws checkpoint.invalid where provenance.json is damaged. */
+function readProvenance(folder: RunFolder): z.infer<typeof provenanceSchema> {
+  try {
+    return provenanceSchema.parse(JSON.parse(readFileSync(folder.provenance, 'utf8')));
+  } catch (error) {
+    throw new NamesakeError('checkpoint.invalid', `${folder.provenance}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The engine that a run began with and the present one, where they are not the same: bits then differ. */
+export function changeOfEngine(folder: RunFolder, info: Pick<ModelInfo, 'backend' | 'isa'>): { began: string; now: string } | null {
+  const { engine } = readProvenance(folder);
+  const [began, now] = [engine, info].map(({ backend, isa }) => `${backend} ${isa}`) as [string, string];
+  return began === now ? null : { began, now };
+}
 
 /**
  * Refuses to go on with a run on another model file than it began with: its adapter would not fit, without an error.
  * Throws adapter.mismatch, or checkpoint.invalid where provenance.json is damaged.
  */
 export function checkSameModel(folder: RunFolder, model: LocalModel): void {
-  let began: z.infer<typeof modelOfProvenance>['model'];
-  try {
-    began = modelOfProvenance.parse(JSON.parse(readFileSync(folder.provenance, 'utf8'))).model;
-  } catch (error) {
-    throw new NamesakeError('checkpoint.invalid', `${folder.provenance}: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const { model: began } = readProvenance(folder);
   if (began.sha256 !== model.sha256) {
     throw new NamesakeError('adapter.mismatch', `the run began on ${began.file} (sha256 ${began.sha256}); ${model.path} has ${model.sha256}`);
   }

@@ -13,7 +13,7 @@ import type { CheckpointRecord, RunRecord, RunStore } from '../store/runs.ts';
 import { Evaluation } from './evaluation.ts';
 import { loadEvaluationProbes } from './probe-file.ts';
 import type { LocalModel, ModelService } from './model.ts';
-import { checkSameModel, writeProvenance } from './provenance.ts';
+import { changeOfEngine, checkSameModel, writeProvenance } from './provenance.ts';
 import { personaOf, type RowsService } from './rows.ts';
 import { refuseUnsupported } from './recipe.ts';
 import { Session, type StepSource } from './session.ts';
@@ -139,6 +139,8 @@ export class RunService {
         device: recipe.device,
         ...compute,
       });
+      const change = from > 0 ? changeOfEngine(folder, info) : null;
+      if (change !== null) onEvent({ event: 'warning', warning: 'resumed_elsewhere', ...change });
       const steps = await this.#stepSource(id, folder, recipe, model, engine, from, phase);
       if (from === 0) writeProvenance(folder, model, info, recipe);
       const evaluation = this.#evaluation(recipe, engine);

@@ -233,14 +233,18 @@ export class Session {
   #keepAdapter(step: number): void {
     const { folder } = this.#o;
     const temporary = `${folder.adapter}.tmp`;
-    onDisk(folder.adapter, () => {
+    try {
+      onDisk(folder.adapter, () => {
+        rmSync(temporary, { recursive: true, force: true });
+        mkdirSync(temporary);
+        for (const name of ['adapter_model.safetensors', 'adapter_config.json']) {
+          writeWhole(join(temporary, name), readFileSync(join(folder.checkpoint(step), name)));
+        }
+      });
+      renameWhole(temporary, folder.adapter);
+    } finally {
       rmSync(temporary, { recursive: true, force: true });
-      mkdirSync(temporary);
-      for (const name of ['adapter_model.safetensors', 'adapter_config.json']) {
-        writeWhole(join(temporary, name), readFileSync(join(folder.checkpoint(step), name)));
-      }
-    });
-    renameWhole(temporary, folder.adapter);
+    }
   }
 
   /** The showcase questions, before and after, greedily; none where a stop leaves no time for them. */

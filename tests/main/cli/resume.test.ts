@@ -1,6 +1,6 @@
 // What is done is kept: the same bytes for any number of threads, after a kill, after Ctrl-C.
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { RecipeInput } from '../../../shared/recipe.ts';
@@ -215,6 +215,33 @@ describe('one trainer in a home', () => {
 });
 
 describe('runs resume', () => {
+  it('goes on with another instruction set, and says that bits will differ', async () => {
+    const home = temporaryFolder();
+    const began = await train(home, twenty, { env: { NAMESAKE_ISA: 'scalar' }, onEvent: atStep(11, (child) => child.kill('SIGKILL')) });
+    const same = await namesake(['runs', 'resume', runOf(began), '--json'], { home, env: { NAMESAKE_ISA: 'scalar' }, onEvent: atStep(12, (child) => child.kill('SIGINT')) });
+    expect(eventsOf(same, 'warning')).toEqual([]);
+    const { auto } = lastEvent(await namesake(['doctor', '--json'], { home }))['isa'] as { auto: string };
+    const other = await namesake(['runs', 'resume', runOf(began), '--json'], { home });
+    expect(lastEvent(other)).toMatchObject({ steps: 20 });
+    expect(eventsOf(other, 'warning')).toEqual(
+      auto === 'scalar' ? [] : [{ event: 'warning', warning: 'resumed_elsewhere', began: 'cpu scalar', now: `cpu ${auto}` }],
+    );
+  });
+
+  it('refuses another model in the place of the one that it began with', async () => {
+    const home = temporaryFolder();
+    const model = join(home, 'model.gguf');
+    copyFileSync(tinyModel, model);
+    const killed = await train(home, { ...twenty, model: { ref: model } }, { onEvent: atStep(11, (child) => child.kill('SIGKILL')) });
+    // A byte of the last tensor.
+    const bytes = readFileSync(model);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    writeFileSync(model, bytes);
+    expect(errorCode(await namesake(['runs', 'resume', runOf(killed), '--json'], { home }))).toBe('adapter.mismatch');
+    copyFileSync(tinyModel, model);
+    expect(lastEvent(await namesake(['runs', 'resume', runOf(killed), '--json'], { home }))).toMatchObject({ steps: 20 });
+  });
+
   it('refuses what is done, unknown, or damaged', async () => {
     const home = temporaryFolder();
     const done = await train(home, { steps: 1 });

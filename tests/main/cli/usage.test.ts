@@ -16,6 +16,7 @@ describe('bad usage', () => {
     ['one argument too many', ['train', 'a', 'b']],
     ['a missing required option', ['make', '--owner', 'X']],
     ['an option without its value', ['doctor', '--home']],
+    ['an empty home', ['doctor', '--home=']],
     ['an empty home', ['doctor', '--home', '']],
     ['an empty home after =', ['doctor', '--home=']],
     ['a seed that is no number', ['bench', 'make', '--seeds', '1,b']],
