@@ -165,8 +165,8 @@ describe('Ctrl-C', () => {
 
   it('a second one quits at once; the run counts as interrupted', async () => {
     const home = temporaryFolder();
-    // Steps of a second or more.
-    const slow = { ...twenty, accumulate: 200, checkpoint: { every_steps: 1 } };
+    // Steps of several seconds: the second signal arrives in the middle of one.
+    const slow = { ...twenty, accumulate: 1000, checkpoint: { every_steps: 1 } };
     const began = { at: 0 };
     const result = await train(home, slow, {
       onEvent: atStep(1, (child) => {
