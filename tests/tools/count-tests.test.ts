@@ -15,6 +15,7 @@ describe('count-tests', () => {
     expect(count('unit.json', '{"numPassedTests":7,"numFailedTests":1}')).toEqual({ passed: 7, failed: 1 });
     expect(count('asan.log', `1: ${doctest}`)).toEqual({ passed: 55, failed: 2 });
     expect(count('asan.log', ctest)).toEqual({ passed: 1, failed: 1 });
+    expect(count('tsan.log', '[doctest] test cases: 0 | 0 passed | 0 failed | 132 skipped')).toEqual({ passed: 0, failed: 1 });
     expect(count('x.log', 'nothing')).toEqual({ passed: 0, failed: 0 });
   });
 
