@@ -1,7 +1,8 @@
 // setup.mjs as a process, in a small stand-in checkout: the real tools/, tiny sources, nothing that npm must fetch.
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { processStart } from '../../tools/lock.mjs';
 import { noise, root, scratch, serve, sha256, startNode } from './support.ts';
 
 const model = noise(200_000, 9);
@@ -84,6 +85,28 @@ describe('setup', () => {
     const { code, stderr } = await setup(folder, '--no-model'); // no package.json: npm refuses
     expect(code).toBe(1);
     expect(stderr).toMatch(/installing packages[^]*npm ci failed/);
+  });
+
+  it('ends what it started when it is killed, and the next run goes on', async () => {
+    const folder = checkout('http://127.0.0.1:1/none');
+    write(join(folder, 'package-lock.json'), '{"lockfileVersion":3,"packages":{}}');
+    // An npm that never ends.
+    const bin = scratch();
+    const pidFile = join(bin, 'pid');
+    writeFileSync(join(bin, 'npm'), `#!/bin/sh\necho $$ > ${pidFile}\nexec sleep 600\n`, { mode: 0o755 });
+    const options = { cwd: folder, env: { PATH: `${bin}:${process.env['PATH'] ?? ''}` } };
+    const { child, end } = startNode(['tools/setup.mjs', '--no-model'], options);
+    await expect.poll(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8'), { timeout: 10_000 }).toMatch(/\d\n/);
+    const npm = Number(readFileSync(pidFile, 'utf8'));
+    expect(processStart(npm)).not.toBeNull();
+    child.kill('SIGTERM');
+    expect((await end).code).toBe(143);
+    await expect.poll(() => processStart(npm)).toBeNull();
+    // The lock of the killed run is no obstacle.
+    const { code, stderr } = await setup(folder, '--no-model');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/npm ci failed/);
+    expect(stderr).not.toMatch(/waiting/);
   });
 
   it('says where the model could not be had, leaves nothing and exits with 1', async () => {
