@@ -17,7 +17,7 @@ import type { LocalModel } from './model.ts';
 /** Answers are cut here, in rows and probes alike. */
 export const ANSWER_TOKENS = 48;
 /** Rows that the base answers, per language: more would be asked than a run of a few dozen steps ever draws. */
-const BASE_ROWS_PER_LANGUAGE = 320;
+const BASE_ROWS_PER_LANGUAGE = 240;
 const ASK_AT_ONCE = 64;
 
 export type OnProgress = (done: number, total: number) => void;
