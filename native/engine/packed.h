@@ -1,7 +1,7 @@
 // Packed: the sequences of a batch as the graph computes them. What all of them begin with (a system text) is one sequence's
 // work: causal attention gives those tokens the same hidden states in each, so they are computed once and only attention
 // sees them in front of every sequence. Hidden states and losses have the same bits as without, gradients the same terms in
-// another order. On short conversations a third to a half of the work is saved.
+// another order. Of short conversations a third is such a beginning.
 #pragma once
 
 #include <cstdint>
