@@ -1,36 +1,226 @@
-// Events of a run, the same for every door. (Requests of the window doors join here.)
-import type { QuestionAnswer, Scores, StepMetric } from './run.ts';
+// API: every request and every event of the product, the same through both window doors (Electron's IPC and serve's web
+// socket). Inputs are parsed with zod on the trusted side; results and events are made there, so their types are enough.
+import { z } from 'zod';
+import { samplingSchema, type Answer } from './chat.ts';
+import type { Draft, ImportReport, RowsPage } from './draft.ts';
+import type { DoctorReport } from './doctor.ts';
+import type { ErrorCode, ErrorParams } from './errors.ts';
+import type { MemoryBudget } from './memory.ts';
+import type { DownloadState, ModelCard } from './model.ts';
+import { languageSchema, personaSchema } from './persona.ts';
+import { devices, recipeSchema } from './recipe.ts';
+import { rowKinds, rowSchema, type Message } from './row.ts';
+import type { Phase } from './run-events.ts';
+import type { CheckpointScores, QuestionAnswer, RunDifference, RunSummary, ScoredProbe, Scores, StepMetric } from './run.ts';
+import { settingsSchema, type Settings } from './settings.ts';
+import type { ExportResult } from './export.ts';
 
-/** What a run is doing, in the order in which it happens. */
-export const phases = ['preparing', 'fetching', 'loading', 'asking', 'training', 'checking', 'saving', 'comparing'] as const;
-export type Phase = (typeof phases)[number];
+/** A run's id, as a folder name: nothing that could lead out of HOME/runs. */
+export const runIdSchema = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z-]{0,63}$/);
+/** A file that a person handed over (chosen, dropped, uploaded), or one that is ready to be taken: never a path. */
+export const fileIdSchema = z.string().regex(/^[0-9a-f]{32}$/);
+const draftIdSchema = z.string().regex(/^[0-9a-f]{16}$/);
+const modelRefSchema = z.string().min(1).max(200);
+const chatIdSchema = z.int().positive();
+const nothing = z.strictObject({});
+const run = z.strictObject({ run: runIdSchema });
+const draft = z.strictObject({ draft: draftIdSchema });
+const rowNumber = z.int().min(0).max(1_000_000);
+const fileFormats = ['auto', 'openai', 'alpaca', 'sharegpt', 'lesson'] as const;
 
-export interface RunResult {
-  run: string;
-  /** Folder of the chosen adapter. */
-  adapter: string;
-  chosen_step: number;
-  /** Steps that were trained. */
-  steps: number;
-  /** Tokens that were trained on. */
-  tokens: number;
-  /** Whether the chosen checkpoint is within the limits; null where nothing was evaluated. */
-  right: boolean | null;
-  /** Limits that the chosen checkpoint misses, e.g. ["zh.leak"]. */
-  missed: string[];
-  scores: Scores | null;
-  before: QuestionAnswer[];
-  after: QuestionAnswer[];
-  seconds: number;
+/** Declares a request: how its input is checked, and the type of what it answers. */
+function request<Result>() {
+  return <Input extends z.ZodType>(input: Input) => ({ input, result: undefined as Result });
 }
 
-export type RunEvent =
-  | { event: 'run'; run: string }
-  /** done and total are given where the phase can be counted. */
-  | { event: 'phase'; phase: Phase; done?: number; total?: number }
-  /** The run goes on with another backend or instruction set than it began with: its numbers will differ in the last bits. */
-  | { event: 'warning'; warning: 'resumed_elsewhere'; began: string; now: string }
-  | ({ event: 'step' } & StepMetric)
-  | { event: 'probe'; step: number; scores: Scores }
-  | ({ event: 'result' } & RunResult);
-export type OnRunEvent = (event: RunEvent) => void;
+export const requests = {
+  // the program
+  'app.about': request<{ version: string; door: 'desktop' | 'serve'; home: string; platform: string }>()(nothing),
+  'app.doctor': request<DoctorReport>()(nothing),
+  /** Shows a folder of the user's data in the system's file manager; door.unsupported in a browser. */
+  'app.show': request<null>()(z.strictObject({ what: z.enum(['home', 'run', 'crashes']), run: runIdSchema.optional() })),
+  /** Removes all of the user's data. Ends what runs first. */
+  'app.delete_everything': request<null>()(z.strictObject({ confirm: z.literal('delete everything') })),
+  'settings.get': request<Settings>()(nothing),
+  'settings.set': request<Settings>()(settingsSchema.partial()),
+  /** Token for gated models; kept encrypted by the system where it can, else in memory. null forgets it. */
+  'settings.set_token': request<{ kept: 'encrypted' | 'memory' | 'none' }>()(
+    z.strictObject({ source: z.enum(['huggingface', 'modelscope']), token: z.string().min(1).max(500).regex(/^[\x21-\x7e]+$/).nullable() }),
+  ),
+
+  // models
+  'models.list': request<ModelCard[]>()(nothing),
+  'models.download': request<null>()(z.strictObject({ model: modelRefSchema, accept_licence: z.boolean() })),
+  'models.pause': request<null>()(z.strictObject({ model: modelRefSchema })),
+  'models.remove': request<null>()(z.strictObject({ model: modelRefSchema })),
+  'models.add': request<{ id: string }>()(z.strictObject({ file: fileIdSchema })),
+  'models.memory': request<MemoryBudget>()(z.strictObject({ recipe: recipeSchema })),
+
+  // what it learns from: a draft is a recipe with its rows, before it becomes a run
+  'persona.preview': request<{ rows: { question: string; answer: string }[] }>()(z.strictObject({ persona: personaSchema })),
+  'drafts.create': request<Draft>()(
+    z.strictObject({
+      persona: personaSchema,
+      model: modelRefSchema.optional(),
+      device: z.enum(devices).optional(),
+      steps: z.int().min(1).max(1_000_000).optional(),
+      seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+    }),
+  ),
+  /** The recipe and rows of a run, to be changed and run again ("duplicate"). */
+  'drafts.from_run': request<Draft>()(run),
+  'drafts.get': request<Draft>()(draft),
+  /** Puts another recipe in place; where the persona changed, the wizard's rows are written anew. */
+  'drafts.change': request<Draft>()(z.strictObject({ draft: draftIdSchema, recipe: recipeSchema })),
+  'drafts.delete': request<null>()(draft),
+  'rows.page': request<RowsPage>()(
+    z.strictObject({
+      of: z.union([draft, run]),
+      offset: rowNumber,
+      limit: z.int().min(1).max(200),
+      kind: z.enum(rowKinds).optional(),
+      lang: languageSchema.optional(),
+      search: z.string().max(200).optional(),
+    }),
+  ),
+  'rows.edit': request<null>()(z.strictObject({ draft: draftIdSchema, number: rowNumber, row: rowSchema })),
+  'rows.add': request<{ number: number }>()(z.strictObject({ draft: draftIdSchema, row: rowSchema })),
+  'rows.delete': request<null>()(z.strictObject({ draft: draftIdSchema, numbers: z.array(rowNumber).min(1).max(10_000) })),
+  /** Takes the last change of the rows back; false where there is none. */
+  'rows.undo': request<{ undone: boolean }>()(draft),
+  'rows.import': request<ImportReport>()(z.strictObject({ draft: draftIdSchema, file: fileIdSchema, format: z.enum(fileFormats) })),
+
+  // runs
+  'runs.start': request<{ run: string }>()(draft),
+  'runs.list': request<RunSummary[]>()(nothing),
+  'runs.get': request<RunDetails>()(run),
+  /** The curve behind `after`, as far as it goes now: what a reconnected window lacks. */
+  'runs.metrics': request<StoredMetric[]>()(z.strictObject({ run: runIdSchema, after: z.int().min(0) })),
+  'runs.probes': request<ScoredProbe[]>()(z.strictObject({ run: runIdSchema, step: z.int().min(0) })),
+  'runs.pause': request<null>()(run),
+  'runs.resume': request<null>()(run),
+  /** Stop and keep. */
+  'runs.stop': request<null>()(run),
+  /** Throw away. */
+  'runs.cancel': request<null>()(run),
+  'runs.rename': request<null>()(z.strictObject({ run: runIdSchema, name: z.string().trim().min(1).max(120) })),
+  'runs.delete': request<null>()(run),
+  /** Brings a run back that was deleted within the last minutes. */
+  'runs.undelete': request<null>()(run),
+  'runs.diff': request<RunDifference[]>()(z.strictObject({ a: runIdSchema, b: runIdSchema })),
+
+  // chat: both sides answer from one copy of the weights
+  'chats.open': request<OpenedChat>()(
+    z.strictObject({
+      target: z.union([run, z.strictObject({ model: modelRefSchema })]),
+      /** undefined = the run's own, or the template's default. */
+      system: z.string().max(2000).nullable().optional(),
+    }),
+  ),
+  /** Goes on with a stored chat. */
+  'chats.reopen': request<OpenedChat>()(z.strictObject({ chat: chatIdSchema })),
+  'chats.say': request<Spoken>()(
+    z.strictObject({
+      chat: chatIdSchema,
+      text: z.string().min(1).max(20_000),
+      sides: z.array(z.enum(['before', 'after'])).min(1).max(2),
+      max_tokens: z.int().min(1).max(4096).default(256),
+      sampling: samplingSchema.prefault({}),
+    }),
+  ),
+  'chats.cancel': request<null>()(z.strictObject({ chat: chatIdSchema })),
+  'chats.close': request<null>()(z.strictObject({ chat: chatIdSchema })),
+  'chats.list': request<ChatSummary[]>()(nothing),
+  'chats.delete': request<null>()(z.strictObject({ chat: chatIdSchema })),
+
+  // taking it home
+  'export.adapter': request<ExportResult>()(run),
+} as const;
+
+export type RequestName = keyof typeof requests;
+export type RequestInput<Name extends RequestName> = z.input<(typeof requests)[Name]['input']>;
+/** What a handler gets: defaults filled in. */
+export type ParsedInput<Name extends RequestName> = z.output<(typeof requests)[Name]['input']>;
+export type RequestResult<Name extends RequestName> = (typeof requests)[Name]['result'];
+
+export function isRequestName(name: unknown): name is RequestName {
+  return typeof name === 'string' && Object.hasOwn(requests, name);
+}
+
+/** The answer to a request as it crosses a door: errors by code, with what their wording needs. */
+export type Reply =
+  | { ok: true; result: unknown }
+  | { ok: false; error: { code: ErrorCode; detail: string; params: ErrorParams } };
+
+export type StoredMetric = Omit<StepMetric, 'eta_seconds'>;
+
+export interface RunDetails extends RunSummary {
+  recipe: z.output<typeof recipeSchema>;
+  error_detail: string | null;
+  /** Evaluated and saved checkpoints; step 0 is the base. */
+  checkpoints: CheckpointScores[];
+  metrics: StoredMetric[];
+  /** What it is doing, while it goes on. */
+  phase: RunProgress | null;
+  right: boolean | null;
+  missed: string[];
+  before: QuestionAnswer[];
+  after: QuestionAnswer[];
+  folder: string;
+  bytes_on_disk: number;
+}
+
+export interface RunProgress {
+  phase: Phase;
+  done: number | null;
+  total: number | null;
+  eta_seconds: number | null;
+}
+
+export type Side = 'before' | 'after';
+
+export interface OpenedChat {
+  chat: number;
+  model: string;
+  run: string | null;
+  /** The system text in use; null = the template's default. */
+  system: string | null;
+  sides: Side[];
+  turns: { user: Message; answers: Partial<Record<Side, Message>> }[];
+}
+
+export interface ChatSummary {
+  chat: number;
+  model: string;
+  run: string | null;
+  created_at: string;
+  first: string | null;
+}
+
+export interface Spoken {
+  answers: Partial<Record<Side, Answer>>;
+  /** Turns at the beginning that no longer fit the model's context and were left out. */
+  dropped_turns: number;
+  tokens_per_second: number;
+}
+
+/**
+ * What the core tells every window, at most ten times a second: events of the same subject are merged. A window that was
+ * away asks for the state again; `lost` says that it has to.
+ */
+export type ApiEvent =
+  /** The run's present state; the last one counts. */
+  | ({ event: 'run' } & RunSummary & { progress: RunProgress | null })
+  | { event: 'warning'; run: string; warning: 'resumed_elsewhere'; began: string; now: string }
+  /** Steps since the last event, in order. A step that comes again (after a resume) replaces the earlier one. */
+  | { event: 'steps'; run: string; steps: StoredMetric[] }
+  | { event: 'probe'; run: string; step: number; scores: Scores }
+  /** The list of runs is another one: made, renamed, deleted. */
+  | { event: 'runs' }
+  | ({ event: 'download' } & DownloadState)
+  | { event: 'models' }
+  /** Text since the last event of this chat's side. */
+  | { event: 'text'; chat: number; side: Side; text: string }
+  | { event: 'settings'; settings: Settings }
+  /** Events were dropped because this window took them too slowly. */
+  | { event: 'lost' };

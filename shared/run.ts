@@ -80,3 +80,20 @@ export interface RunSummary {
   error: string | null;
   chosen_step: number | null;
 }
+
+/** A checkpoint and what it scored; step 0 is the base. */
+export interface CheckpointScores {
+  step: number;
+  right: boolean;
+  scores: Scores | null;
+  /** Whether its folder is still there. */
+  kept: boolean;
+}
+
+/** One field in which two runs' recipes differ. */
+export interface RunDifference {
+  /** Dotted, e.g. "optim.lr". */
+  field: string;
+  a: unknown;
+  b: unknown;
+}

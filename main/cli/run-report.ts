@@ -1,5 +1,5 @@
 // Run report: a run's events as words, and its result as a side-by-side table.
-import type { OnRunEvent, RunEvent, RunResult } from '../../shared/api.ts';
+import type { OnRunEvent, RunEvent, RunResult } from '../../shared/run-events.ts';
 import { translate, type MessageKey } from '../../shared/i18n/translate.ts';
 import { languages, type Language } from '../../shared/persona.ts';
 import type { Scores } from '../../shared/run.ts';

@@ -1,15 +1,15 @@
 // Run service: the life of a run, from recipe to chosen adapter. Every change reaches the disk before the database.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
-import type { OnRunEvent, Phase, RunResult } from '../../shared/api.ts';
+import type { OnRunEvent, Phase, RunResult } from '../../shared/run-events.ts';
 import type { EngineClient, OpenOptions } from '../../shared/engine.ts';
 import { NamesakeError, toNamesakeError } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
-import { resumableStatuses } from '../../shared/run.ts';
+import { resumableStatuses, type CheckpointScores } from '../../shared/run.ts';
 import { diskError, writeWhole } from '../disk.ts';
 import type { Home, RunFolder } from '../home.ts';
 import { planSteps, stepToBatches, tokenBatchToBatch } from '../pipeline/rows-to-batches.ts';
-import type { CheckpointRecord, RunRecord, RunStore } from '../store/runs.ts';
+import type { RunRecord, RunStore } from '../store/runs.ts';
 import { Evaluation } from './evaluation.ts';
 import { loadEvaluationProbes } from './probe-file.ts';
 import type { LocalModel, ModelService } from './model.ts';
@@ -63,7 +63,7 @@ export class RunService {
   }
 
   /** What was measured of a run: evaluated and saved checkpoints (step 0 is the base), and every step. */
-  measured(id: string): { checkpoints: CheckpointRecord[]; metrics: ReturnType<RunStore['metrics']> } {
+  measured(id: string): { checkpoints: CheckpointScores[]; metrics: ReturnType<RunStore['metrics']> } {
     return { checkpoints: this.#store.checkpoints(id), metrics: this.#store.metrics(id) };
   }
 

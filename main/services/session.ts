@@ -1,7 +1,7 @@
 // Session: the steps of one run on one open engine: train, checkpoint, evaluate, stop, choose, keep.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OnRunEvent, Phase, RunResult } from '../../shared/api.ts';
+import type { OnRunEvent, Phase, RunResult } from '../../shared/run-events.ts';
 import type { AnswerRequest, EngineBatch, EngineClient } from '../../shared/engine.ts';
 import { greedy } from '../../shared/chat.ts';
 import { NamesakeError } from '../../shared/errors.ts';

@@ -3,6 +3,7 @@ import { NamesakeError, type ErrorCode } from '../../shared/errors.ts';
 import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
 import {
   scoresSchema,
+  type CheckpointScores,
   type RunStatus,
   type RunSummary,
   type ScoredProbe,
@@ -16,14 +17,6 @@ export interface RunRecord extends RunSummary {
   error_detail: string | null;
   /** The result event, once there is one. */
   result: unknown;
-}
-
-export interface CheckpointRecord {
-  step: number;
-  right: boolean;
-  scores: Scores | null;
-  /** Whether its folder is still there. */
-  kept: boolean;
 }
 
 interface RunRow {
@@ -157,7 +150,7 @@ export class RunStore {
     })();
   }
 
-  checkpoints(id: string): CheckpointRecord[] {
+  checkpoints(id: string): CheckpointScores[] {
     return this.#db
       .prepare<[string], { step: number; is_right: number; scores: string | null; kept: number }>(
         'SELECT step, is_right, scores, kept FROM checkpoints WHERE run_id = ? ORDER BY step',

@@ -10,7 +10,7 @@ import { RunService } from '../../main/services/run.ts';
 import { openDatabase } from '../../main/store/db.ts';
 import { ModelStore } from '../../main/store/models.ts';
 import { RunStore } from '../../main/store/runs.ts';
-import type { RunEvent } from '../../shared/api.ts';
+import type { RunEvent } from '../../shared/run-events.ts';
 import { recipeSchema, type Recipe, type RecipeInput } from '../../shared/recipe.ts';
 import { temporaryFolder } from './files.ts';
 import { tinyProbes, tinyRecipe, tinyRows, writeJsonLines } from './tiny-run.ts';

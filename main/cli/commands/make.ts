@@ -1,7 +1,7 @@
 // make, train, runs resume: everything that trains.
 import { Option, type Command } from 'commander';
 import { join } from 'node:path';
-import type { OnRunEvent, RunResult } from '../../../shared/api.ts';
+import type { OnRunEvent, RunResult } from '../../../shared/run-events.ts';
 import { translate } from '../../../shared/i18n/translate.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { writeWhole } from '../../disk.ts';

@@ -2,7 +2,7 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import type { RunEvent } from '../../../shared/api.ts';
+import type { RunEvent } from '../../../shared/run-events.ts';
 import type { RecipeInput } from '../../../shared/recipe.ts';
 import { recipeSchema } from '../../../shared/recipe.ts';
 import { fixture, temporaryFolder } from '../../support/files.ts';
