@@ -19,6 +19,20 @@ export class Home {
     return join(this.folder, 'trainer.lock');
   }
 
+  get logs(): string {
+    return join(this.folder, 'logs');
+  }
+
+  /** Files on their way in through a door. */
+  get uploads(): string {
+    return join(this.folder, 'uploads');
+  }
+
+  /** Dumps of crashes; they stay on this machine. */
+  get crashes(): string {
+    return join(this.folder, 'crashes');
+  }
+
   get runs(): string {
     return join(this.folder, 'runs');
   }

@@ -16,11 +16,12 @@ function findRoot(): string {
   }
 }
 
-const root = findRoot();
-const folder = join(root, 'resources');
+/** Where package.json, resources and the program lie. */
+export const packageRoot = findRoot();
+const folder = join(packageRoot, 'resources');
 
 export function packageVersion(): string {
-  return z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))).version;
+  return z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))).version;
 }
 
 function readJson<T>(schema: z.ZodType<T>, ...path: string[]): T {

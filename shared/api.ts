@@ -12,7 +12,7 @@ import { devices, recipeSchema } from './recipe.ts';
 import { rowKinds, rowSchema, type Message } from './row.ts';
 import type { Phase } from './run-events.ts';
 import type { CheckpointScores, QuestionAnswer, RunDifference, RunSummary, ScoredProbe, Scores, StepMetric } from './run.ts';
-import { settingsSchema, type Settings } from './settings.ts';
+import { settingsChangeSchema, type Settings } from './settings.ts';
 import type { ExportResult } from './export.ts';
 
 /** A run's id, as a folder name: nothing that could lead out of HOME/runs. */
@@ -20,7 +20,11 @@ export const runIdSchema = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z-]{0,63}$/);
 /** A file that a person handed over (chosen, dropped, uploaded), or one that is ready to be taken: never a path. */
 export const fileIdSchema = z.string().regex(/^[0-9a-f]{32}$/);
 const draftIdSchema = z.string().regex(/^[0-9a-f]{16}$/);
-const modelRefSchema = z.string().min(1).max(200);
+/** A catalogue id, the id of a file that was added, or a place on a hub: never the path of a file. */
+const modelRefSchema = z
+  .string()
+  .max(200)
+  .regex(/^(?:[\p{L}\p{N}_][\p{L}\p{N}._-]*|(?:hf|modelscope):[\w.-]+\/[\w.-]+(?:@[\w.-]+)?)$/u);
 const chatIdSchema = z.int().positive();
 const nothing = z.strictObject({});
 const run = z.strictObject({ run: runIdSchema });
@@ -42,7 +46,7 @@ export const requests = {
   /** Removes all of the user's data. Ends what runs first. */
   'app.delete_everything': request<null>()(z.strictObject({ confirm: z.literal('delete everything') })),
   'settings.get': request<Settings>()(nothing),
-  'settings.set': request<Settings>()(settingsSchema.partial()),
+  'settings.set': request<Settings>()(settingsChangeSchema),
   /** Token for gated models; kept encrypted by the system where it can, else in memory. null forgets it. */
   'settings.set_token': request<{ kept: 'encrypted' | 'memory' | 'none' }>()(
     z.strictObject({ source: z.enum(['huggingface', 'modelscope']), token: z.string().min(1).max(500).regex(/^[\x21-\x7e]+$/).nullable() }),
@@ -212,8 +216,11 @@ export type ApiEvent =
   /** The run's present state; the last one counts. */
   | ({ event: 'run' } & RunSummary & { progress: RunProgress | null })
   | { event: 'warning'; run: string; warning: 'resumed_elsewhere'; began: string; now: string }
-  /** Steps since the last event, in order. A step that comes again (after a resume) replaces the earlier one. */
-  | { event: 'steps'; run: string; steps: StoredMetric[] }
+  /**
+   * Steps since the last event, in order. They take the place of everything behind step `after` (shared/curve.ts): a run that
+   * went back to its checkpoint tells so with no steps at all.
+   */
+  | { event: 'steps'; run: string; after: number; steps: StoredMetric[] }
   | { event: 'probe'; run: string; step: number; scores: Scores }
   /** The list of runs is another one: made, renamed, deleted. */
   | { event: 'runs' }
@@ -222,5 +229,7 @@ export type ApiEvent =
   /** Text since the last event of this chat's side. */
   | { event: 'text'; chat: number; side: Side; text: string }
   | { event: 'settings'; settings: Settings }
+  /** Chosen in the desktop's menu: the page goes there. */
+  | { event: 'command'; command: 'new' | 'settings' }
   /** Events were dropped because this window took them too slowly. */
   | { event: 'lost' };

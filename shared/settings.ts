@@ -2,20 +2,29 @@
 import { z } from 'zod';
 import { languageSchema } from './persona.ts';
 
-export const settingsSchema = z.strictObject({
+const sourceSchema = z.enum(['huggingface', 'hf-mirror', 'modelscope']);
+const fields = {
   /** null = the system's. */
-  language: languageSchema.nullable().default(null),
-  theme: z.enum(['system', 'light', 'dark', 'contrast']).default('system'),
+  language: languageSchema.nullable(),
+  theme: z.enum(['system', 'light', 'dark', 'contrast']),
   /** Which hosts are asked for a model, in this order. */
-  sources: z
-    .array(z.enum(['huggingface', 'hf-mirror', 'modelscope']))
-    .min(1)
-    .max(3)
-    .default(['huggingface', 'hf-mirror', 'modelscope']),
+  sources: z.array(sourceSchema).min(1).max(3),
   /** A mirror in Hugging Face's layout, asked first; HF_ENDPOINT where null. */
-  endpoint: z.url({ protocol: /^https?$/ }).max(500).nullable().default(null),
+  endpoint: z.url({ protocol: /^https?$/ }).max(500).nullable(),
   /** Threads of the engine; 0 = all physical cores, a window leaving one free where there are four or more. */
-  threads: z.int().min(0).max(1024).default(0),
-  notify_when_done: z.boolean().default(true),
+  threads: z.int().min(0).max(1024),
+  notify_when_done: z.boolean(),
+};
+
+export const settingsSchema = z.strictObject({
+  language: fields.language.default(null),
+  theme: fields.theme.default('system'),
+  sources: fields.sources.default(['huggingface', 'hf-mirror', 'modelscope']),
+  endpoint: fields.endpoint.default(null),
+  threads: fields.threads.default(0),
+  notify_when_done: fields.notify_when_done.default(true),
 });
 export type Settings = z.output<typeof settingsSchema>;
+
+/** Some of the settings: those that are not named stay as they are (a default would set them back). */
+export const settingsChangeSchema = z.strictObject(fields).partial();
