@@ -29,7 +29,7 @@ const chatIdSchema = z.int().positive();
 const nothing = z.strictObject({});
 const run = z.strictObject({ run: runIdSchema });
 const draft = z.strictObject({ draft: draftIdSchema });
-const rowNumber = z.int().min(0).max(1_000_000);
+const rowNumber = z.int().min(0).max(1_000_000_000);
 const fileFormats = ['auto', 'openai', 'alpaca', 'sharegpt', 'lesson'] as const;
 
 /** Declares a request: how its input is checked, and the type of what it answers. */
@@ -191,6 +191,8 @@ export interface OpenedChat {
   system: string | null;
   sides: Side[];
   turns: { user: Message; answers: Partial<Record<Side, Message>> }[];
+  /** The answer that is being spoken now, as far as it goes: text events go on from here. */
+  speaking: { user: Message; answers: Partial<Record<Side, Message>> } | null;
 }
 
 export interface ChatSummary {
@@ -226,8 +228,8 @@ export type ApiEvent =
   | { event: 'runs' }
   | ({ event: 'download' } & DownloadState)
   | { event: 'models' }
-  /** Text since the last event of this chat's side. */
-  | { event: 'text'; chat: number; side: Side; text: string }
+  /** A piece of the answer that this chat's side speaks; `at` is its place in it (UTF-16 units): what stands from there on is replaced. */
+  | { event: 'text'; chat: number; side: Side; at: number; text: string }
   | { event: 'settings'; settings: Settings }
   /** Chosen in the desktop's menu: the page goes there. */
   | { event: 'command'; command: 'new' | 'settings' }
