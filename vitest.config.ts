@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['tests/{shared,main,architecture,tools}/**/*.test.ts'],
+          include: ['tests/{shared,main,renderer,architecture,tools,packages}/**/*.test.ts'],
           environment: 'node',
           testTimeout: 20_000,
         },

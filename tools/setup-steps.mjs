@@ -76,10 +76,10 @@ function bundles() {
   return {
     what: 'the program',
     stamp: at('out', '.built'),
-    outputs: [at('out', 'main', 'cli.js'), at('out', 'main', 'engine-host.js')],
-    sources: ['main', 'shared', 'vite.config.ts', 'tsconfig.json', 'package-lock.json'].map((name) => at(name)),
+    outputs: ['main/cli.js', 'main/engine-host.js', 'renderer/index.html'].map((name) => at('out', name)),
+    sources: ['main', 'preload', 'renderer', 'shared', 'electron.vite.config.ts', 'tsconfig.json', 'package-lock.json'].map((name) => at(name)),
     build: () =>
-      runChild(programNode(), [at('node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn'], {
+      runChild(programNode(), [at('node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'build', '--logLevel', 'warn'], {
         cwd: ROOT,
       }).then(({ code }) => code),
   };

@@ -25,12 +25,15 @@ function checkout(modelUrl: string): string {
   };
   write(join(folder, 'resources/models.json'), JSON.stringify({ default: 'tiny', models: [entry] }));
   const lock = Buffer.from('{"lockfileVersion":3}');
-  const sources = ['main/cli/index.ts', 'shared/run.ts', 'vite.config.ts', 'native/CMakeLists.txt', 'native/engine/graph.cpp'];
+  const sources = ['main/cli/index.ts', 'shared/run.ts', 'renderer/main.ts', 'electron.vite.config.ts', 'native/CMakeLists.txt', 'native/engine/graph.cpp'];
   for (const source of sources) write(join(folder, source), '');
   write(join(folder, 'package-lock.json'), lock);
   const then = Date.now() / 1000 - 60;
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) utimesSync(join(folder, name), then, then);
-  const outputs = ['out/main/cli.js', 'out/main/engine-host.js', 'out/.built', 'native/build/release/namesake.node', 'native/build/.built'];
+  const outputs = [
+    ...['main/cli.js', 'main/engine-host.js', 'renderer/index.html', '.built'].map((name) => join('out', name)),
+    ...['release/namesake.node', '.built'].map((name) => join('native/build', name)),
+  ];
   for (const output of outputs) write(join(folder, output), '');
   write(join(folder, 'node_modules/.namesake-lock'), sha256(lock));
   return folder;
@@ -58,12 +61,14 @@ describe('setup', () => {
   it.each([
     ['a changed source of the program', 'shared/run.ts', /building the program/],
     ['a new file', 'main/services/run.ts', /building the program/],
+    ['a changed source of the page', 'renderer/main.ts', /building the program/],
+    ['a new preload', 'preload/index.ts', /building the program/],
     ['a changed source of the engine', 'native/engine/graph.cpp', /building the engine/],
   ])('builds after %s, and says so when it cannot', async (_what, file, message) => {
     const folder = checkout('http://127.0.0.1:1/none');
     write(join(folder, file), 'changed');
     const { code, stderr } = await setup(folder, '--no-model');
-    expect(code).toBe(1); // there is neither vite nor a preset here
+    expect(code).toBe(1); // there is neither electron-vite nor a preset here
     expect(stderr).toMatch(message);
     expect(stderr).toMatch(/failed \(code \d+\)/);
     // The failed product counts as not built: the next run tries again.
@@ -72,6 +77,7 @@ describe('setup', () => {
 
   it.each([
     ['an output is gone', 'out/main/engine-host.js'],
+    ['the page is gone', 'out/renderer/index.html'],
     ['a build was cut short', 'out/.built'],
   ])('builds when %s', async (_what, file) => {
     const folder = checkout('http://127.0.0.1:1/none');
