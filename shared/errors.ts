@@ -23,7 +23,9 @@ export const errorCodes = [
   'model.source_unsupported',
   'model.licence_required',
   'model.in_use',
+  'model.ambiguous',
   'download.failed',
+  'download.denied',
   // adapters and checkpoints
   'adapter.unreadable',
   'adapter.invalid',
@@ -65,6 +67,7 @@ export const errorCodes = [
   'door.unsupported',
   'door.insecure',
   'door.taken',
+  'door.lost',
   // machine
   'node.too_old',
   'memory.insufficient',
