@@ -10,7 +10,7 @@ import type { DownloadState, ModelCard } from './model.ts';
 import { languageSchema, personaSchema } from './persona.ts';
 import { devices, recipeSchema } from './recipe.ts';
 import { rowKinds, rowSchema, type Message } from './row.ts';
-import type { Phase } from './run-events.ts';
+import type { Phase, RunWarning } from './run-events.ts';
 import type { CheckpointScores, QuestionAnswer, RunDifference, RunSummary, ScoredProbe, Scores, StepMetric } from './run.ts';
 import { settingsChangeSchema, type Settings } from './settings.ts';
 import type { ExportResult } from './export.ts';
@@ -217,7 +217,7 @@ export interface Spoken {
 export type ApiEvent =
   /** The run's present state; the last one counts. */
   | ({ event: 'run' } & RunSummary & { progress: RunProgress | null })
-  | { event: 'warning'; run: string; warning: 'resumed_elsewhere'; began: string; now: string }
+  | ({ event: 'warning'; run: string } & RunWarning)
   /**
    * Steps since the last event, in order. They take the place of everything behind step `after` (shared/curve.ts): a run that
    * went back to its checkpoint tells so with no steps at all.
