@@ -33,12 +33,32 @@ export class Home {
     return join(this.folder, 'crashes');
   }
 
+  /** What the desktop's browser keeps for itself. */
+  get windowData(): string {
+    return join(this.folder, 'window');
+  }
+
+  /** Place and size of the desktop's window. */
+  get windowState(): string {
+    return join(this.folder, 'window.json');
+  }
+
   get runs(): string {
     return join(this.folder, 'runs');
   }
 
+  /** What was exported for people to take elsewhere. */
+  get exports(): string {
+    return join(this.folder, 'exports');
+  }
+
   run(id: string): RunFolder {
     return new RunFolder(join(this.runs, id));
+  }
+
+  /** Folders of deleted runs, by their ids, until they can no longer be brought back. */
+  get trash(): string {
+    return join(this.folder, 'trash');
   }
 }
 
@@ -52,6 +72,11 @@ export class RunFolder {
 
   get recipe(): string {
     return join(this.folder, 'recipe.json');
+  }
+
+  /** The rows that a run was started with, some not answered yet; goes when rows.jsonl is there. */
+  get draft(): string {
+    return join(this.folder, 'draft.jsonl');
   }
 
   get rows(): string {

@@ -12,6 +12,7 @@ export interface DoctorReport {
   /** null where the engine answers. */
   engine_error: { code: ErrorCode; detail: string } | null;
   addon: string | null;
-  isa: { auto: string | null; supported: string[] };
+  /** Instruction sets: the one that is taken by itself, and why another one is not supported. */
+  isa: { auto: string | null; levels: { isa: string; supported: boolean; reason: string | null }[] };
   default_model: { id: string; here: boolean; path: string };
 }

@@ -1,6 +1,7 @@
 // Engine: what the engine host can do, as messages between it and its client. The host owns the tokenizer and the native
 // addon; conversations and text go in, text and numbers come out. One host has one model open.
 import type { Answer, Sampling } from './chat.ts';
+import type { MemoryBudget, MemoryModel, MemoryQuestion } from './memory.ts';
 import type { ModelInfo } from './model.ts';
 import type { Message, TokenizedRow } from './row.ts';
 
@@ -42,6 +43,10 @@ export interface TrainerOptions {
   steps: number;
   /** What adapter_config.json names as its base. */
   base_model: string;
+  /** Most tokens of a micro-batch: what memory is planned for. */
+  batch_tokens: number;
+  /** Whether layers are computed again for the backward pass instead of being kept: less memory, more time, the same bits. null: where keeping does not fit. */
+  recompute: boolean | null;
 }
 
 export interface EngineStep {
@@ -91,8 +96,15 @@ export interface EngineApi {
   encode(text: string): Promise<number[]>;
   /** A conversation as the template writes it, with the header of the answer to come when `answer` is set. */
   render(messages: Message[], answer: boolean): Promise<string>;
-  /** Makes a trainer with a fresh adapter, or one from init_adapter. */
-  createTrainer(options: TrainerOptions): Promise<{ trainable_parameters: number }>;
+  /** How many tokens each conversation is as a prompt, up to where the assistant starts to speak. */
+  promptLengths(conversations: Message[][]): Promise<number[]>;
+  /** Plans what a run would take, of a model that is here (absolute path) or not; needs none open. */
+  planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget>;
+  /**
+   * Makes a trainer with a fresh adapter, or one from init_adapter, with all memory that its steps take. Throws
+   * memory.insufficient with the bytes `needed` and `available`, and then nothing is taken.
+   */
+  createTrainer(options: TrainerOptions): Promise<{ trainable_parameters: number; recompute: boolean }>;
   step(micro_batches: EngineBatch[]): Promise<EngineStep>;
   /** Writes a checkpoint folder atomically. */
   saveCheckpoint(folder: string): Promise<void>;
@@ -117,6 +129,8 @@ export interface EngineEvents {
 
 /** A running engine host as services see it. */
 export interface EngineClient extends EngineApi {
+  /** The file of the addon that computes. */
+  about(): Promise<{ addon: string }>;
   /** Listens to pieces of answers; returns the un-listener. */
   onText(listener: EngineEvents['text']): () => void;
   /** Ends the host process. Calls under way reject with engine.crashed. */

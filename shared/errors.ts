@@ -57,6 +57,8 @@ export const errorCodes = [
   'chat.busy',
   'file.unknown',
   'file.too_large',
+  'export.not_empty',
+  'export.unsupported',
   // the window doors
   'request.unknown',
   'request.invalid',

@@ -33,7 +33,7 @@ const mixSchema = z.strictObject({
   near_misses: z.boolean().default(true),
 });
 
-export const dataFormats = ['auto', 'openai', 'lesson', 'tokens'] as const;
+export const dataFormats = ['auto', 'openai', 'alpaca', 'sharegpt', 'lesson', 'tokens'] as const;
 
 const dataSchema = z.strictObject({
   /** "persona", or the path of a rows file. */

@@ -28,6 +28,11 @@ export const rowSchema = z.object({
 });
 export type Row = z.infer<typeof rowSchema>;
 
+/** Whether the base model has yet to answer a row: it does so when a run starts. */
+export function isPending(row: Row): boolean {
+  return row.origin === 'base' && row.messages.at(-1)?.role !== 'assistant';
+}
+
 /** What the base model answers to a question. */
 export interface BaseAnswer {
   text: string;

@@ -4,7 +4,9 @@ import { NamesakeError } from '../../shared/errors.ts';
 import type { Language } from '../../shared/persona.ts';
 import { startEngine, type EngineProcess } from '../engine/client.ts';
 import { Home } from '../home.ts';
+import { ChatPartners } from '../services/chat-partner.ts';
 import { ChatService } from '../services/chat.ts';
+import { ExportService } from '../services/export.ts';
 import { ModelService } from '../services/model.ts';
 import { RowsService } from '../services/rows.ts';
 import { RunService, type ComputeOptions } from '../services/run.ts';
@@ -27,7 +29,9 @@ export interface Context {
   models: ModelService;
   rows: RowsService;
   runs: RunService;
+  partners: ChatPartners;
   chat: ChatService;
+  exports: ExportService;
   startEngine: () => EngineProcess;
 }
 
@@ -37,7 +41,8 @@ export function systemLanguage(): Language {
   return /^zh/i.test(locale) ? 'zh' : 'en';
 }
 
-function parseThreads(text: string | undefined): number {
+/** The number of `--threads`; 0 where it is not given. Throws usage.invalid. */
+export function parseThreads(text: string | undefined): number {
   if (text === undefined) return 0;
   const threads = Number(text);
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
@@ -60,6 +65,7 @@ export function createContext(command: Command): Context {
     onBytes: (done, total) => output.progress(`${Math.round(done / 1e6)} / ${Math.round(total / 1e6)} MB`),
   });
   const rows = new RowsService(modelStore);
+  const partners = new ChatPartners(home, runStore, models, () => startEngine(), () => compute);
   return {
     home,
     output,
@@ -67,7 +73,9 @@ export function createContext(command: Command): Context {
     models,
     rows,
     runs: new RunService(home, runStore, models, rows, () => startEngine()),
-    chat: new ChatService(home, runStore, new ChatStore(db), models, () => startEngine()),
+    partners,
+    chat: new ChatService(new ChatStore(db), partners),
+    exports: new ExportService(home, runStore, models, () => startEngine(), () => compute),
     startEngine: () => startEngine(),
   };
 }

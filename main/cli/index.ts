@@ -8,9 +8,11 @@ import { packageVersion } from '../resources.ts';
 import { addBench } from './commands/bench.ts';
 import { addChat, addCompare } from './commands/chat.ts';
 import { addData } from './commands/data.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addExport } from './commands/export.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addMake, addTrain } from './commands/make.ts';
-import { addDoctor, addModels, addRecipes } from './commands/models.ts';
+import { addModels, addRecipes } from './commands/models.ts';
 import { addRuns } from './commands/runs.ts';
 import { systemLanguage, type GlobalOptions } from './context.ts';
 import { quitOnInterrupt } from './interrupt.ts';
@@ -26,7 +28,7 @@ function createProgram(): Command {
     .option('--threads <n>', 'threads of the engine (default: all physical cores)')
     .exitOverride()
     .configureOutput({ writeOut: (text) => process.stderr.write(text), writeErr: (text) => process.stderr.write(text) });
-  for (const add of [addMake, addData, addTrain, addCompare, addChat, addInspect, addModels, addRecipes, addRuns, addDoctor, addBench]) {
+  for (const add of [addMake, addData, addTrain, addCompare, addChat, addExport, addInspect, addModels, addRecipes, addRuns, addDoctor, addBench]) {
     add(program);
   }
   return program;

@@ -16,6 +16,7 @@ export interface EngineOptions {
 
 /** A running host: EngineClient, and what only those who start hosts need. */
 export interface EngineProcess extends EngineClient, HostApi {
+  about: HostApi['about'];
   readonly pid: number | undefined;
   /** Hears of the host's end, asked for or not; returns the un-listener. */
   onExit(listener: (exit: HostExit) => void): () => void;
@@ -76,6 +77,8 @@ export function startEngine(options: EngineOptions = {}): EngineProcess {
     tokenize: forward('tokenize'),
     encode: forward('encode'),
     render: forward('render'),
+    promptLengths: forward('promptLengths'),
+    planMemory: forward('planMemory'),
     createTrainer: forward('createTrainer'),
     step: forward('step'),
     saveCheckpoint: forward('saveCheckpoint'),
@@ -85,7 +88,9 @@ export function startEngine(options: EngineOptions = {}): EngineProcess {
     score: forward('score'),
     logits: forward('logits'),
     cancel: forward('cancel'),
-    pid: host.pid,
+    get pid() {
+      return host.pid;
+    },
     onText: (listener) => text.add(listener),
     onExit: (listener) => exit.add(listener),
     dispose: async () => {

@@ -67,8 +67,7 @@ export class Engine implements HostApi {
       if (!isAbsolute(options.path)) throw new NamesakeError('internal', `${options.path} is not an absolute path`);
       const { addon } = this.#load();
       this.#free();
-      // A level that the environment forces holds wherever no other was asked for.
-      const isa = options.isa === 'auto' ? process.env['NAMESAKE_ISA'] || 'auto' : options.isa;
+      const isa = isaOf(options.isa);
       const { precision, device, threads } = options;
       const { model, info, tokenizer: source } = await addon
         .openModel(options.path, { precision, device, isa, threads })
@@ -132,7 +131,28 @@ export class Engine implements HostApi {
     return this.#open().template.render(messages, answer);
   }
 
-  createTrainer(options: TrainerOptions): Promise<{ trainable_parameters: number }> {
+  async promptLengths(conversations: Message[][]): Promise<number[]> {
+    const { template } = this.#open();
+    return conversations.map((messages) => template.encodePrompt(messages).length);
+  }
+
+  async planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget> {
+    const { addon } = this.#load();
+    const { precision, device, rank, batch_tokens, recompute } = question;
+    const shape = typeof model === 'string' ? await this.#shape(model) : model.shape;
+    return addon
+      .planMemory(typeof model === 'string' ? model : { ...model.shape, file_bytes: model.file_bytes }, {
+        ...{ precision, device, rank, batch_tokens, recompute },
+        ...{ threads: question.threads, isa: isaOf(question.isa) },
+        ...answering(question, shape),
+        process: this.#idle + processGrowth(shape.vocab),
+      })
+      .catch((error: unknown) => {
+        throw withParams(error, { device });
+      });
+  }
+
+  createTrainer(options: TrainerOptions): Promise<{ trainable_parameters: number; recompute: boolean }> {
     return this.#run('createTrainer', async () => {
       const { model } = this.#open();
       const { betas, clip, base_model, ...rest } = options;
@@ -142,7 +162,7 @@ export class Engine implements HostApi {
       this.#training = null;
       const trainer = await model.createTrainer({ ...rest, beta1: betas[0], beta2: betas[1], clip: clip ?? 0 });
       this.#training = { trainer, baseModel: base_model };
-      return { trainable_parameters: trainer.adapter.parameters };
+      return { trainable_parameters: trainer.adapter.parameters, recompute: trainer.recompute };
     });
   }
 
@@ -288,6 +308,10 @@ function withParams(error: unknown, params: { device?: string }): unknown {
     case 'rows.invalid':
       // The engine sees packed batches, not rows: its detail says where.
       return new NamesakeError(error.code, error.detail, { row: '?' });
+    case 'memory.insufficient': {
+      const { needed, available } = error;
+      return new NamesakeError(error.code, error.detail, needed === undefined || available === undefined ? {} : { needed, available });
+    }
     default:
       return new NamesakeError(error.code, error.detail);
   }

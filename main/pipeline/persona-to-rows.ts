@@ -175,6 +175,26 @@ export function personaToRows(persona: Persona, resources: readonly LanguageReso
   });
 }
 
+/** Whether a row's id is one that the wizard gives. */
+export function isWizardId(id: string): boolean {
+  return /^[a-z]{2}-(?:identity|negative|near_miss|ordinary)-\d+$/.test(id);
+}
+
+/** Rows of each language that a preview shows, spread over who it is, and one thing that it is not. */
+const PREVIEWED = [0, 0.25, 0.5, 0.75];
+
+/** A handful of questions with their answers, in each of the persona's languages: what its rows are like. Milliseconds. */
+export function previewPersona(persona: Persona, resources: readonly LanguageResources[]): { question: string; answer: string }[] {
+  const words = resources.map((resource) => ({ ...resource, ordinary: [] }));
+  const rows = personaToRows(persona, words, { seed: 0, negatives: true, near_misses: false, weak_languages: [] });
+  return persona.languages.flatMap((language) => {
+    const own = rows.filter(({ lang }) => lang === language);
+    const identity = own.filter(({ kind }) => kind === 'identity');
+    const shown = [...PREVIEWED.map((place) => identity[Math.floor(place * identity.length)]), own.find(({ kind }) => kind === 'negative')];
+    return shown.flatMap((row) => (row === undefined ? [] : [{ question: row.messages[0]?.content ?? '', answer: row.messages[1]?.content ?? '' }]));
+  });
+}
+
 export type { BaseAnswer };
 
 /** An answer that turns in circles: its last 8 characters or more stand at least three times at its end. */

@@ -1,187 +1,283 @@
-// Chat service: opens a model with its adapter and answers conversations; compares base and tuned from one copy of the weights.
-import { resolve } from 'node:path';
-import { z } from 'zod';
-import { greedy, questionSchema, type Answer, type Sampling } from '../../shared/chat.ts';
-import type { EngineClient, GenerateTimes } from '../../shared/engine.ts';
+// Chat service: conversations with a model and what was made of it, stored turn by turn. Each open one has an engine host of
+// its own, so that nothing that happens in one touches another, or a training run.
+import type { ChatSummary, OpenedChat, Side, Spoken } from '../../shared/api.ts';
+import type { Answer, Sampling } from '../../shared/chat.ts';
+import type { AnswerRequest, EngineClient, GenerateTimes } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
-import type { Recipe } from '../../shared/recipe.ts';
 import type { Message } from '../../shared/row.ts';
-import { readText } from '../disk.ts';
-import type { Home } from '../home.ts';
-import type { ChatStore } from '../store/chats.ts';
-import type { RunStore } from '../store/runs.ts';
-import type { ModelService } from './model.ts';
+import type { ChatPartner, ChatStore, ChatTurn } from '../store/chats.ts';
+import { sidesOf, type ChatPartners, type ChatTarget, type OpenPartner } from './chat-partner.ts';
 import { systemMessages } from './rows.ts';
-import type { ComputeOptions } from './run.ts';
 
-/** Who answers: a run's assistant, or a model with or without an adapter folder. */
-export type ChatTarget =
-  | { run: string }
-  | { model: string; adapter: string | null; precision: Recipe['model']['precision']; device: Recipe['device'] };
+/** Engine hosts that are kept open; the one that was silent for longest goes first. */
+const MOST_OPEN = 4;
 
-export interface Spoken extends Answer {
+/** A piece of an answer that is being spoken, and its place in it (UTF-16 units). */
+export interface ChatPiece {
+  chat: number;
+  side: Side;
+  at: number;
+  text: string;
+}
+
+export interface Utterance {
+  text: string;
+  sides: readonly Side[];
+  max_tokens: number;
+  sampling: Sampling;
+}
+
+/** What came of an utterance, and how long it took. */
+export interface Said extends Spoken {
   times: GenerateTimes;
 }
 
-/** Questions of a file, in its order. Throws rows.unreadable or questions.invalid with the line. */
-export function readQuestions(path: string): string[] {
-  const questions = readText(path, 'rows.unreadable')
-    .replace(/^\uFEFF/, '')
-    .split('\n')
-    .flatMap((line, i) => {
-      if (line.trim() === '') return [];
-      try {
-        return [questionSchema.parse(JSON.parse(line)).question];
-      } catch (error) {
-        const detail = error instanceof z.ZodError ? z.prettifyError(error) : error instanceof Error ? error.message : String(error);
-        throw new NamesakeError('questions.invalid', detail, { line: i + 1 });
-      }
-    });
-  if (questions.length === 0) throw new NamesakeError('questions.invalid', 'the file holds no questions', { line: 1 });
-  return questions;
+/** An answer under way. */
+interface Speaking {
+  question: string;
+  texts: Partial<Record<Side, string>>;
+  cancelled: boolean;
+  done: Promise<unknown>;
 }
 
-/** One open conversation partner. */
-export class ChatSession {
-  readonly #engine: EngineClient;
-  readonly #chats: ChatStore;
-  readonly #system: string | null;
-  readonly #hasAdapter: boolean;
-  readonly #chat: number;
-  #messages: Message[] = [];
+interface OpenChat {
+  partner: ChatPartner;
+  opening: Promise<OpenPartner>;
+  /** Set once `opening` came true. */
+  engine: EngineClient | null;
+  used: number;
+}
 
-  constructor(
-    engine: EngineClient,
-    chats: ChatStore,
-    target: { model: string; run: string | null; system: string | null; hasAdapter: boolean },
-  ) {
-    this.#engine = engine;
-    this.#chats = chats;
-    this.#system = target.system;
-    this.#hasAdapter = target.hasAdapter;
-    this.#messages = systemMessages(target.system);
-    this.#chat = chats.create(target.model, target.run);
-  }
+const unsaid: Answer = { text: '', tokens: 0, prompt_tokens: 0, stop: 'cancelled' };
+const noTimes: GenerateTimes = { prompt_tokens: 0, tokens: 0, prefill_seconds: 0, decode_seconds: 0 };
 
-  /** Answers the next turn of the conversation, streaming pieces; both turns are stored. */
-  async say(
-    text: string,
-    options: { max_tokens: number; sampling: Sampling; base: boolean },
-    onPiece: (piece: string) => void,
-  ): Promise<Spoken> {
-    const turn: Message = { role: 'user', content: text };
-    const unlisten = this.#engine.onText((_job, _index, piece) => onPiece(piece));
-    try {
-      const { answers, times } = await this.#engine.generate('chat', [
-        {
-          messages: [...this.#messages, turn],
-          max_tokens: options.max_tokens,
-          sampling: options.sampling,
-          adapter: this.#hasAdapter && !options.base,
-        },
-      ]);
-      const answer = answers[0] as Answer;
-      const reply: Message = { role: 'assistant', content: answer.text };
-      this.#messages.push(turn, reply);
-      this.#chats.add(this.#chat, turn);
-      this.#chats.add(this.#chat, reply);
-      return { ...answer, times };
-    } finally {
-      unlisten();
-    }
-  }
+function asMessage(role: Message['role'], content: string): Message {
+  return { role, content };
+}
 
-  /** Greedy answers of base and tuned to questions, each a conversation of its own. */
-  async compare(
-    questions: readonly string[],
-    max_tokens: number,
-    onAnswer: (answer: { question: string; before: string; after: string }) => void,
-  ): Promise<void> {
-    const PAIRS_AT_ONCE = 16;
-    for (let at = 0; at < questions.length; at += PAIRS_AT_ONCE) {
-      const part = questions.slice(at, at + PAIRS_AT_ONCE);
-      const ask = (adapter: boolean): Parameters<EngineClient['generate']>[1] =>
-        part.map((question) => ({
-          messages: [...systemMessages(this.#system), { role: 'user', content: question }],
-          max_tokens,
-          sampling: greedy,
-          adapter,
-        }));
-      const { answers } = await this.#engine.generate('compare', [...ask(false), ...ask(true)]);
-      if (answers.some(({ stop }) => stop === 'cancelled')) throw new NamesakeError('cancelled', 'while comparing');
-      part.forEach((question, i) =>
-        onAnswer({ question, before: answers[i]?.text ?? '', after: answers[part.length + i]?.text ?? '' }),
-      );
-    }
-  }
+function toTurn({ question, before, after }: ChatTurn): OpenedChat['turns'][number] {
+  return { user: asMessage('user', question), answers: toMessages({ before, after }) };
+}
 
-  /** Ends the answer that is being spoken. */
-  cancel(): Promise<void> {
-    return this.#engine.cancel();
-  }
-
-  close(): Promise<void> {
-    return this.#engine.dispose();
-  }
+function toMessages(texts: Partial<Record<Side, string | null>>): Partial<Record<Side, Message>> {
+  return Object.fromEntries(
+    Object.entries(texts).flatMap(([side, text]) => (typeof text === 'string' ? [[side, asMessage('assistant', text)]] : [])),
+  );
 }
 
 export class ChatService {
-  readonly #home: Home;
-  readonly #runs: RunStore;
   readonly #chats: ChatStore;
-  readonly #models: ModelService;
-  readonly #startEngine: () => EngineClient;
+  readonly #partners: ChatPartners;
+  readonly #listeners = new Set<(piece: ChatPiece) => void>();
+  readonly #open = new Map<number, OpenChat>();
+  readonly #speaking = new Map<number, Speaking>();
 
-  constructor(home: Home, runs: RunStore, chats: ChatStore, models: ModelService, startEngine: () => EngineClient) {
-    this.#home = home;
-    this.#runs = runs;
+  constructor(chats: ChatStore, partners: ChatPartners) {
     this.#chats = chats;
-    this.#models = models;
-    this.#startEngine = startEngine;
+    this.#partners = partners;
   }
 
-  /** What a target means: model, precision, adapter folder and system text. Throws run.unknown, run.no_checkpoint. */
-  #resolve(target: ChatTarget): {
-    ref: string;
-    precision: Recipe['model']['precision'];
-    device: Recipe['device'];
-    adapter: string | null;
-    system: string | null;
-    run: string | null;
-  } {
-    if (!('run' in target)) {
-      const { model, adapter, precision, device } = target;
-      return { ref: model, precision, device, adapter: adapter === null ? null : resolve(adapter), system: null, run: null };
-    }
-    const { recipe, chosen_step } = this.#runs.get(target.run);
-    if (chosen_step === null) throw new NamesakeError('run.no_checkpoint', 'no adapter was chosen', { run: target.run });
-    return {
-      ref: recipe.model.ref,
-      precision: recipe.model.precision,
-      device: recipe.device,
-      adapter: this.#home.run(target.run).adapter,
-      system: recipe.data.systems[0] ?? null,
-      run: target.run,
+  /** Hears every piece of every answer as it is spoken; returns the un-listener. */
+  onText(listener: (piece: ChatPiece) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * A new conversation. `system` undefined = the run's own, or the template's default. Throws run.unknown, run.no_checkpoint,
+   * chat.busy where too many answers are under way elsewhere, and what finding and loading a model throws.
+   */
+  async open(target: ChatTarget, system: string | null | undefined): Promise<OpenedChat> {
+    const partner = this.#partners.find(target, system);
+    await this.#makeRoom();
+    const opened = await this.#partners.open(partner);
+    const chat = this.#chats.create(partner);
+    this.#open.set(chat, { partner, opening: Promise.resolve(opened), engine: opened.engine, used: performance.now() });
+    return this.#describe(chat, partner);
+  }
+
+  /** Goes on with a stored conversation. Throws chat.unknown, and what opening throws. */
+  async reopen(chat: number): Promise<OpenedChat> {
+    const { partner } = await this.#engineOf(chat);
+    return this.#describe(chat, partner);
+  }
+
+  /**
+   * Says something and streams what each side answers, at once and with the same seed. Turns at the beginning that no longer
+   * fit the model's context are left out, the system text never. What was said is stored, also where it was cut short. Throws
+   * chat.unknown, chat.busy, context.overflow, request.invalid for a side that the chat does not have.
+   */
+  async say(chat: number, utterance: Utterance): Promise<Said> {
+    if (this.#speaking.has(chat)) throw new NamesakeError('chat.busy', `chat ${chat} answers`);
+    const sides = [...new Set(utterance.sides)];
+    const speaking: Speaking = {
+      question: utterance.text,
+      texts: Object.fromEntries(sides.map((side) => [side, ''])),
+      cancelled: false,
+      done: Promise.resolve(),
     };
-  }
-
-  /** Opens a target in an engine host of its own. `system` undefined = the run's own, or the template's default. */
-  async open(target: ChatTarget, system: string | undefined, compute: ComputeOptions): Promise<ChatSession> {
-    const found = this.#resolve(target);
-    const model = await this.#models.locate(found.ref);
-    const engine = this.#startEngine();
+    this.#speaking.set(chat, speaking);
+    const said = this.#say(chat, utterance, sides, speaking);
+    speaking.done = said.catch(() => undefined);
     try {
-      await engine.open({ path: model.path, precision: found.precision, device: found.device, ...compute });
-      if (found.adapter !== null) await engine.useAdapter({ kind: 'folder', folder: found.adapter });
-      return new ChatSession(engine, this.#chats, {
-        model: model.id,
-        run: found.run,
-        system: system ?? found.system,
-        hasAdapter: found.adapter !== null,
-      });
+      return await said;
     } catch (error) {
-      await engine.dispose();
+      // A host that is gone is started anew the next time.
+      if (error instanceof NamesakeError && error.code === 'engine.crashed') await this.#end(chat);
       throw error;
     }
   }
+
+  async #say(chat: number, { text, max_tokens, sampling }: Utterance, sides: readonly Side[], speaking: Speaking): Promise<Said> {
+    let unlisten = (): void => undefined;
+    try {
+      const { partner, engine, context } = await this.#engineOf(chat);
+      const missing = sides.find((side) => !sidesOf(partner).includes(side));
+      if (missing !== undefined) throw new NamesakeError('request.invalid', `chat ${chat} has no side "${missing}"`);
+      const turns = this.#chats.turns(chat);
+      const conversations = (from: number): Message[][] => sides.map((side) => conversationOf(partner.system, turns.slice(from), side, text));
+      const from = await firstThatFits(turns.length, async (first) =>
+        (await engine.promptLengths(conversations(first))).every((length) => length + max_tokens <= context),
+      );
+      const dropped_turns = turns.slice(0, from).filter((turn) => sides.some((side) => turn[side] !== null)).length;
+      if (speaking.cancelled) {
+        return { answers: Object.fromEntries(sides.map((side) => [side, unsaid])), dropped_turns, tokens_per_second: 0, times: noTimes };
+      }
+      const job = `chat-${chat}`;
+      unlisten = engine.onText((told, index, piece) => {
+        const side = sides[index];
+        if (told === job && side !== undefined) this.#tell(chat, speaking, side, piece);
+      });
+      const { answers, times } = await engine.generate(
+        job,
+        conversations(from).map((messages, i): AnswerRequest => ({ messages, max_tokens, sampling, adapter: sides[i] === 'after' })),
+      );
+      const bySide = Object.fromEntries(sides.map((side, i) => [side, answers[i] ?? unsaid])) as Partial<Record<Side, Answer>>;
+      this.#keep(chat, text, bySide);
+      return { answers: bySide, dropped_turns, tokens_per_second: times.tokens / Math.max(times.decode_seconds, 1e-9), times };
+    } finally {
+      unlisten();
+      this.#speaking.delete(chat);
+    }
+  }
+
+  #tell(chat: number, speaking: Speaking, side: Side, text: string): void {
+    const before = speaking.texts[side] ?? '';
+    speaking.texts[side] = before + text;
+    for (const listener of [...this.#listeners]) listener({ chat, side, at: before.length, text });
+  }
+
+  /** Stores a turn, unless it was ended before a word. */
+  #keep(chat: number, question: string, answers: Partial<Record<Side, Answer>>): void {
+    const said = Object.entries(answers).filter(([, { text }]) => text !== '');
+    if (said.length === 0 && Object.values(answers).some(({ stop }) => stop === 'cancelled')) return;
+    this.#chats.addTurn(chat, question, Object.fromEntries(said.map(([side, { text }]) => [side, text])));
+  }
+
+  /** Ends the answer that is being spoken, if any: `say` returns what there is. */
+  async cancel(chat: number): Promise<void> {
+    const speaking = this.#speaking.get(chat);
+    if (speaking === undefined) return;
+    speaking.cancelled = true;
+    await this.#open.get(chat)?.engine?.cancel();
+  }
+
+  /** Ends what is being spoken and frees the engine. The conversation stays stored, unless nothing was said in it. */
+  async close(chat: number): Promise<void> {
+    await this.#end(chat);
+    this.#chats.deleteIfEmpty(chat);
+  }
+
+  /** Closes every conversation. */
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#open.keys()].map((chat) => this.close(chat)));
+  }
+
+  /** Conversations in which something was said, newest first. */
+  list(): ChatSummary[] {
+    return this.#chats.list();
+  }
+
+  /** Throws chat.unknown. */
+  async delete(chat: number): Promise<void> {
+    this.#chats.get(chat);
+    await this.#end(chat);
+    this.#chats.delete(chat);
+  }
+
+  /** The models that open conversations hold, as runs and chats name them. */
+  modelsInUse(): string[] {
+    return [...new Set([...this.#open.values()].map(({ partner }) => partner.model))];
+  }
+
+  #describe(chat: number, partner: ChatPartner): OpenedChat {
+    const { model, run, system } = partner;
+    const speaking = this.#speaking.get(chat);
+    return {
+      chat,
+      model,
+      run,
+      system,
+      sides: sidesOf(partner),
+      turns: this.#chats.turns(chat).map(toTurn),
+      speaking: speaking === undefined ? null : { user: asMessage('user', speaking.question), answers: toMessages(speaking.texts) },
+    };
+  }
+
+  /** The chat's engine, started where it is not open. */
+  async #engineOf(chat: number): Promise<OpenPartner & { partner: ChatPartner }> {
+    let open = this.#open.get(chat);
+    if (open === undefined) {
+      const partner = this.#chats.get(chat);
+      const opening = this.#makeRoom().then(() => this.#partners.open(partner));
+      open = { partner, opening, engine: null, used: performance.now() };
+      this.#open.set(chat, open);
+    }
+    try {
+      const opened = await open.opening;
+      open.engine = opened.engine;
+      open.used = performance.now();
+      return { ...opened, partner: open.partner };
+    } catch (error) {
+      if (this.#open.get(chat) === open) this.#open.delete(chat);
+      throw error;
+    }
+  }
+
+  async #end(chat: number): Promise<void> {
+    const open = this.#open.get(chat);
+    await this.cancel(chat);
+    await this.#speaking.get(chat)?.done;
+    if (open === undefined) return;
+    this.#open.delete(chat);
+    const opened = await open.opening.catch(() => null);
+    await opened?.engine.dispose();
+  }
+
+  /** Frees the engine of the conversation that was silent for longest. Throws chat.busy where all of them speak. */
+  async #makeRoom(): Promise<void> {
+    if (this.#open.size < MOST_OPEN) return;
+    const [idle] = [...this.#open].filter(([chat]) => !this.#speaking.has(chat)).sort(([, a], [, b]) => a.used - b.used);
+    if (idle === undefined) throw new NamesakeError('chat.busy', `${MOST_OPEN} conversations answer`);
+    await this.#end(idle[0]);
+  }
+}
+
+/** What a side remembers: the system text, the turns that it answered, and what is said now. */
+function conversationOf(system: string | null, turns: readonly ChatTurn[], side: Side, text: string): Message[] {
+  const before = turns.flatMap(({ question, [side]: answer }) =>
+    answer === null ? [] : [asMessage('user', question), asMessage('assistant', answer)],
+  );
+  return [...systemMessages(system), ...before, asMessage('user', text)];
+}
+
+/** The smallest number of left-out turns that fits, or all of them: the fewer are left in, the less is needed. */
+async function firstThatFits(turns: number, fits: (from: number) => Promise<boolean>): Promise<number> {
+  let [low, high] = [0, turns];
+  while (low < high) {
+    const middle = low === 0 && high === turns ? 0 : Math.floor((low + high) / 2);
+    if (await fits(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return high;
 }

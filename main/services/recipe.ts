@@ -1,11 +1,12 @@
 // Recipe service: reads recipes from files and resources, applies --set, and refuses what this version cannot do.
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { PersonaInput } from '../../shared/persona.ts';
 import { personaSchema } from '../../shared/persona.ts';
 import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
 import { readText } from '../disk.ts';
+import type { Home } from '../home.ts';
 import { readShippedRecipe } from '../resources.ts';
 import { isFileRef } from './model.ts';
 
@@ -85,6 +86,25 @@ export function recipeForPersona(name: string, persona: PersonaInput, change: (r
   value['name'] = `${checked.data.owner} · ${checked.data.name}`;
   change(value);
   return withAbsolutePaths(checkRecipe(value));
+}
+
+/**
+ * Refuses a recipe that names a file which `known` does not name: what comes in through a window must not open files of this
+ * machine. The adapters of the home's own runs may be named. Throws recipe.invalid.
+ */
+export function refuseNewPaths(recipe: Recipe, known: Recipe, home: Home): void {
+  const ofRun = (path: string): boolean => dirname(dirname(path)) === home.runs && basename(path) === 'adapter';
+  const { model, method, data, evaluate } = recipe;
+  const named: [field: string, path: string | null, allowed: boolean][] = [
+    ['model.ref', model.ref, model.ref === known.model.ref || !isFileRef(model.ref)],
+    ['method.init_adapter', method.init_adapter, method.init_adapter === known.method.init_adapter || ofRun(resolve(method.init_adapter ?? ''))],
+    ['data.source', data.source, data.source === known.data.source || data.source === 'persona'],
+    ['data.format', data.format, data.format === known.data.format || data.format !== 'tokens'],
+    ['evaluate.questions', evaluate?.questions ?? null, evaluate?.questions === known.evaluate?.questions || evaluate?.questions === 'built-in'],
+  ];
+  for (const [field, path, allowed] of named) {
+    if (path !== null && !allowed) throw new NamesakeError('recipe.invalid', `${field}: a file cannot be named here`);
+  }
 }
 
 /** Throws recipe.unsupported or device.unavailable for fields whose engine part does not exist yet. */

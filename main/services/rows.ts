@@ -4,7 +4,7 @@ import { NamesakeError } from '../../shared/errors.ts';
 import { greedy } from '../../shared/chat.ts';
 import type { Persona } from '../../shared/persona.ts';
 import type { Recipe } from '../../shared/recipe.ts';
-import type { Message, Row, TokenBatch } from '../../shared/row.ts';
+import { isPending, type Message, type Row, type TokenBatch } from '../../shared/row.ts';
 import { importRows, importTokenBatches } from '../pipeline/import-rows.ts';
 import { personaToRows, withBaseAnswers, type BaseAnswer } from '../pipeline/persona-to-rows.ts';
 import { Random } from '../pipeline/random.ts';
@@ -32,6 +32,16 @@ export function systemMessages(system: string | null | undefined): Message[] {
   return system === null || system === undefined ? [] : [{ role: 'system', content: system }];
 }
 
+/** The system text of a row; null where it has none. */
+function systemOf(row: Row): string | null {
+  return row.messages[0]?.role === 'system' ? row.messages[0].content : null;
+}
+
+/** A row with the recipe's first system text, unless it has one of its own. */
+export function withSystem(row: Row, recipe: Recipe): Row {
+  return row.messages[0]?.role === 'system' ? row : { ...row, messages: [...systemMessages(recipe.data.systems[0]), ...row.messages] };
+}
+
 /** Of each language's base rows a seeded choice, ordinary and near-miss in proportion; other rows stay. */
 function limitBaseRows(rows: readonly Row[], seed: number): Row[] {
   const base = rows.filter((row) => row.origin === 'base');
@@ -47,11 +57,11 @@ function limitBaseRows(rows: readonly Row[], seed: number): Row[] {
 }
 
 /** Rows of a persona as far as no model is needed: rows of origin `base` have no answer yet. Each row has its system text. */
-export function draftRows(recipe: Recipe, model: LocalModel): Row[] {
+export function draftRows(recipe: Recipe, model: Pick<LocalModel, 'weak_languages'>, words = loadLanguages()): Row[] {
   const persona = personaOf(recipe);
   if (persona === null) throw new NamesakeError('recipe.invalid', 'source "persona" needs a persona');
   const { mix, systems } = recipe.data;
-  const rows = personaToRows(persona, loadLanguages(), {
+  const rows = personaToRows(persona, words, {
     seed: recipe.seed,
     negatives: mix.negatives,
     near_misses: mix.near_misses,
@@ -109,25 +119,35 @@ export class RowsService {
 
   /** Rows of a persona recipe, complete. */
   async fromPersona(recipe: Recipe, model: LocalModel, engine: EngineClient, onProgress: OnProgress): Promise<Row[]> {
-    const drafts = draftRows(recipe, model);
+    return this.complete(draftRows(recipe, model), model, engine, onProgress);
+  }
+
+  /**
+   * Rows with the base model's answers in those that wait for one; the order is that of their ids. Rows that the base has
+   * nothing to say to (nothing at all, or the same in circles) are left out. Throws `cancelled`.
+   */
+  async complete(rows: readonly Row[], model: LocalModel, engine: EngineClient, onProgress: OnProgress): Promise<Row[]> {
+    const bySystem = new Map<string | null, Row[]>();
+    for (const row of rows) {
+      const system = systemOf(row);
+      const same = bySystem.get(system);
+      if (same === undefined) bySystem.set(system, [row]);
+      else same.push(row);
+    }
     const out: Row[] = [];
-    for (const system of new Set(recipe.data.systems)) {
-      const own = drafts.filter((row) => (row.messages[0]?.role === 'system' ? row.messages[0].content : null) === system);
-      const asked = own.filter((row) => row.origin === 'base').map((row) => row.messages.at(-1)?.content ?? '');
-      const answers = await this.baseAnswers(engine, model, system, asked, onProgress);
-      out.push(...withBaseAnswers(own, answers));
+    for (const [system, own] of bySystem) {
+      const asked = own.filter(isPending).map((row) => row.messages.at(-1)?.content ?? '');
+      const answers = asked.length === 0 ? new Map<string, BaseAnswer>() : await this.baseAnswers(engine, model, system, asked, onProgress);
+      for (const row of withBaseAnswers(own, answers)) out.push(row);
     }
     // By code units: the system's language must not decide an order.
-    return out.sort((a, b) => (a.id < b.id ? -1 : 1));
+    return out.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   }
 
   /** Rows of a file. Throws rows.unreadable or rows.invalid. */
   fromFile(recipe: Recipe): Row[] {
     const format = recipe.data.format === 'tokens' ? 'auto' : recipe.data.format;
-    const system = systemMessages(recipe.data.systems[0]);
-    return importRows(readText(recipe.data.source, 'rows.unreadable'), format).map((row) =>
-      row.messages[0]?.role === 'system' ? row : { ...row, messages: [...system, ...row.messages] },
-    );
+    return importRows(readText(recipe.data.source, 'rows.unreadable'), format).map((row) => withSystem(row, recipe));
   }
 
   /** Batches of a `format: tokens` file. */

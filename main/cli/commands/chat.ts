@@ -1,11 +1,13 @@
 // chat and compare: talk to a run's assistant or a model; before and after to a file of questions.
 import { createInterface } from 'node:readline/promises';
 import { Option, type Command } from 'commander';
+import type { OpenedChat } from '../../../shared/api.ts';
 import { greedy, samplingSchema, type Sampling } from '../../../shared/chat.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
 import { translate } from '../../../shared/i18n/translate.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
-import { readQuestions, type ChatSession, type ChatTarget } from '../../services/chat.ts';
+import type { ChatTarget } from '../../services/chat-partner.ts';
+import { compare, readQuestions } from '../../services/compare.ts';
 import { createContext, type Context } from '../context.ts';
 import { interruptible } from '../interrupt.ts';
 import { wholeNumber } from '../number-option.ts';
@@ -36,17 +38,17 @@ function targetOf(flags: ChatFlags): ChatTarget {
   throw new NamesakeError('usage.invalid', 'give either --run, or --model with or without --adapter');
 }
 
-async function speak(context: Context, session: ChatSession, text: string, flags: ChatFlags): Promise<void> {
-  const { output } = context;
+async function speak(context: Context, opened: OpenedChat, text: string, flags: ChatFlags): Promise<void> {
+  const { output, chat } = context;
   const sampling: Sampling = flags.greedy ? greedy : samplingSchema.parse({ ...chatSampling, seed: flags.seed });
-  const answer = await session.say(
-    text,
-    { max_tokens: flags.maxTokens, sampling, base: flags.base === true },
-    (piece) => {
-      if (!output.json) process.stdout.write(piece);
-    },
-  );
-  const { times } = answer;
+  const side = opened.sides.includes('after') && flags.base !== true ? 'after' : 'before';
+  const unlisten = chat.onText((piece) => {
+    if (!output.json) process.stdout.write(piece.text);
+  });
+  const said = await chat.say(opened.chat, { text, sides: [side], max_tokens: flags.maxTokens, sampling }).finally(unlisten);
+  const answer = said.answers[side];
+  if (answer === undefined) return;
+  const { times } = said;
   output.event({
     event: 'answer',
     text: answer.text,
@@ -58,20 +60,21 @@ async function speak(context: Context, session: ChatSession, text: string, flags
   });
   if (output.json) return;
   process.stdout.write('\n');
+  if (said.dropped_turns > 0) output.say(translate(output.language, 'chat.dropped', { turns: said.dropped_turns }));
   if (answer.stop === 'length') output.say(translate(output.language, 'chat.cut', { tokens: answer.tokens }));
 }
 
 /** Reads turns from the terminal until it ends. Ctrl-C ends the answer that is being spoken. */
-async function converse(context: Context, session: ChatSession, flags: ChatFlags): Promise<void> {
+async function converse(context: Context, opened: OpenedChat, flags: ChatFlags): Promise<void> {
   context.output.say(translate(context.output.language, 'chat.hint'));
   const terminal = createInterface({ input: process.stdin, output: process.stderr, prompt: '» ' });
-  terminal.on('SIGINT', () => void session.cancel());
+  terminal.on('SIGINT', () => void context.chat.cancel(opened.chat));
   // Input that ended while an answer was spoken (a pipe) takes no more prompts; its lines are all answered.
   let open = true;
   terminal.on('close', () => (open = false));
   terminal.prompt();
   for await (const line of terminal) {
-    if (line.trim() !== '') await speak(context, session, line, flags);
+    if (line.trim() !== '') await speak(context, opened, line, flags);
     if (open) terminal.prompt();
   }
 }
@@ -93,16 +96,19 @@ export function addChat(program: Command): void {
     .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
     .action(async (flags: ChatFlags, command: Command) => {
       const context = createContext(command);
-      const session = await context.chat.open(targetOf(flags), flags.system, context.compute);
+      const opened = await context.chat.open(targetOf(flags), flags.system);
       try {
-        if (flags.prompt === undefined) await converse(context, session, flags);
+        if (flags.prompt === undefined) await converse(context, opened, flags);
         else {
           const prompt = flags.prompt;
-          const stopped = await interruptible(() => void session.cancel(), () => speak(context, session, prompt, flags));
+          const stopped = await interruptible(
+            () => void context.chat.cancel(opened.chat),
+            () => speak(context, opened, prompt, flags),
+          );
           if (stopped) process.exitCode = 130;
         }
       } finally {
-        await session.close();
+        await context.chat.close(opened.chat);
       }
     });
 }
@@ -118,24 +124,19 @@ export function addCompare(program: Command): void {
       const context = createContext(command);
       const { output } = context;
       const questions = readQuestions(flags.questions);
-      const session = await context.chat.open({ run: flags.run }, undefined, context.compute);
-      try {
-        const stopped = await interruptible(
-          () => void session.cancel(),
-          () =>
-            session.compare(questions, flags.maxTokens, (answer) => {
-              output.event({ event: 'answer', ...answer });
-              if (!output.json) {
-                output.print(
-                  `» ${answer.question}\n  ${translate(output.language, 'result.before')}  ${plainLine(answer.before)}\n  ${translate(output.language, 'result.after')}  ${plainLine(answer.after)}`,
-                );
-              }
-            }),
-        );
-        if (stopped) process.exitCode = 130;
-        output.event({ event: 'result', run: flags.run, questions: questions.length });
-      } finally {
-        await session.close();
-      }
+      const abort = new AbortController();
+      const stopped = await interruptible(
+        () => abort.abort(),
+        () =>
+          compare(context.partners, { run: flags.run }, questions, flags.maxTokens, (answer) => {
+            output.event({ event: 'answer', ...answer });
+            if (output.json) return;
+            const before = `${translate(output.language, 'result.before')}  ${plainLine(answer.before)}`;
+            const after = `${translate(output.language, 'result.after')}  ${plainLine(answer.after)}`;
+            output.print(`» ${answer.question}\n  ${before}\n  ${after}`);
+          }, abort.signal),
+      );
+      if (stopped) process.exitCode = 130;
+      output.event({ event: 'result', run: flags.run, questions: questions.length });
     });
 }

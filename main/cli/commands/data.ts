@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { Row } from '../../../shared/row.ts';
 import { readText, writeWhole } from '../../disk.ts';
-import { importRows, type ImportFormat } from '../../pipeline/import-rows.ts';
+import { importRows } from '../../pipeline/import-rows.ts';
+import { rowFormats, type RowFormat } from '../../pipeline/row-formats.ts';
 import { recipeForPersona } from '../../services/recipe.ts';
 import { createContext, type Context } from '../context.ts';
 import { wholeNumber } from '../number-option.ts';
@@ -47,9 +48,9 @@ export function addData(program: Command): void {
   data
     .command('import <file>')
     .description('check a file and write it in the standard format')
-    .addOption(new Option('--format <name>').choices(['auto', 'openai', 'lesson']).default('auto'))
+    .addOption(new Option('--format <name>').choices(['auto', ...rowFormats]).default('auto'))
     .requiredOption('--out <file>', 'where to write the rows (JSONL)')
-    .action((file: string, flags: { format: ImportFormat; out: string }, command: Command) => {
+    .action((file: string, flags: { format: RowFormat; out: string }, command: Command) => {
       const context = createContext(command);
       writeRows(context, importRows(readText(file, 'rows.unreadable'), flags.format), flags.out);
     });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { importRows, importTokenBatches, type ImportFormat } from '../../../main/pipeline/import-rows.ts';
+import { importRows, importTokenBatches, readRows } from '../../../main/pipeline/import-rows.ts';
+import type { RowFormat } from '../../../main/pipeline/row-formats.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
 import { rowSchema } from '../../../shared/row.ts';
 import { conversation } from '../../support/arbitrary.ts';
@@ -75,7 +76,7 @@ describe('the lesson’s turns', () => {
 
 describe('refusals', () => {
   const good = { messages: [user, assistant] };
-  it.each<[string, ImportFormat, string, RegExp]>([
+  it.each<[string, RowFormat, string, RegExp]>([
     ['broken JSON', 'auto', '{"messages":', /JSON/],
     ['text', 'auto', 'hello', /JSON/],
     ['a number', 'auto', '7', /not a JSON object/],
@@ -145,7 +146,7 @@ describe('any input', () => {
   it('gives valid rows or a NamesakeError', () => {
     let accepted = 0;
     fc.assert(
-      fc.property(text, fc.constantFrom<ImportFormat>('auto', 'openai', 'lesson'), (input, format) => {
+      fc.property(text, fc.constantFrom<RowFormat>('auto', 'openai', 'lesson'), (input, format) => {
         try {
           for (const row of importRows(input, format)) expect(rowSchema.parse(row)).toEqual(row);
           accepted++;

@@ -1,11 +1,15 @@
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ChatStore } from '../../../main/store/chats.ts';
+import { readFileSync } from 'node:fs';
+import { ChatStore, type ChatPartner } from '../../../main/store/chats.ts';
 import { openDatabase, type Db } from '../../../main/store/db.ts';
 import { RunStore } from '../../../main/store/runs.ts';
 import { recipeSchema } from '../../../shared/recipe.ts';
-import type { Message } from '../../../shared/row.ts';
-import { temporaryFolder } from '../../support/files.ts';
+import { thrownBy } from '../../support/errors.ts';
+import { root, temporaryFolder } from '../../support/files.ts';
+
+const partner: ChatPartner = { model: 'm', run: null, adapter: null, system: null, precision: 'as-stored', device: 'auto' };
 
 describe('ChatStore', () => {
   let db: Db;
@@ -18,36 +22,84 @@ describe('ChatStore', () => {
     };
   });
 
-  it('keeps messages in order, each chat its own', () => {
-    const said: Message[] = [
-      { role: 'system', content: '' },
-      { role: 'user', content: '你好 "\'; DROP TABLE chats' },
-      { role: 'assistant', content: 'line\nline' },
+  it('keeps turns in order, each chat its own, and whom they are with', () => {
+    const said = [
+      { question: '你好 "\'; DROP TABLE chats', before: 'line\nline', after: null },
+      { question: '', before: null, after: '' },
     ];
-    const [one, two] = [chats.create('m', null), chats.create('m', null)];
+    const other: ChatPartner = { ...partner, adapter: '/a', system: '', precision: 'f32', device: 'reference' };
+    const [one, two] = [chats.create(partner), chats.create(other)];
     expect(one).not.toBe(two);
-    for (const message of said) {
-      chats.add(one, message);
-      chats.add(two, { ...message, content: `${message.content}!` });
-    }
-    expect(chats.messages(one)).toEqual(said);
-    expect(chats.messages(two).map(({ content }) => content)).toEqual(said.map(({ content }) => `${content}!`));
-    expect(chats.messages(99)).toEqual([]);
+    chats.addTurn(one, said[0]?.question ?? '', { before: 'line\nline' });
+    chats.addTurn(two, 'else', { before: 'a', after: 'b' });
+    chats.addTurn(one, '', { after: '' });
+    expect(chats.turns(one)).toEqual(said);
+    expect(chats.turns(two)).toEqual([{ question: 'else', before: 'a', after: 'b' }]);
+    expect(chats.turns(99)).toEqual([]);
+    expect(chats.get(one)).toEqual(partner);
+    expect(chats.get(two)).toEqual(other);
+  });
+
+  it('lists chats in which something was said, newest first, by their first words', () => {
+    const ids = ['one', 'two', 'none'].map((first) => {
+      const chat = chats.create({ ...partner, model: first });
+      if (first !== 'none') chats.addTurn(chat, first, {});
+      return chat;
+    });
+    db.prepare("UPDATE chats SET created_at = '2026-01-01T00:00:00.000Z' WHERE model = 'one'").run();
+    chats.addTurn(ids[0] ?? 0, 'later', {});
+    expect(chats.list().map(({ chat, first }) => [chat, first])).toEqual([
+      [ids[1], 'two'],
+      [ids[0], 'one'],
+    ]);
+  });
+
+  it('removes chats, and those that are empty', () => {
+    const [said, empty] = [chats.create(partner), chats.create(partner)];
+    chats.addTurn(said, 'q', { before: 'a' });
+    chats.deleteIfEmpty(said);
+    chats.deleteIfEmpty(empty);
+    expect(chats.get(said).model).toBe('m');
+    expect(thrownBy(() => chats.get(empty)).code).toBe('chat.unknown');
+    chats.delete(said);
+    expect(chats.turns(said)).toEqual([]);
+    expect(thrownBy(() => chats.delete(said)).code).toBe('chat.unknown');
+    expect(thrownBy(() => chats.addTurn(said, 'q', {})).code).toBe('chat.unknown');
   });
 
   it('outlives its run', () => {
     new RunStore(db).create('r', recipeSchema.parse({ data: { source: 'rows.jsonl' } }));
-    const chat = chats.create('m', 'r');
-    chats.add(chat, { role: 'user', content: 'hi' });
+    const chat = chats.create({ ...partner, run: 'r' });
+    chats.addTurn(chat, 'hi', {});
     db.prepare('DELETE FROM runs').run();
-    expect(chats.messages(chat)).toHaveLength(1);
-    expect(db.prepare('SELECT run_id FROM chats').get()).toEqual({ run_id: null });
+    expect(chats.turns(chat)).toHaveLength(1);
+    expect(chats.get(chat).run).toBeNull();
   });
 
-  it('refuses a run or chat that is not there', () => {
-    expect(() => chats.create('m', 'nobody')).toThrow(/FOREIGN KEY/);
-    expect(() => {
-      chats.add(99, { role: 'user', content: 'hi' });
-    }).toThrow(/FOREIGN KEY/);
+  it('refuses a run that is not there', () => {
+    expect(() => chats.create({ ...partner, run: 'nobody' })).toThrow(/FOREIGN KEY/);
   });
+});
+
+it('the chats of an older home become turns', () => {
+  const path = join(temporaryFolder(), 'namesake.db');
+  const old = new Database(path);
+  old.exec(readFileSync(join(root, 'main', 'store', 'migrations', '001-runs.sql'), 'utf8'));
+  old.pragma('user_version = 1');
+  old.exec(`
+    INSERT INTO runs (id, name, status, recipe, steps, created_at, updated_at) VALUES ('r', 'r', 'done', '{}', 1, '', '');
+    INSERT INTO chats VALUES (1, NULL, 'm', ''), (2, 'r', 'm', '');
+    INSERT INTO chat_messages VALUES (1, 0, 'user', 'q0'), (1, 1, 'assistant', 'a0'), (1, 2, 'user', 'q1'), (1, 3, 'assistant', 'a1'),
+      (2, 0, 'user', 'who'), (2, 1, 'assistant', 'me'), (2, 2, 'user', 'unanswered');
+  `);
+  old.close();
+  const db = openDatabase(path);
+  const chats = new ChatStore(db);
+  expect(chats.turns(1)).toEqual([
+    { question: 'q0', before: 'a0', after: null },
+    { question: 'q1', before: 'a1', after: null },
+  ]);
+  expect(chats.turns(2)).toEqual([{ question: 'who', before: null, after: 'me' }]);
+  expect(chats.get(2)).toEqual({ ...partner, run: 'r' });
+  db.close();
 });

@@ -1,0 +1,308 @@
+// Draft service: recipes with their rows as a person prepares them. Everything is in the database at once, and every change of
+// the rows can be taken back.
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import type { Draft, ImportReport, RowsPage } from '../../shared/draft.ts';
+import { NamesakeError } from '../../shared/errors.ts';
+import type { Persona } from '../../shared/persona.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { rowSchema, type Row } from '../../shared/row.ts';
+import { onDisk } from '../disk.ts';
+import type { Home } from '../home.ts';
+import { readRows } from '../pipeline/import-rows.ts';
+import { isWizardId, previewPersona } from '../pipeline/persona-to-rows.ts';
+import type { RowFormat } from '../pipeline/row-formats.ts';
+import type { LanguageResources } from '../pipeline/wizard.ts';
+import { loadCatalogue, loadLanguages } from '../resources.ts';
+import { openDatabase } from '../store/db.ts';
+import { DraftStore, type DraftRow, type MadeBy, type RowChange, type RowFilter } from '../store/drafts.ts';
+import type { RunStore } from '../store/runs.ts';
+import { checkEdited } from './edited-row.ts';
+import type { LocalModel, ModelService } from './model.ts';
+import { recipeForPersona, refuseNewPaths } from './recipe.ts';
+import { draftRows, withSystem } from './rows.ts';
+
+/** Drafts that are kept; the ones that nobody touched for longest go first. */
+const MOST_DRAFTS = 50;
+const MEGABYTE = 1024 * 1024;
+/** What an imported file may hold. */
+export const importLimits = { megabytes: 64, rows: 200_000, characters: 100_000 };
+/** What a draft may hold. */
+const MOST_ROWS = 500_000;
+const LONGEST_ID = 100;
+
+/** What a draft begins with. */
+export interface DraftInput {
+  persona: Persona;
+  /** The default model where none is named. */
+  model?: string | undefined;
+  device?: Recipe['device'] | undefined;
+  steps?: number | undefined;
+  seed?: number | undefined;
+}
+
+type ModelTraits = Pick<LocalModel, 'weak_languages' | 'recipe'>;
+
+export class DraftService {
+  readonly #home: Home;
+  readonly #store: DraftStore;
+  readonly #runs: RunStore;
+  readonly #models: ModelService;
+  #words: LanguageResources[] | null = null;
+  /** The rows of the run that was looked at last, in a database of their own. */
+  #viewed: { key: string; store: DraftStore; close: () => void } | null = null;
+
+  constructor(home: Home, store: DraftStore, runs: RunStore, models: ModelService) {
+    this.#home = home;
+    this.#store = store;
+    this.#runs = runs;
+    this.#models = models;
+  }
+
+  /** A handful of questions with their answers, as the persona is typed: milliseconds. */
+  preview(persona: Persona): { question: string; answer: string }[] {
+    return previewPersona(persona, this.#languages);
+  }
+
+  /** A draft from the recipe that ships for the model, with the wizard's rows. Throws model.unknown, model.not_found. */
+  async create(input: DraftInput): Promise<Draft> {
+    const ref = input.model ?? loadCatalogue().default;
+    const model = await this.#traits(ref);
+    const recipe = recipeForPersona(model.recipe, input.persona, (value) => {
+      value['model'] = { ...(value['model'] as object), ref };
+      for (const field of ['device', 'steps', 'seed'] as const) {
+        if (input[field] !== undefined) value[field] = input[field];
+      }
+    });
+    return this.#create(recipe, this.#wizard(recipe, model).map((row) => ({ made: 'wizard', row })));
+  }
+
+  /**
+   * A draft of a run's recipe and rows; what the base answered stays answered. Throws run.unknown, rows.unreadable, or
+   * recipe.unsupported for a run on token batches.
+   */
+  async fromRun(run: string): Promise<Draft> {
+    const { recipe } = this.#runs.get(run);
+    if (recipe.data.format === 'tokens') throw new NamesakeError('recipe.unsupported', 'data.format "tokens" has no rows');
+    const wizard = new Set(this.#wizard(recipe, await this.#traits(recipe.model.ref)).map(({ id }) => id));
+    const made = (row: Row): MadeBy => (wizard.has(row.id) ? 'wizard' : 'own');
+    return this.#create(recipe, this.#runRows(run).map((row) => ({ made: made(row), row })));
+  }
+
+  /** Throws draft.unknown. */
+  get(draft: string): Draft {
+    return this.#store.get(draft);
+  }
+
+  /**
+   * Puts another recipe in place. Where what the wizard writes from changed (persona, model, system texts, seed, …), its rows
+   * are written anew, as one change that can be taken back: rows that were edited or deleted stay so where the wizard still
+   * has a row of that id; imported and hand-made rows stay. Throws draft.unknown, or recipe.invalid for a path to a file that
+   * the draft did not come with.
+   */
+  async change(draft: string, recipe: Recipe): Promise<Draft> {
+    const before = this.#store.get(draft).recipe;
+    refuseNewPaths(recipe, before, this.#home);
+    const [oldModel, newModel] = [await this.#traits(before.model.ref), await this.#traits(recipe.model.ref)];
+    const old = this.#wizard(before, oldModel);
+    const next = this.#wizard(recipe, newModel);
+    if (before.model.ref === recipe.model.ref && JSON.stringify(old) === JSON.stringify(next)) this.#store.setRecipe(draft, recipe);
+    else {
+      const sameModel = before.model.ref === recipe.model.ref;
+      this.#store.change(draft, recipe, (change) => {
+        rewrite(this.#store.rows(draft, 'wizard'), old, next, sameModel, change);
+      });
+    }
+    return this.#store.get(draft);
+  }
+
+  delete(draft: string): void {
+    this.#store.delete(draft);
+  }
+
+  /** Rows of a draft or of a run, filtered. Throws draft.unknown, run.unknown or rows.unreadable. */
+  page(of: { draft: string } | { run: string }, filter: RowFilter): RowsPage {
+    if ('run' in of) return this.#view(of.run).page(of.run, filter);
+    this.#store.get(of.draft);
+    return this.#store.page(of.draft, filter);
+  }
+
+  /**
+   * Puts a row in place of another; its id stays. Throws draft.unknown, request.invalid where there is no such row,
+   * rows.invalid or rows.placeholder.
+   */
+  editRow(draft: string, number: number, row: Row): void {
+    this.#store.get(draft);
+    const present = this.#store.row(draft, number);
+    if (present === undefined) throw new NamesakeError('request.invalid', `there is no row ${number}`);
+    const edited = checkEdited({ ...row, id: present.row.id }, present.row, number, importLimits.characters);
+    if (JSON.stringify(edited) === JSON.stringify(present.row)) return;
+    this.#store.change(draft, null, (change) => change.put(number, present.made, edited));
+  }
+
+  /** Adds a row at the end and returns its number. Throws draft.unknown, rows.invalid or rows.placeholder. */
+  addRow(draft: string, row: Row): number {
+    const { rows } = this.#store.get(draft);
+    if (rows >= MOST_ROWS) throw new NamesakeError('rows.invalid', `a draft holds at most ${MOST_ROWS} rows`, { row: rows + 1 });
+    const added = checkEdited(row, null, rows + 1, importLimits.characters);
+    return this.#store.change(draft, null, (change) => change.add('own', withOwnId(added)));
+  }
+
+  /** Removes rows; numbers that are not there are passed over. Throws draft.unknown. */
+  deleteRows(draft: string, numbers: readonly number[]): void {
+    this.#store.get(draft);
+    const there = [...new Set(numbers)].filter((number) => this.#store.row(draft, number) !== undefined);
+    if (there.length === 0) return;
+    this.#store.change(draft, null, (change) => {
+      for (const number of there) change.delete(number);
+    });
+  }
+
+  /** Takes the last change of the rows back; false where there is none. Throws draft.unknown. */
+  undo(draft: string): boolean {
+    return this.#store.undo(draft, withWizardInputs);
+  }
+
+  /**
+   * Takes the rows of a file; lines that cannot be used are reported and left out. Throws draft.unknown, file.too_large,
+   * rows.unreadable, or rows.empty where the file holds nothing.
+   */
+  async import(draft: string, path: string, format: RowFormat): Promise<ImportReport> {
+    const room = MOST_ROWS - this.#store.get(draft).rows;
+    const limits = { ...importLimits, rows: Math.min(importLimits.rows, room) };
+    const { rows, refused, refused_total } = await readRows(readImport(path), format, limits);
+    if (rows.length > 0) {
+      this.#store.change(draft, null, (change) => {
+        // What a file says of itself is not known to be so: its answers are a file's.
+        for (const row of rows) change.add('own', withOwnId({ ...row, origin: 'file' }));
+      });
+    }
+    return { added: rows.length, refused, refused_total };
+  }
+
+  /**
+   * What a run is started with: the recipe, and all rows with their system texts; those of origin `base` without an answer
+   * are for RowsService.complete. Throws draft.unknown, or rows.empty where there are none.
+   */
+  ready(draft: string): { recipe: Recipe; rows: Row[] } {
+    const { recipe, by_kind } = this.#store.get(draft);
+    const rows = this.#store.rows(draft).map(({ made, row }) => (made === 'wizard' ? row : withSystem(row, recipe)));
+    if (rows.length === 0) throw new NamesakeError('rows.empty', 'the draft has no rows');
+    const weights = recipe.loss.by_kind;
+    if (weights === null || by_kind.imported === 0 || weights.imported !== undefined) return { recipe, rows };
+    // Weights of a shipped recipe know no imported rows; a kind that is not named would not be learnt.
+    const imported = weights.ordinary ?? weights.identity ?? 1;
+    return { recipe: { ...recipe, loss: { ...recipe.loss, by_kind: { ...weights, imported } } }, rows };
+  }
+
+  get #languages(): LanguageResources[] {
+    return (this.#words ??= loadLanguages());
+  }
+
+  /** The wizard's rows of a recipe; none where it has no persona to write from. */
+  #wizard(recipe: Recipe, model: Pick<LocalModel, 'weak_languages'>): Row[] {
+    return recipe.data.source === 'persona' ? draftRows(recipe, model, this.#languages) : [];
+  }
+
+  /** What drafts need to know of a model; a catalogue model or one on a hub is not fetched for that. */
+  async #traits(ref: string): Promise<ModelTraits> {
+    const catalogue = loadCatalogue();
+    const entry = catalogue.models.find(({ id }) => id === ref);
+    if (entry !== undefined) return entry;
+    if (/^(hf|modelscope):/.test(ref)) {
+      return { weak_languages: [], recipe: catalogue.models.find(({ id }) => id === catalogue.default)?.recipe ?? '' };
+    }
+    return this.#models.locate(ref);
+  }
+
+  #create(recipe: Recipe, rows: readonly { made: MadeBy; row: Row }[]): Draft {
+    const draft = randomBytes(8).toString('hex');
+    this.#store.create(draft, recipe, rows);
+    for (const old of this.#store.list().slice(MOST_DRAFTS)) this.#store.delete(old);
+    return this.#store.get(draft);
+  }
+
+  #runRows(run: string): Row[] {
+    const { rows, draft } = this.#home.run(run);
+    const path = [rows, draft].find((file) => existsSync(file));
+    if (path === undefined) return [];
+    try {
+      return readFileSync(path, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => rowSchema.parse(JSON.parse(line)));
+    } catch (error) {
+      throw new NamesakeError('rows.unreadable', error instanceof Error ? error.message : String(error), { path });
+    }
+  }
+
+  #view(run: string): DraftStore {
+    const { recipe } = this.#runs.get(run);
+    const { rows } = this.#home.run(run);
+    const key = `${run} ${statSync(rows, { throwIfNoEntry: false })?.mtimeMs ?? 0}`;
+    if (this.#viewed?.key !== key) {
+      this.close();
+      const found = recipe.data.format === 'tokens' ? [] : this.#runRows(run);
+      const db = openDatabase(':memory:');
+      const store = new DraftStore(db);
+      store.create(run, recipe, found.map((row): { made: MadeBy; row: Row } => ({ made: 'own', row })));
+      this.#viewed = { key, store, close: () => db.close() };
+    }
+    return this.#viewed.store;
+  }
+
+  /** Frees what was kept of the run that was looked at last. */
+  close(): void {
+    this.#viewed?.close();
+    this.#viewed = null;
+  }
+}
+
+/** Writes the wizard's rows of a draft anew: `present` as they are, `old` as the wizard wrote them, `next` as it would now. */
+function rewrite(present: readonly DraftRow[], old: readonly Row[], next: readonly Row[], sameModel: boolean, change: RowChange): void {
+  const before = new Map(old.map((row) => [row.id, row]));
+  const after = new Map(next.map((row) => [row.id, row]));
+  for (const { number, row } of present) {
+    const [was, becomes] = [before.get(row.id), after.get(row.id)];
+    after.delete(row.id);
+    if (becomes === undefined) change.delete(number);
+    else if (was === undefined || !isAsWritten(row, was)) continue;
+    else if (!sameModel || !isAsWritten(row, becomes)) change.put(number, 'wizard', becomes);
+  }
+  // A row that the wizard had written and that is no longer there was deleted: it stays so.
+  for (const row of after.values()) if (!before.has(row.id)) change.add('wizard', row);
+}
+
+/** Whether a row is what the wizard wrote, the base model's answer aside. */
+function isAsWritten(row: Row, written: Row): boolean {
+  const asked = row.origin === 'base' && written.origin === 'base' && row.messages.length === written.messages.length + 1;
+  const messages = asked ? row.messages.slice(0, -1) : row.messages;
+  return JSON.stringify({ ...row, messages }) === JSON.stringify(written);
+}
+
+/** A recipe with what the wizard writes from taken from another one; the rest is the person's present choice. */
+function withWizardInputs(present: Recipe, { name, model, data, seed }: Recipe): Recipe {
+  const { source, persona, mix, systems } = data;
+  return {
+    ...present,
+    name,
+    seed,
+    model: { ...present.model, ref: model.ref },
+    data: { ...present.data, source, persona, mix, systems },
+  };
+}
+
+/** A row of the person's own with an id that no row of the wizard's will ever have. */
+function withOwnId(row: Row): Row {
+  const id = row.id.slice(0, LONGEST_ID).toWellFormed();
+  return { ...row, id: isWizardId(id) ? `own-${id}` : id };
+}
+
+function readImport(path: string): string {
+  return onDisk(path, () => {
+    const { size } = statSync(path);
+    const { megabytes } = importLimits;
+    if (size > megabytes * MEGABYTE) throw new NamesakeError('file.too_large', `${size} bytes`, { limit: megabytes });
+    return readFileSync(path, 'utf8');
+  });
+}

@@ -1,0 +1,120 @@
+// Export service: a run's adapter as a folder for other programs, and the proof that the written files still know who they are.
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { EngineClient } from '../../shared/engine.ts';
+import { NamesakeError } from '../../shared/errors.ts';
+import type { ExportResult } from '../../shared/export.ts';
+import type { Scores } from '../../shared/run.ts';
+import { folderBytes, onDisk, writeFolder } from '../disk.ts';
+import type { Home } from '../home.ts';
+import { loadCatalogue } from '../resources.ts';
+import type { RunRecord, RunStore } from '../store/runs.ts';
+import { adapterReadme } from './adapter-readme.ts';
+import { writeArchive } from './archive.ts';
+import { Evaluation } from './evaluation.ts';
+import type { ModelService } from './model.ts';
+import { loadEvaluationProbes } from './probe-file.ts';
+import type { ComputeOptions } from './run.ts';
+
+/** What is written, before a door makes it ready to be taken. */
+export type Exported = Omit<ExportResult, 'download'>;
+
+const WEIGHTS = 'adapter_model.safetensors';
+const CONFIG = 'adapter_config.json';
+const README = 'README.md';
+
+export class ExportService {
+  readonly #home: Home;
+  readonly #runs: RunStore;
+  readonly #models: ModelService;
+  readonly #startEngine: () => EngineClient;
+  readonly #compute: () => ComputeOptions;
+
+  constructor(home: Home, runs: RunStore, models: ModelService, startEngine: () => EngineClient, compute: () => ComputeOptions) {
+    this.#home = home;
+    this.#runs = runs;
+    this.#models = models;
+    this.#startEngine = startEngine;
+    this.#compute = compute;
+  }
+
+  /**
+   * Writes a run's adapter, in PEFT's layout with a README, to a folder that is not there or is empty (null = a new one in
+   * HOME/exports), and asks the written files the run's probes. `signal` ends the asking: the files stay. Throws run.unknown,
+   * run.no_checkpoint, adapter.unreadable, export.not_empty, disk.full, disk.unwritable or cancelled.
+   */
+  async adapter(run: string, out: string | null = null, signal?: AbortSignal): Promise<Exported> {
+    const record = this.#runs.get(run);
+    if (record.chosen_step === null) throw new NamesakeError('run.no_checkpoint', 'no adapter was chosen', { run });
+    const folder = out === null ? this.#freeFolder(`${run}-adapter`) : emptied(resolve(out));
+    const { adapter } = this.#home.run(run);
+    const read = (name: string): Buffer => readAdapter(join(adapter, name));
+    onDisk(folder, () => mkdirSync(dirname(folder), { recursive: true }));
+    writeFolder(folder, [
+      [WEIGHTS, read(WEIGHTS)],
+      [CONFIG, read(CONFIG)],
+      [README, adapterReadme(record, loadCatalogue().models)],
+    ]);
+    return {
+      files: [WEIGHTS, CONFIG, README].map((name) => join(folder, name)),
+      folder,
+      bytes: folderBytes(folder),
+      scores: await this.#scores(record, folder, signal),
+    };
+  }
+
+  /** The files of an export as one zip beside its folder, for a door whose person sits elsewhere. Returns its path. */
+  async archive({ files, folder }: Exported): Promise<string> {
+    const path = `${folder}.zip`;
+    const name = basename(folder);
+    await writeArchive(path, files.map((file) => ({ name: `${name}/${basename(file)}`, path: file })));
+    return path;
+  }
+
+  #freeFolder(name: string): string {
+    const base = join(this.#home.exports, name);
+    let folder = base;
+    for (let copy = 2; existsSync(folder) || existsSync(`${folder}.zip`); copy++) folder = `${base}-${copy}`;
+    return folder;
+  }
+
+  /** What an adapter folder scores on the run's probes; null where the run has none. */
+  async #scores({ recipe }: RunRecord, folder: string, signal: AbortSignal | undefined): Promise<Scores | null> {
+    const { persona } = recipe.data;
+    if (recipe.evaluate === null || persona === null) return null;
+    const sets = loadEvaluationProbes(recipe.evaluate.questions, persona.languages);
+    const { path } = await this.#models.locate(recipe.model.ref);
+    const engine = this.#startEngine();
+    const cancel = (): void => void engine.cancel().catch(() => undefined);
+    signal?.addEventListener('abort', cancel);
+    try {
+      await engine.open({ path, precision: recipe.model.precision, device: recipe.device, ...this.#compute() });
+      await engine.useAdapter({ kind: 'folder', folder });
+      if (signal?.aborted === true) throw new NamesakeError('cancelled', 'while the export was checked');
+      const { scores } = await new Evaluation(engine, persona, sets, recipe.data.systems[0] ?? null).tuned('export');
+      return scores;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      await engine.dispose();
+    }
+  }
+}
+
+function readAdapter(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new NamesakeError('adapter.unreadable', `${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The folder, after an empty one is out of the way. Throws export.not_empty where something lies there. */
+function emptied(folder: string): string {
+  if (!existsSync(folder)) return folder;
+  onDisk(folder, () => {
+    if (readdirSync(folder).length > 0) throw new NamesakeError('export.not_empty', `${folder} holds files`, { path: folder });
+    // The system refuses to remove it where something came in meanwhile.
+    rmdirSync(folder);
+  });
+  return folder;
+}
