@@ -1,6 +1,18 @@
 // Disk: file-system failures as error codes, and files that appear whole or not at all.
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { NamesakeError } from '../shared/errors.ts';
 
 /** disk.full or disk.unwritable for errors of the file system or of SQLite that mean so; null for others. */
@@ -67,11 +79,74 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
   });
 }
 
-/** Renames a finished folder into place and makes that durable. */
+/** What an interrupted write, replacement or removal leaves behind: a name that no finished file or folder has. */
+const LEFTOVER = /\.(tmp|old)$/;
+
+/** Removes what was left half-done in a folder when the process died; nothing where there is no such folder. */
+export function sweepFolder(folder: string): void {
+  onDisk(folder, () => {
+    if (!existsSync(folder)) return;
+    for (const name of readdirSync(folder)) {
+      if (LEFTOVER.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  });
+}
+
+/** Removes a folder so that a kill leaves it whole, or with a name that `sweepFolder` knows; nothing where it is not there. */
+export function removeWhole(folder: string): void {
+  const aside = `${folder}.old`;
+  onDisk(folder, () => {
+    rmSync(aside, { recursive: true, force: true });
+    if (!existsSync(folder)) return;
+    renameSync(folder, aside);
+    rmSync(aside, { recursive: true, force: true });
+  });
+}
+
+/** Puts a finished folder where none is and makes that durable. */
 export function renameWhole(from: string, to: string): void {
   onDisk(to, () => {
-    rmSync(to, { recursive: true, force: true });
     renameSync(from, to);
     syncFolder(dirname(to));
+    if (dirname(from) !== dirname(to)) syncFolder(dirname(from));
+  });
+}
+
+/**
+ * Makes a folder hold just these files. A kill at any moment leaves the old files or the new ones, each whole: a new folder
+ * appears with all of them; in one that is there they are replaced one by one, in this order, so what only fits together
+ * with another one of the new files must stand before it.
+ */
+export function writeFolder(folder: string, files: readonly (readonly [name: string, content: string | Uint8Array])[]): void {
+  if (existsSync(folder)) {
+    for (const [name, content] of files) writeWhole(join(folder, name), content);
+    const names = new Set(files.map(([name]) => name));
+    onDisk(folder, () => {
+      for (const name of readdirSync(folder)) {
+        if (!names.has(name)) rmSync(join(folder, name), { recursive: true, force: true });
+      }
+    });
+    return;
+  }
+  const temporary = `${folder}.tmp`;
+  try {
+    onDisk(folder, () => {
+      rmSync(temporary, { recursive: true, force: true });
+      mkdirSync(temporary);
+    });
+    for (const [name, content] of files) writeWhole(join(temporary, name), content);
+    renameWhole(temporary, folder);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+/** Bytes of all files under a folder; 0 where there is none. */
+export function folderBytes(folder: string): number {
+  return onDisk(folder, () => {
+    if (!existsSync(folder)) return 0;
+    return readdirSync(folder, { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile())
+      .reduce((sum, entry) => sum + (statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0), 0);
   });
 }

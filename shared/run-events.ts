@@ -1,5 +1,5 @@
 // Events of a run as it happens, as the run service tells them; windows get them merged (shared/api.ts).
-import type { QuestionAnswer, Scores, StepMetric } from './run.ts';
+import type { QuestionAnswer, RunStatus, Scores, StepMetric } from './run.ts';
 
 /** What a run is doing, in the order in which it happens. */
 export const phases = ['preparing', 'fetching', 'loading', 'asking', 'training', 'checking', 'saving', 'comparing'] as const;
@@ -24,12 +24,21 @@ export interface RunResult {
   seconds: number;
 }
 
+/** What a person should know although the run goes on. */
+export type RunWarning =
+  /** It goes on with another backend or instruction set than it began with: its numbers will differ in the last bits. */
+  | { warning: 'resumed_elsewhere'; began: string; now: string }
+  /** The checkpoint of `step` could not be read: the run goes on from the one of step `from` before it. */
+  | { warning: 'checkpoint_damaged'; step: number; from: number };
+
 export type RunEvent =
+  /** Always the first one. */
   | { event: 'run'; run: string }
+  /** The run has another status from now on, in the database too. */
+  | { event: 'status'; status: RunStatus }
   /** done and total are given where the phase can be counted. */
   | { event: 'phase'; phase: Phase; done?: number; total?: number }
-  /** The run goes on with another backend or instruction set than it began with: its numbers will differ in the last bits. */
-  | { event: 'warning'; warning: 'resumed_elsewhere'; began: string; now: string }
+  | ({ event: 'warning' } & RunWarning)
   | ({ event: 'step' } & StepMetric)
   | { event: 'probe'; step: number; scores: Scores }
   | ({ event: 'result' } & RunResult);

@@ -14,8 +14,30 @@ export const runStatuses = [
 ] as const;
 export type RunStatus = (typeof runStatuses)[number];
 
-/** Statuses from which a run with a checkpoint can be resumed. */
-export const resumableStatuses: readonly RunStatus[] = ['paused', 'stopped', 'interrupted', 'failed'];
+/**
+ * The life of a run: where it can go from each status. `preparing` is everything before its first step (again, when it is
+ * resumed); stopped = "stop and keep"; interrupted = its process died; cancelled = thrown away.
+ */
+export const transitions: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
+  preparing: ['running', 'paused', 'stopped', 'cancelled', 'interrupted', 'failed'],
+  running: ['paused', 'stopped', 'cancelled', 'interrupted', 'failed', 'done'],
+  paused: ['preparing'],
+  stopped: ['preparing'],
+  interrupted: ['preparing'],
+  failed: ['preparing'],
+  cancelled: [],
+  done: [],
+};
+
+/** Statuses from which a run can become `status`. */
+export function statusesBefore(status: RunStatus): RunStatus[] {
+  return runStatuses.filter((before) => transitions[before].includes(status));
+}
+
+/** Statuses of a run that goes on in some process. */
+export const activeStatuses: readonly RunStatus[] = statusesBefore('running').concat('running');
+/** Statuses from which a run can be resumed: from its last checkpoint, or from its beginning where it has none yet. */
+export const resumableStatuses: readonly RunStatus[] = statusesBefore('preparing');
 
 export const languageScoreSchema = z.object({
   /** Share of held-out identity questions whose answer carries what was asked. */

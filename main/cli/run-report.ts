@@ -1,5 +1,6 @@
 // Run report: a run's events as words, and its result as a side-by-side table.
-import type { OnRunEvent, RunEvent, RunResult } from '../../shared/run-events.ts';
+import type { RunProgress } from '../../shared/api.ts';
+import type { OnRunEvent, RunEvent, RunResult, RunWarning } from '../../shared/run-events.ts';
 import { translate, type MessageKey } from '../../shared/i18n/translate.ts';
 import { languages, type Language } from '../../shared/persona.ts';
 import type { Scores } from '../../shared/run.ts';
@@ -111,6 +112,19 @@ export function printResult(output: Output, result: RunResult): void {
   output.print(translate(language, 'result.chat', { run: result.run }));
 }
 
+/** What a run is doing now, in one line. */
+export function progressLine(language: Language, { phase, done, total, eta_seconds }: RunProgress): string {
+  const name = translate(language, `phase.${phase}`);
+  const counted = done === null || total === null ? `${name} …` : translate(language, 'progress.counted', { phase: name, done, total });
+  return eta_seconds === null ? counted : `${counted} · ${duration(eta_seconds)}`;
+}
+
+function warningValues(warning: RunWarning): Record<string, string | number> {
+  return warning.warning === 'resumed_elsewhere'
+    ? { began: warning.began, now: warning.now }
+    : { step: warning.step, from: warning.from };
+}
+
 /** Prints a run's events: objects with --json, words otherwise. `pickResult` shapes the last object of the command. */
 export function runReporter(output: Output, steps: () => number, pickResult: (result: RunResult) => object): OnRunEvent {
   const { language } = output;
@@ -118,6 +132,7 @@ export function runReporter(output: Output, steps: () => number, pickResult: (re
   const words = (event: RunEvent): void => {
     switch (event.event) {
       case 'run':
+      case 'status':
         return;
       case 'phase': {
         const name = translate(language, `phase.${event.phase}`);
@@ -128,7 +143,7 @@ export function runReporter(output: Output, steps: () => number, pickResult: (re
         return;
       }
       case 'warning':
-        output.say(translate(language, `warning.${event.warning}`, { began: event.began, now: event.now }));
+        output.say(translate(language, `warning.${event.warning}`, warningValues(event)));
         return;
       case 'step': {
         const line = translate(language, 'progress.step', {
@@ -154,6 +169,7 @@ export function runReporter(output: Output, steps: () => number, pickResult: (re
   return (event) => {
     if (!output.json) words(event);
     else if (event.event === 'result') output.event({ event: 'result', ...pickResult(event) });
-    else output.event(event);
+    // How the program ends says it: the line of a run is its first one, and nothing stands between.
+    else if (event.event !== 'status') output.event(event);
   };
 }

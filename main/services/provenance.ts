@@ -1,44 +1,67 @@
 // Provenance: what a run was made from, so that it can be explained and repeated.
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { ModelInfo } from '../../shared/model.ts';
 import type { Recipe } from '../../shared/recipe.ts';
-import { writeWhole } from '../disk.ts';
+import { onDisk, writeWhole } from '../disk.ts';
 import type { RunFolder } from '../home.ts';
 import { packageVersion } from '../resources.ts';
 import type { LocalModel } from './model.ts';
 
-/** Writes provenance.json: model and rows by sha256, versions, backend and instruction set. */
-export function writeProvenance(folder: RunFolder, model: LocalModel, info: ModelInfo, recipe: Recipe): void {
-  const rows = createHash('sha256').update(readFileSync(folder.rows)).digest('hex');
-  const { backend, isa, threads, architecture } = info;
-  writeWhole(
-    folder.provenance,
-    `${JSON.stringify(
-      {
-        namesake: packageVersion(),
-        node: process.versions.node,
-        platform: `${process.platform}-${process.arch}`,
-        model: { ref: recipe.model.ref, file: model.path, sha256: model.sha256, architecture },
-        rows_sha256: rows,
-        engine: { backend, isa, threads, precision: recipe.model.precision },
-        seed: recipe.seed,
-      },
-      null,
-      2,
-    )}\n`,
-  );
+/** What a run is made from. */
+export interface Origin {
+  model: LocalModel;
+  /** The model as this engine opened it. */
+  info: ModelInfo;
+  recipe: Recipe;
+  /** The addon's file. */
+  addon: string;
+  /** Once the trainer is made. */
+  memory?: MemoryChoices;
 }
 
-const provenanceSchema = z.object({
-  model: z.object({ file: z.string(), sha256: z.string() }),
-  engine: z.object({ backend: z.string(), isa: z.string() }),
+/** How the engine fits its work into memory; bits do not depend on it. */
+export interface MemoryChoices {
+  /** Whether layers are computed again for the backward pass instead of being kept. */
+  recompute: boolean;
+}
+
+function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/** Writes provenance.json: model, rows, recipe and addon by sha256, versions, backend, instruction set and threads. */
+export function writeProvenance(folder: RunFolder, { model, info, recipe, addon, memory }: Origin): void {
+  const { backend, isa, threads, architecture } = info;
+  const provenance = {
+    namesake: packageVersion(),
+    node: process.versions.node,
+    addon_sha256: sha256(onDisk(addon, () => readFileSync(addon))),
+    platform: `${process.platform}-${process.arch}`,
+    model: { ref: recipe.model.ref, file: model.path, sha256: model.sha256, architecture },
+    rows_sha256: sha256(onDisk(folder.rows, () => readFileSync(folder.rows))),
+    recipe_sha256: sha256(JSON.stringify(recipe)),
+    engine: { backend, isa, threads, precision: recipe.model.precision },
+    ...(memory === undefined ? {} : { memory }),
+    seed: recipe.seed,
+  };
+  writeWhole(folder.provenance, `${JSON.stringify(provenance, null, 2)}\n`);
+}
+
+/** Whether the rows of a run are made: its provenance is written after them. */
+export function isPrepared(folder: RunFolder): boolean {
+  return existsSync(folder.provenance);
+}
+
+const provenanceSchema = z.looseObject({
+  model: z.looseObject({ file: z.string(), sha256: z.string() }),
+  engine: z.looseObject({ backend: z.string(), isa: z.string() }),
 });
 
 /** Throws checkpoint.invalid where provenance.json is damaged. */
-function readProvenance(folder: RunFolder): z.infer<typeof provenanceSchema> {
+export function readProvenance(folder: RunFolder): z.infer<typeof provenanceSchema> {
   try {
     return provenanceSchema.parse(JSON.parse(readFileSync(folder.provenance, 'utf8')));
   } catch (error) {

@@ -1,8 +1,12 @@
 // Runs: the rows of the database about runs, their metrics, checkpoints and probes.
-import { NamesakeError, type ErrorCode } from '../../shared/errors.ts';
+import type { RunProgress } from '../../shared/api.ts';
+import { NamesakeError, type ErrorParams } from '../../shared/errors.ts';
 import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
+import type { RunResult } from '../../shared/run-events.ts';
 import {
+  activeStatuses,
   scoresSchema,
+  statusesBefore,
   type CheckpointScores,
   type RunStatus,
   type RunSummary,
@@ -15,8 +19,12 @@ import type { Db } from './db.ts';
 export interface RunRecord extends RunSummary {
   recipe: Recipe;
   error_detail: string | null;
-  /** The result event, once there is one. */
-  result: unknown;
+  /** The values that the words of its error need. */
+  error_params: ErrorParams;
+  /** Once there is one; of the last time that it came to an end. */
+  result: RunResult | null;
+  /** What it is doing, while it goes on in this process or another. */
+  progress: RunProgress | null;
 }
 
 interface RunRow {
@@ -30,7 +38,14 @@ interface RunRow {
   chosen_step: number | null;
   error_code: string | null;
   error_detail: string | null;
+  error_params: string | null;
   result: string | null;
+  progress: string | null;
+}
+
+/** SQL's list of these texts, which are this program's own words. */
+function listed(texts: readonly string[]): string {
+  return `(${texts.map((text) => `'${text}'`).join(', ')})`;
 }
 
 function toRecord(row: RunRow): RunRecord {
@@ -45,7 +60,9 @@ function toRecord(row: RunRow): RunRecord {
     chosen_step: row.chosen_step,
     recipe: recipeSchema.parse(JSON.parse(row.recipe)),
     error_detail: row.error_detail,
-    result: row.result === null ? null : JSON.parse(row.result),
+    error_params: row.error_params === null ? {} : (JSON.parse(row.error_params) as ErrorParams),
+    result: row.result === null ? null : (JSON.parse(row.result) as RunResult),
+    progress: row.progress === null || !activeStatuses.includes(row.status) ? null : (JSON.parse(row.progress) as RunProgress),
   };
 }
 
@@ -56,60 +73,155 @@ export class RunStore {
     this.#db = db;
   }
 
+  /**
+   * Makes a change that is on the disk when this returns, with all changes before it: the others wait for the system to
+   * write them, and a power cut takes the last of them back.
+   */
+  #durably<T>(change: () => T): T {
+    if (this.#db.inTransaction) return change();
+    this.#db.pragma('synchronous = FULL');
+    try {
+      return change();
+    } finally {
+      this.#db.pragma('synchronous = NORMAL');
+    }
+  }
+
   #touch(id: string, change: string, values: Record<string, string | number | null>): void {
     this.#db
       .prepare(`UPDATE runs SET ${change}, updated_at = @now WHERE id = @id`)
       .run({ ...values, id, now: new Date().toISOString() });
   }
 
+  /** Changes the status, with what goes with it, where the table of transitions has a way from the present one. */
+  #go(id: string, status: RunStatus, change = '', values: Record<string, string | number | null> = {}): void {
+    const { changes } = this.#durably(() =>
+      this.#db
+        .prepare(
+          `UPDATE runs SET status = @status, progress = NULL, error_code = NULL, error_detail = NULL, error_params = NULL${change},
+           updated_at = @now WHERE id = @id AND deleted_at IS NULL AND status IN ${listed(statusesBefore(status))}`,
+        )
+        .run({ ...values, status, id, now: new Date().toISOString() }),
+    );
+    if (changes === 0) throw new NamesakeError('internal', `run ${id} is ${this.get(id).status}: it cannot become ${status}`);
+  }
+
   create(id: string, recipe: Recipe): void {
     const now = new Date().toISOString();
-    this.#db
-      .prepare(
-        `INSERT INTO runs (id, name, status, recipe, steps, created_at, updated_at)
-         VALUES (?, ?, 'preparing', ?, ?, ?, ?)`,
-      )
-      .run(id, recipe.name, JSON.stringify(recipe), recipe.steps, now, now);
+    this.#durably(() =>
+      this.#db
+        .prepare(
+          `INSERT INTO runs (id, name, status, recipe, steps, created_at, updated_at)
+           VALUES (?, ?, 'preparing', ?, ?, ?, ?)`,
+        )
+        .run(id, recipe.name, JSON.stringify(recipe), recipe.steps, now, now),
+    );
   }
 
-  /** Newest first. */
+  /** Newest first, without deleted ones. */
   list(): RunRecord[] {
-    return this.#db.prepare<[], RunRow>('SELECT * FROM runs ORDER BY created_at DESC, id DESC').all().map(toRecord);
+    return this.#db
+      .prepare<[], RunRow>('SELECT * FROM runs WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC')
+      .all()
+      .map(toRecord);
   }
 
-  /** Throws run.unknown. */
+  /** Ids of all runs but deleted ones, with their statuses. */
+  statuses(): Map<string, RunStatus> {
+    const rows = this.#db
+      .prepare<[], { id: string; status: RunStatus }>('SELECT id, status FROM runs WHERE deleted_at IS NULL')
+      .all();
+    return new Map(rows.map(({ id, status }) => [id, status]));
+  }
+
+  /** Throws run.unknown, for deleted runs too. */
   get(id: string): RunRecord {
-    const row = this.#db.prepare<[string], RunRow>('SELECT * FROM runs WHERE id = ?').get(id);
+    const row = this.#db.prepare<[string], RunRow>('SELECT * FROM runs WHERE id = ? AND deleted_at IS NULL').get(id);
     if (row === undefined) throw new NamesakeError('run.unknown', id, { run: id });
     return toRecord(row);
   }
 
-  setStatus(id: string, status: RunStatus): void {
-    this.#touch(id, 'status = @status, error_code = NULL, error_detail = NULL', { status });
+  /** Throws `internal` where the table of transitions has no way there. */
+  setStatus(id: string, status: Exclude<RunStatus, 'failed' | 'done'>): void {
+    this.#go(id, status);
+  }
+
+  fail(id: string, error: NamesakeError): void {
+    this.#go(id, 'failed', ', error_code = @code, error_detail = @detail, error_params = @params', {
+      code: error.code,
+      detail: error.detail,
+      params: JSON.stringify(error.params),
+    });
+  }
+
+  /** The last change of a run: its adapter is in place. */
+  finish(id: string, status: 'done' | 'stopped', chosen_step: number, result: RunResult): void {
+    this.#go(id, status, ', chosen_step = @chosen_step, result = @result', { chosen_step, result: JSON.stringify(result) });
   }
 
   setSteps(id: string, steps: number): void {
     this.#touch(id, 'steps = @steps', { steps });
   }
 
-  fail(id: string, code: ErrorCode, detail: string): void {
-    this.#touch(id, `status = 'failed', error_code = @code, error_detail = @detail`, { code, detail });
+  /** What a run that goes on is doing, for other processes to see. */
+  setProgress(id: string, progress: RunProgress): void {
+    this.#db
+      .prepare(`UPDATE runs SET progress = ? WHERE id = ? AND status IN ${listed(activeStatuses)}`)
+      .run(JSON.stringify(progress), id);
   }
 
-  /** The last change of a run: its adapter is in place. */
-  finish(id: string, status: 'done' | 'stopped', chosen_step: number, result: unknown): void {
-    this.#touch(id, 'status = @status, chosen_step = @chosen_step, result = @result', {
-      status,
-      chosen_step,
-      result: JSON.stringify(result),
-    });
+  rename(id: string, name: string): void {
+    this.get(id);
+    this.#touch(id, 'name = @name', { name });
+  }
+
+  /** Whether a run claims to go on. */
+  get anyActive(): boolean {
+    return this.#db.prepare(`SELECT 1 FROM runs WHERE status IN ${listed(activeStatuses)}`).get() !== undefined;
   }
 
   /** Runs that claim to go on although no process holds the trainer's lock. */
   markInterrupted(): void {
     this.#db
-      .prepare(`UPDATE runs SET status = 'interrupted' WHERE status IN ('preparing', 'running')`)
+      .prepare(`UPDATE runs SET status = 'interrupted', progress = NULL WHERE status IN ${listed(statusesBefore('interrupted'))}`)
       .run();
+  }
+
+  /** Hides a run until it is brought back or forgotten; false where it goes on. Throws run.unknown. */
+  markDeleted(id: string, at: Date): boolean {
+    this.get(id);
+    return this.#durably(() =>
+      this.#db
+        .prepare(`UPDATE runs SET deleted_at = ? WHERE id = ? AND deleted_at IS NULL AND status NOT IN ${listed(activeStatuses)}`)
+        .run(at.toISOString(), id),
+    ).changes > 0;
+  }
+
+  /** Ids of deleted runs, and when they were deleted. */
+  deleted(): Map<string, Date> {
+    const rows = this.#db
+      .prepare<[], { id: string; deleted_at: string }>('SELECT id, deleted_at FROM runs WHERE deleted_at IS NOT NULL')
+      .all();
+    return new Map(rows.map(({ id, deleted_at }) => [id, new Date(deleted_at)]));
+  }
+
+  markUndeleted(id: string): void {
+    this.#durably(() => this.#db.prepare('UPDATE runs SET deleted_at = NULL WHERE id = ?').run(id));
+  }
+
+  /** Removes all that is known of a run. */
+  forget(id: string): void {
+    this.#durably(() => this.#db.prepare('DELETE FROM runs WHERE id = ?').run(id));
+  }
+
+  /** Takes a run in that was found on the disk alone: interrupted, with these checkpoints. */
+  adopt(id: string, recipe: Recipe, steps: readonly number[]): void {
+    const change = this.#db.transaction(() => {
+      this.create(id, recipe);
+      this.#touch(id, `status = 'interrupted', step = @step`, { step: Math.max(0, ...steps) });
+      for (const step of steps) this.addCheckpoint(id, step);
+    });
+    this.#durably(change);
   }
 
   addMetric(id: string, metric: StepMetric): void {
@@ -129,8 +241,15 @@ export class RunStore {
       .all(id);
   }
 
+  /** How many steps up to `step` were measured. */
+  measuredUpTo(id: string, step: number): number {
+    const sql = 'SELECT count(*) AS count FROM metrics WHERE run_id = ? AND step <= ?';
+    return this.#db.prepare<[string, number], { count: number }>(sql).get(id, step)?.count ?? 0;
+  }
+
+  /** A checkpoint whose folder is in place. What was measured up to it is on the disk as well afterwards. */
   addCheckpoint(id: string, step: number): void {
-    this.#db.prepare('INSERT OR IGNORE INTO checkpoints (run_id, step) VALUES (?, ?)').run(id, step);
+    this.#durably(() => this.#db.prepare('INSERT OR IGNORE INTO checkpoints (run_id, step) VALUES (?, ?)').run(id, step));
   }
 
   /** Scores and answers of one evaluation, together. Step 0 is the base. */
@@ -179,11 +298,12 @@ export class RunStore {
 
   /** Forgets what came after `step`: a resumed run measures it again. */
   rewind(id: string, step: number): void {
-    this.#db.transaction(() => {
+    const change = this.#db.transaction(() => {
       for (const table of ['metrics', 'checkpoints', 'probes']) {
         this.#db.prepare(`DELETE FROM ${table} WHERE run_id = ? AND step > ?`).run(id, step);
       }
       this.#touch(id, 'step = @step', { step });
-    })();
+    });
+    this.#durably(change);
   }
 }

@@ -79,12 +79,10 @@ describe('writeWhole', () => {
 });
 
 describe('renameWhole', () => {
-  it('puts a folder in place of another', () => {
+  it('puts a finished folder in its place', () => {
     const folder = temporaryFolder();
-    for (const name of ['from', 'to']) {
-      mkdirSync(join(folder, name));
-      writeFileSync(join(folder, name, name), '');
-    }
+    mkdirSync(join(folder, 'from'));
+    writeFileSync(join(folder, 'from', 'from'), '');
     renameWhole(join(folder, 'from'), join(folder, 'to'));
     expect(readdirSync(folder)).toEqual(['to']);
     expect(readdirSync(join(folder, 'to'))).toEqual(['from']);

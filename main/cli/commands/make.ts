@@ -31,24 +31,29 @@ async function train(
   start: (onEvent: OnRunEvent) => Promise<RunResult>,
 ): Promise<RunResult | null> {
   const { output, runs } = context;
-  let run = '';
+  let run: string | null = null;
+  let asked = false;
   const report = runReporter(output, () => steps, pickResult);
   let result: RunResult | null = null;
   const stopped = await interruptible(
     () => {
       output.say(translate(output.language, 'stop.saving'));
-      runs.stop();
+      asked = true;
+      // Where the run is over already, its result is on its way.
+      if (run !== null && runs.active === run) runs.stop(run);
     },
     async () => {
       result = await start((event) => {
-        if (event.event === 'run') run = event.run;
         report(event);
+        if (event.event !== 'run') return;
+        run = event.run;
+        if (asked) runs.stop(run);
       });
     },
   );
   if (stopped) {
     // A stop that came after the last step left nothing to go on with.
-    if (runs.get(run).status === 'stopped') output.say(translate(output.language, 'stop.kept', { run }));
+    if (run !== null && runs.get(run).status === 'stopped') output.say(translate(output.language, 'stop.kept', { run }));
     process.exitCode = 130;
   }
   return result;

@@ -18,6 +18,11 @@ const NEVER = { recall: 1, leak: 0 };
 const steps = (events: readonly RunEvent[], kind: 'step' | 'probe'): number[] =>
   events.flatMap((event) => (event.event === kind && 'step' in event ? [event.step] : []));
 
+/** The run that goes on. */
+function runOf({ runs }: TinyHome): string {
+  return runs.active ?? '';
+}
+
 function checkpoints({ home }: TinyHome, run: string): number[] {
   return readdirSync(home.run(run).checkpoints)
     .map((name) => Number(/^step-(\d{6})$/.exec(name)?.[1]))
@@ -154,7 +159,7 @@ describe('stop', () => {
     const stopped = await place.runs.start(recipe, compute, (event) => {
       place.onEvent(event);
       // The engine has been asked by then.
-      if (event.event === 'phase' && event.phase === 'checking') setTimeout(() => place.runs.stop(), 5);
+      if (event.event === 'phase' && event.phase === 'checking') setTimeout(() => place.runs.stop(runOf(place)), 5);
     });
     expect(stopped).toMatchObject({ chosen_step: 2, steps: 2, before: [], after: [] });
     expect(place.runs.get(stopped.run)).toMatchObject({ status: 'stopped', step: 2 });
@@ -172,7 +177,7 @@ describe('stop', () => {
     const place = tinyHome();
     const started = place.runs.start(evaluatedRecipe(place.home.folder, {}), { threads: 1, isa: 'auto' }, (event) => {
       place.onEvent(event);
-      if (event.event === 'phase' && event.phase === 'loading') place.runs.stop();
+      if (event.event === 'phase' && event.phase === 'loading') place.runs.stop(runOf(place));
     });
     await expect(started).rejects.toMatchObject({ code: 'cancelled' });
     expect(steps(place.events, 'step')).toEqual([]);
@@ -186,7 +191,7 @@ it('an adapter is replaced whole when a run goes on', async () => {
   const place = tinyHome(folder);
   const recipe = recipeSchema.parse({ ...tinyRecipe(folder), steps: 30 });
   const stopped = await place.runs.start(recipe, { threads: 1, isa: 'auto' }, (event) => {
-    if (event.event === 'step' && event.step === 2) place.runs.stop();
+    if (event.event === 'step' && event.step === 2) place.runs.stop(runOf(place));
   });
   writeFileSync(join(stopped.adapter, 'stray'), '');
   const again = tinyHome(folder);
@@ -203,7 +208,7 @@ it('does not go on with another model file than it began with', async () => {
   const place = tinyHome(folder);
   const recipe = recipeSchema.parse({ ...tinyRecipe(folder, { model: { ref } }), steps: 30 });
   const stopped = await place.runs.start(recipe, { threads: 1, isa: 'auto' }, (event) => {
-    if (event.event === 'step' && event.step === 1) place.runs.stop();
+    if (event.event === 'step' && event.step === 1) place.runs.stop(runOf(place));
   });
   copyFileSync(fixture('tiny-llama-tied.gguf'), ref);
   const again = tinyHome(folder);

@@ -3,7 +3,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase, type Db } from '../../../main/store/db.ts';
 import { RunStore } from '../../../main/store/runs.ts';
 import { recipeSchema } from '../../../shared/recipe.ts';
-import { runStatuses, type ScoredProbe, type StepMetric } from '../../../shared/run.ts';
+import { NamesakeError } from '../../../shared/errors.ts';
+import type { RunResult } from '../../../shared/run-events.ts';
+import { runStatuses, transitions, type RunStatus, type ScoredProbe, type StepMetric } from '../../../shared/run.ts';
 import { thrownBy } from '../../support/errors.ts';
 import { temporaryFolder } from '../../support/files.ts';
 import { scoreCard } from '../../support/scores.ts';
@@ -18,6 +20,19 @@ const metric = (step: number): StepMetric => ({
   tokens_per_second: 310.5,
   eta_seconds: 9,
 });
+const result: RunResult = {
+  run: 'r1',
+  adapter: '/h/runs/r1/adapter',
+  chosen_step: 40,
+  steps: 44,
+  tokens: 1000,
+  right: null,
+  missed: [],
+  scores: null,
+  before: [],
+  after: [],
+  seconds: 1.5,
+};
 const probes: ScoredProbe[] = [
   { lang: 'zh', kind: 'identity', question: '你是谁', answer: '我是小锋', hit: true },
   { lang: 'en', kind: 'unrelated', question: "What's 1?", answer: '', hit: false },
@@ -45,6 +60,8 @@ describe('RunStore', () => {
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as unknown,
       error: null,
       error_detail: null,
+      error_params: {},
+      progress: null,
       chosen_step: null,
       recipe,
       result: null,
@@ -66,38 +83,100 @@ describe('RunStore', () => {
     expect(runs.list().map(({ run }) => run)).toEqual(['r0', 'r1']);
   });
 
-  it('takes every status, and no other', () => {
-    for (const status of runStatuses) {
-      runs.setStatus('r1', status);
-      expect(runs.get('r1').status).toBe(status);
+  it('goes from status to status as the table of transitions says, and no other way', () => {
+    const place = (status: RunStatus): void => {
+      db.prepare('UPDATE runs SET status = ? WHERE id = ?').run(status, 'r1');
+    };
+    const go = (status: RunStatus): void => {
+      if (status === 'failed') runs.fail('r1', new NamesakeError('disk.full', 'x'));
+      else if (status === 'done') runs.finish('r1', 'done', 1, result);
+      else runs.setStatus('r1', status);
+    };
+    for (const from of runStatuses) {
+      for (const to of runStatuses) {
+        place(from);
+        if (transitions[from].includes(to)) go(to);
+        else expect(thrownBy(() => go(to)).code, `${from} → ${to}`).toBe('internal');
+        expect(runs.get('r1').status).toBe(transitions[from].includes(to) ? to : from);
+      }
     }
-    expect(() => {
-      runs.setStatus('r1', 'sleeping' as 'done');
-    }).toThrow(/CHECK/);
+    expect(thrownBy(() => runs.setStatus('nobody', 'running')).code).toBe('run.unknown');
+    expect(() => place('sleeping' as 'done')).toThrow(/CHECK/);
   });
 
-  it('keeps why a run failed until it goes on', () => {
-    runs.fail('r1', 'disk.full', 'no space on /x');
-    expect(runs.get('r1')).toMatchObject({ status: 'failed', error: 'disk.full', error_detail: 'no space on /x' });
+  it('keeps why a run failed, with what its words need, until it goes on', () => {
+    runs.fail('r1', new NamesakeError('rows.too_long', 'row 3', { row: 3, tokens: 900, max_length: 512 }));
+    expect(runs.get('r1')).toMatchObject({
+      status: 'failed',
+      error: 'rows.too_long',
+      error_detail: 'row 3',
+      error_params: { row: 3, tokens: 900, max_length: 512 },
+    });
+    runs.setStatus('r1', 'preparing');
+    expect(runs.get('r1')).toMatchObject({ status: 'preparing', error: null, error_detail: null, error_params: {} });
+  });
+
+  it('keeps what a run is doing while it goes on', () => {
+    const progress = { phase: 'training' as const, done: 3, total: 40, eta_seconds: 12.5 };
+    runs.setProgress('r1', progress);
+    expect(runs.get('r1').progress).toEqual(progress);
     runs.setStatus('r1', 'running');
-    expect(runs.get('r1')).toMatchObject({ status: 'running', error: null, error_detail: null });
+    expect(runs.get('r1').progress).toBeNull();
+    runs.setProgress('r1', progress);
+    runs.setStatus('r1', 'paused');
+    runs.setProgress('r1', progress);
+    expect(runs.get('r1').progress).toBeNull();
+  });
+
+  it('hides a deleted run until it is brought back, and forgets it with all that was measured', () => {
+    runs.addMetric('r1', metric(1));
+    expect(runs.markDeleted('r1', new Date())).toBe(false);
+    runs.setStatus('r1', 'interrupted');
+    const at = new Date('2026-01-02T03:04:05.678Z');
+    expect(runs.markDeleted('r1', at)).toBe(true);
+    expect(runs.deleted()).toEqual(new Map([['r1', at]]));
+    expect(runs.list()).toEqual([]);
+    expect(runs.statuses()).toEqual(new Map());
+    expect(thrownBy(() => runs.get('r1')).code).toBe('run.unknown');
+    expect(thrownBy(() => runs.setStatus('r1', 'preparing')).code).toBe('run.unknown');
+    expect(thrownBy(() => runs.markDeleted('r1', at)).code).toBe('run.unknown');
+    runs.markUndeleted('r1');
+    expect(runs.get('r1')).toMatchObject({ run: 'r1', status: 'interrupted', step: 1 });
+    runs.markDeleted('r1', at);
+    runs.forget('r1');
+    expect(runs.deleted()).toEqual(new Map());
+    expect(runs.metrics('r1')).toEqual([]);
+  });
+
+  it('gives a run another name', () => {
+    runs.rename('r1', '新名');
+    expect(runs.get('r1')).toMatchObject({ name: '新名', recipe: { name: '我的 run' } });
+    expect(thrownBy(() => runs.rename('nobody', 'x')).code).toBe('run.unknown');
+  });
+
+  it('takes in a run that was found on the disk', () => {
+    runs.adopt('found', recipe, [10, 20]);
+    expect(runs.get('found')).toMatchObject({ status: 'interrupted', step: 20, recipe });
+    expect(runs.checkpoints('found').map(({ step, kept }) => [step, kept])).toEqual([[10, true], [20, true]]);
   });
 
   it('keeps the result of a finished run', () => {
     runs.setSteps('r1', 44);
-    runs.finish('r1', 'done', 40, { event: 'result', seconds: 1.5 });
-    expect(runs.get('r1')).toMatchObject({ status: 'done', steps: 44, chosen_step: 40, result: { event: 'result', seconds: 1.5 } });
+    runs.setStatus('r1', 'running');
+    runs.finish('r1', 'done', 40, result);
+    expect(runs.get('r1')).toMatchObject({ status: 'done', steps: 44, chosen_step: 40, result });
   });
 
   it('marks runs whose process died, and those alone', () => {
-    const statuses = Object.fromEntries(runStatuses.map((status) => [status, status as string]));
+    expect(runs.anyActive).toBe(true);
     for (const status of runStatuses) {
       runs.create(status, recipe);
-      runs.setStatus(status, status);
+      db.prepare('UPDATE runs SET status = ? WHERE id = ?').run(status, status);
     }
     runs.markInterrupted();
-    const after = Object.fromEntries(runStatuses.map((status) => [status, runs.get(status).status]));
-    expect(after).toEqual({ ...statuses, preparing: 'interrupted', running: 'interrupted' });
+    const statuses = Object.fromEntries(runStatuses.map((status) => [status, status as string]));
+    expect(Object.fromEntries(runs.statuses())).toEqual({ ...statuses, r1: 'interrupted', preparing: 'interrupted', running: 'interrupted' });
+    expect(runs.anyActive).toBe(false);
   });
 
   it('keeps metrics in order, and the step with them', () => {

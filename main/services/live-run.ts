@@ -1,0 +1,227 @@
+// Live run: one engine, one training, whatever happens. Its status at the end says how it went; what was asked of it on the
+// way (pause, stop and keep, throw away) is heard as soon as nothing is lost by it.
+import type { EngineClient, OpenOptions } from '../../shared/engine.ts';
+import { NamesakeError, toNamesakeError } from '../../shared/errors.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import type { OnRunEvent, Phase, RunResult } from '../../shared/run-events.ts';
+import type { RunStatus } from '../../shared/run.ts';
+import { diskError, removeWhole } from '../disk.ts';
+import type { RunFolder } from '../home.ts';
+import type { RunStore } from '../store/runs.ts';
+import { keepAdapter, languagesOf, resultOf } from './closing.ts';
+import { Evaluation } from './evaluation.ts';
+import type { ModelService } from './model.ts';
+import { loadEvaluationProbes } from './probe-file.ts';
+import { ProgressNote } from './progress-note.ts';
+import { changeOfEngine, checkSameModel, isPrepared, writeProvenance } from './provenance.ts';
+import { rewind } from './recovery.ts';
+import type { RowsService } from './rows.ts';
+import { Session } from './session.ts';
+import { dropDraft, makeRows, readSteps, type StepSource } from './step-source.ts';
+import { Wishes, type Wish } from './wishes.ts';
+
+/** How the engine host is to compute; the recipe adds device and precision. */
+export type ComputeOptions = Pick<OpenOptions, 'threads' | 'isa'>;
+
+/** Phases in which the model answers questions: those are cut off. A step is short and finishes. */
+const ASKING: readonly Phase[] = ['asking', 'checking', 'comparing'];
+
+export interface LiveRunOptions {
+  id: string;
+  folder: RunFolder;
+  recipe: Recipe;
+  compute: ComputeOptions;
+  /** Steps of the checkpoints that it can go on from, newest first; none = from the beginning. */
+  checkpoints: readonly number[];
+  store: RunStore;
+  models: ModelService;
+  rows: RowsService;
+  startEngine: () => EngineClient;
+  onEvent: OnRunEvent;
+}
+
+export class LiveRun {
+  readonly #o: LiveRunOptions;
+  readonly #wishes = new Wishes();
+  readonly #note: ProgressNote;
+  #engine: EngineClient | null = null;
+  #phase: Phase = 'preparing';
+  #started = performance.now();
+  /** Its last status stands. */
+  #over = false;
+
+  constructor(options: LiveRunOptions) {
+    this.#o = options;
+    this.#note = new ProgressNote(options.store, options.id);
+  }
+
+  get id(): string {
+    return this.#o.id;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Asks something of the run; the status that follows says when it has happened. */
+  ask(wish: Wish): void {
+    this.#wishes.ask(wish);
+    // Nothing of a run that is thrown away is waited for.
+    if (wish === 'cancel') void this.#engine?.dispose();
+    else if (ASKING.includes(this.#phase)) void this.#engine?.cancel().catch(() => undefined);
+  }
+
+  /** Trains to the end. Throws by code; `cancelled` where it was paused or thrown away. */
+  async run(): Promise<RunResult> {
+    try {
+      return await this.#train();
+    } catch (error) {
+      return this.#end(diskError(error, this.#o.folder.folder) ?? toNamesakeError(error));
+    } finally {
+      this.#over = true;
+      this.#note.close();
+      await this.#engine?.dispose();
+    }
+  }
+
+  #tellStatus(status: RunStatus): void {
+    this.#o.onEvent({ event: 'status', status });
+  }
+
+  #set(status: Exclude<RunStatus, 'failed' | 'done'>): void {
+    this.#o.store.setStatus(this.#o.id, status);
+    this.#tellStatus(status);
+  }
+
+  #tellPhase(name: Phase, done?: number, total?: number): void {
+    // What is asked here is asked in parts: nothing more than the present one is waited for.
+    if (name === 'asking') this.#wishes.check('while the base model was asked');
+    this.#phase = name;
+    const counted = done !== undefined && total !== undefined;
+    this.#note.write({ phase: name, done: counted ? done : null, total: counted ? total : null, eta_seconds: null });
+    this.#o.onEvent({ event: 'phase', phase: name, ...(counted ? { done, total } : {}) });
+  }
+
+  async #train(): Promise<RunResult> {
+    const { id, folder, recipe, compute, checkpoints, store, models, rows, onEvent } = this.#o;
+    const phase = this.#tellPhase.bind(this);
+    phase('fetching');
+    const model = await this.#wishes.unlessAsked('while the model was fetched', models.locate(recipe.model.ref));
+    const prepared = isPrepared(folder);
+    if (prepared) checkSameModel(folder, model);
+    // From here on: a download says nothing about how long making an assistant takes.
+    this.#started = performance.now();
+    phase('loading');
+    const engine = (this.#engine = this.#o.startEngine());
+    const { precision } = recipe.model;
+    const info = await engine.open({ path: model.path, precision, device: recipe.device, ...compute });
+    const change = prepared && checkpoints.length > 0 ? changeOfEngine(folder, info) : null;
+    if (change !== null) onEvent({ event: 'warning', warning: 'resumed_elsewhere', ...change });
+    this.#wishes.check('while the model was loaded');
+    if (!prepared) await makeRows({ id, folder, recipe, model, engine, rows, phase });
+    const steps = readSteps({ id, folder, recipe, rows });
+    const origin = { model, info, recipe, addon: (await engine.about()).addon };
+    if (checkpoints.length === 0) writeProvenance(folder, origin);
+    dropDraft(folder);
+    store.setSteps(id, steps.count);
+    const session = new Session({
+      id,
+      folder,
+      recipe: { ...recipe, steps: steps.count },
+      model,
+      engine,
+      steps,
+      started: this.#started,
+      evaluation: this.#evaluation(engine),
+      store,
+      rows,
+      wishes: this.#wishes,
+      onEvent: (event) => {
+        if (event.event === 'step') this.#noteStep(event.step, steps, event.eta_seconds);
+        onEvent(event);
+      },
+      phase,
+      onTrainer: (memory) => {
+        if (checkpoints.length === 0) writeProvenance(folder, { ...origin, memory });
+      },
+      onRunning: () => this.#set('running'),
+    });
+    const result = await session.run(checkpoints);
+    this.#close(result, store.get(id).status);
+    return result;
+  }
+
+  #noteStep(done: number, { count }: StepSource, eta_seconds: number): void {
+    this.#note.write({ phase: 'training', done, total: count, eta_seconds });
+  }
+
+  #close(result: RunResult, status: RunStatus): void {
+    this.#over = true;
+    this.#tellStatus(status);
+    this.#o.onEvent({ event: 'result', ...result });
+  }
+
+  #evaluation(engine: EngineClient): Evaluation | null {
+    const { recipe } = this.#o;
+    const { persona } = recipe.data;
+    if (recipe.evaluate === null || persona === null) return null;
+    const sets = loadEvaluationProbes(recipe.evaluate.questions, languagesOf(recipe));
+    return new Evaluation(engine, persona, sets, recipe.data.systems[0] ?? null);
+  }
+
+  /** How a run ended that did not reach its end. */
+  #end(error: NamesakeError): RunResult {
+    const { id, folder, store } = this.#o;
+    const wish = this.#wishes.strongest;
+    const cancelled = new NamesakeError('cancelled', error.detail);
+    this.#note.close();
+    try {
+      if (wish === 'cancel') {
+        this.#throwAway();
+        throw cancelled;
+      }
+      // A signal to all processes ends the engine too. Any other failure stays one, whatever was asked.
+      if (wish !== null && error.code === 'engine.crashed') {
+        this.#set('interrupted');
+        throw cancelled;
+      }
+      if (wish === 'pause' && error.code === 'cancelled') {
+        this.#set('paused');
+        throw cancelled;
+      }
+      if (wish === 'stop' && error.code === 'cancelled') {
+        const result = this.#keepWhatThereIs();
+        if (result !== null) return result;
+        this.#throwAway();
+        throw cancelled;
+      }
+      store.fail(id, error);
+      this.#tellStatus('failed');
+    } catch (unwritten) {
+      if (unwritten === cancelled) throw unwritten;
+      // On a full disk not even this can be written: the run then counts as interrupted.
+      if (diskError(unwritten, folder.folder)?.code.startsWith('disk.') !== true) throw unwritten;
+    }
+    throw error;
+  }
+
+  /** The database first: a run that is half removed must not be resumed. */
+  #throwAway(): void {
+    this.#set('cancelled');
+    removeWhole(this.#o.folder.folder);
+  }
+
+  /** Stop and keep before the first step since the run was resumed: the best of what was saved. null where there is nothing. */
+  #keepWhatThereIs(): RunResult | null {
+    const { id, folder, recipe, store } = this.#o;
+    const last = store.checkpoints(id).findLast(({ kept }) => kept);
+    if (last === undefined) return null;
+    rewind(store, id, folder, last.step);
+    const run = { id, folder, recipe, store, started: this.#started };
+    const chosen = keepAdapter(run);
+    const result = resultOf(run, chosen, { before: [], after: [] });
+    store.finish(id, 'stopped', chosen.step, result);
+    this.#close(result, 'stopped');
+    return result;
+  }
+}

@@ -1,0 +1,110 @@
+// Trash: deleted runs until they can no longer be brought back, and folders that belong to no run. The database changes
+// first where something goes and last where it comes back: a kill in between leaves what the next service sets right.
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runIdSchema } from '../../shared/api.ts';
+import { NamesakeError } from '../../shared/errors.ts';
+import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
+import { onDisk, removeWhole, renameWhole, sweepFolder } from '../disk.ts';
+import type { Home, RunFolder } from '../home.ts';
+import type { RunStore } from '../store/runs.ts';
+import { savedSteps } from './recovery.ts';
+import { whileFree } from './trainer-lock.ts';
+
+/** How long a deleted run can be brought back. */
+export const UNDELETE_MS = 10 * 60_000;
+
+function move(from: string, to: string, parent: string): void {
+  if (!existsSync(from)) return;
+  onDisk(parent, () => mkdirSync(parent, { recursive: true }));
+  try {
+    renameWhole(from, to);
+  } catch (error) {
+    // Another process may have done the same.
+    if (existsSync(from)) throw error;
+  }
+}
+
+/** Moves a run to the trash. Throws run.unknown, or run.active where it goes on in any process. */
+export function moveToTrash(home: Home, store: RunStore, id: string): void {
+  if (!store.markDeleted(id, new Date())) throw new NamesakeError('run.active', id, { run: id });
+  move(home.run(id).folder, join(home.trash, id), home.trash);
+}
+
+/** Brings a run back that was deleted a short while ago. Throws run.unknown. */
+export function bringBack(home: Home, store: RunStore, id: string): void {
+  const at = store.deleted().get(id);
+  if (at === undefined || Date.now() - at.getTime() > UNDELETE_MS) throw new NamesakeError('run.unknown', id, { run: id });
+  const { folder } = home.run(id);
+  if (!existsSync(folder)) move(join(home.trash, id), folder, home.runs);
+  store.markUndeleted(id);
+}
+
+function namesIn(folder: string): string[] {
+  return onDisk(folder, () => (existsSync(folder) ? readdirSync(folder) : []));
+}
+
+/** Removes what was deleted long enough ago, and finishes what a kill left half-done. */
+function emptyTrash(home: Home, store: RunStore): void {
+  const deleted = store.deleted();
+  for (const [id, at] of deleted) {
+    const inTrash = join(home.trash, id);
+    move(home.run(id).folder, inTrash, home.trash);
+    if (Date.now() - at.getTime() <= UNDELETE_MS) continue;
+    removeWhole(inTrash);
+    store.forget(id);
+  }
+  sweepFolder(home.trash);
+  const known = store.statuses();
+  for (const id of namesIn(home.trash)) {
+    if (deleted.has(id)) continue;
+    // A run that is not deleted: a power cut took that back, or a kill came before it was brought back for good.
+    if (known.has(id) && !existsSync(home.run(id).folder)) move(join(home.trash, id), home.run(id).folder, home.runs);
+    else removeWhole(join(home.trash, id));
+  }
+}
+
+/** Whether a folder holds no more than a start makes before it writes the recipe. */
+function isEmpty(folder: RunFolder): boolean {
+  return namesIn(folder.folder).every((name) => join(folder.folder, name) === folder.checkpoints || name.endsWith('.tmp')) && savedSteps(folder).length === 0;
+}
+
+/** The recipe of a folder that has one. */
+function recipeIn(home: Home, id: string): Recipe | null {
+  try {
+    return recipeSchema.parse(JSON.parse(readFileSync(home.run(id).recipe, 'utf8')));
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Folders of runs that the database does not know: what has checkpoints is taken in as interrupted, what a kill left of a
+ * start or of a removal goes. What is no run's is left alone.
+ */
+function settleFolders(home: Home, store: RunStore): void {
+  const unsettled = (): string[] => {
+    const known = new Set([...store.statuses(), ...store.deleted()].flatMap(([id, status]) => (status === 'cancelled' ? [] : [id])));
+    return namesIn(home.runs).filter((name) => !known.has(name) && (runIdSchema.safeParse(name).success || name.endsWith('.old')));
+  };
+  if (unsettled().length === 0) return;
+  // A run that is being started has a folder before it has a row.
+  whileFree(home, () => {
+    sweepFolder(home.runs);
+    const known = store.statuses();
+    for (const id of unsettled()) {
+      const folder = home.run(id);
+      const recipe = recipeIn(home, id);
+      const steps = savedSteps(folder);
+      if (known.has(id)) removeWhole(folder.folder);
+      else if (recipe !== null && steps.length > 0) store.adopt(id, recipe, steps);
+      else if (recipe !== null || isEmpty(folder)) removeWhole(folder.folder);
+    }
+  });
+}
+
+/** Sets right what earlier processes left behind. Every service does it when it starts. */
+export function tidy(home: Home, store: RunStore): void {
+  emptyTrash(home, store);
+  settleFolders(home, store);
+}
