@@ -126,6 +126,7 @@ export class Session {
       batch_tokens: steps.tokens,
       recompute: null,
     });
+    onTrainer({ recompute });
   }
 
   /** Until the last step, until it is right, or until anything is asked; ends with a checkpoint of where it ended. */

@@ -15,9 +15,7 @@ import { readTokens, writeTokens } from './token-file.ts';
 
 export interface StepSource {
   count: number;
-  /** Tokens that no micro-batch goes beyond: what memory is planned for. */
-  batch_tokens: number;
-  /** Most tokens of a micro-batch. */
+  /** Most tokens of a micro-batch: what memory is planned for. */
   tokens: number;
   /** step counts from 1. */
   batches(step: number): EngineBatch[];
@@ -93,7 +91,11 @@ export function readSteps({ id, folder, recipe, rows }: Pick<RowMaker, 'id' | 'f
   const tokens = readTokens(folder.tokens, id);
   const plan = planSteps(tokens, recipe);
   const sizes = plan.flat().map((batch) => batch.reduce((sum, row) => sum + (tokens[row]?.ids.length ?? 0), 0));
-  return { count: plan.length, tokens: sizes.reduce((most, size) => Math.max(most, size), 1), batches: (step) => stepToBatches(plan[step - 1] ?? [], tokens, recipe) };
+  return {
+    count: plan.length,
+    tokens: sizes.reduce((most, size) => Math.max(most, size), 1),
+    batches: (step) => stepToBatches(plan[step - 1] ?? [], tokens, recipe),
+  };
 }
 
 /** Weights of micro-batches that were each normalised alone, over all their labels together. */
