@@ -3,8 +3,21 @@
 import type { ApiEvent, Reply, RequestName } from './api.ts';
 import type { Language } from './persona.ts';
 
-/** What a person may hand over: a rows file, a model file, or a model's folder. */
-export const fileKinds = ['rows', 'model', 'model_folder'] as const;
+/** The channels between preload and main. */
+export const channels = {
+  request: 'request',
+  chooseFile: 'files.choose',
+  dropFile: 'files.drop',
+  events: 'events',
+  /** The page listens, or has taken the last events: more may come. */
+  eventsTaken: 'events.taken',
+} as const;
+
+/** How main tells preload the system's language: --namesake-language=zh. */
+export const languageArgument = '--namesake-language=';
+
+/** What a person may hand over: a file of rows, or a model. */
+export const fileKinds = ['rows', 'model'] as const;
 export type FileKind = (typeof fileKinds)[number];
 
 /** The result of a file that was handed over: its id, never its path. */

@@ -15,6 +15,7 @@ export interface HostExit {
 }
 
 export interface HostProcess extends Port {
+  /** Known from its start on. */
   readonly pid: number | undefined;
   /** Called once, after its last message. */
   onExit(listener: (exit: HostExit) => void): void;
@@ -23,10 +24,10 @@ export interface HostProcess extends Port {
 }
 
 /** How much of stderr an error carries. */
-const LAST_WORDS = 2000;
+export const LAST_WORDS = 2000;
 
 /** The host's file: beside this one in the sources, at the top of the bundle otherwise. */
-function hostFile(): string {
+export function hostFile(): string {
   const places = ['./host.ts', './engine-host.js', '../engine-host.js'];
   const files = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   return files.find(existsSync) ?? files[1] ?? '';
