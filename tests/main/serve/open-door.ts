@@ -1,0 +1,208 @@
+// A browser door on a home of its own, and clients that say whatever a test wants them to say.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { WebSocket, type RawData } from 'ws';
+import type { ApiEvent, Reply, RequestInput, RequestName, RequestResult } from '../../../shared/api.ts';
+import { Api } from '../../../main/api/api.ts';
+import { createCore, type Core } from '../../../main/core.ts';
+import { Home } from '../../../main/home.ts';
+import { openBrowserDoor, type BrowserDoor, type BrowserDoorOptions } from '../../../main/serve/door.ts';
+import { serveDoor } from '../../../main/serve/serve-door.ts';
+import { temporaryFolder } from '../../support/files.ts';
+
+/** A line of the home's log. */
+export interface LogLine {
+  msg: string;
+  code?: string;
+  reason?: string;
+  who?: string;
+  times?: number;
+  request?: string;
+}
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+/** What a request says; `host` undefined = the door's own. */
+export interface Ask {
+  path: string;
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+}
+
+/** One HTTP request to its end, exactly as told: paths are not tidied up, no header is added but Host. */
+export function ask(port: number, { path, method = 'GET', headers = {}, body }: Ask): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      { host: '127.0.0.1', port, path, method, agent: false, headers: { host: `127.0.0.1:${port}`, ...headers } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }));
+        response.on('error', reject);
+      },
+    );
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+/** Bytes as they are, and what comes back until the other side closes. */
+export function askRaw(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
+    socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
+    socket.on('error', (error: Error & { code?: string }) => (error.code === 'ECONNRESET' ? resolve(text) : reject(error)));
+    socket.on('close', () => resolve(text));
+  });
+}
+
+/** A window's web socket. */
+export class Client {
+  readonly socket: WebSocket;
+  readonly events: ApiEvent[] = [];
+  /** Everything that came, as it came. */
+  readonly messages: Record<string, unknown>[] = [];
+  readonly closed: Promise<{ code: number; reason: string }>;
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  #next = 1;
+
+  constructor(port: number, headers: Record<string, string>, path = '/api') {
+    const origin = `http://127.0.0.1:${port}`;
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers: { origin, ...headers }, perMessageDeflate: false });
+    this.socket.on('error', () => undefined);
+    this.closed = new Promise((resolve) => this.socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() })));
+    this.socket.on('message', (data) => this.#take(data));
+  }
+
+  #take(data: RawData): void {
+    const message = JSON.parse(String(data)) as Record<string, unknown>;
+    this.messages.push(message);
+    if (Array.isArray(message['events'])) this.events.push(...(message['events'] as ApiEvent[]));
+    const id = message['id'];
+    if (typeof id !== 'number') return;
+    this.#waiting.get(id)?.(message as unknown as Reply);
+    this.#waiting.delete(id);
+  }
+
+  /** The HTTP status of the handshake: 101 where it became a web socket. */
+  opened(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.socket.on('open', () => resolve(101));
+      this.socket.on('unexpected-response', (request, response) => {
+        resolve(response.statusCode ?? 0);
+        response.resume();
+        request.destroy();
+      });
+      this.socket.on('error', reject);
+    });
+  }
+
+  /** Asks with any name and input. Rejects where the socket closes before the answer. */
+  ask(name: unknown, input: unknown): Promise<Reply> {
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, resolve);
+      void this.closed.then(() => reject(new Error('closed')));
+      this.socket.send(JSON.stringify({ id, name, input }));
+    });
+  }
+
+  /** The result of a request. Rejects with its code. */
+  async request<Name extends RequestName>(name: Name, input: RequestInput<Name>): Promise<RequestResult<Name>> {
+    const reply = await this.ask(name, input);
+    if (!reply.ok) throw new Error(`${reply.error.code}: ${reply.error.detail}`);
+    return reply.result as RequestResult<Name>;
+  }
+}
+
+export interface TestDoor {
+  door: BrowserDoor;
+  core: Core;
+  api: Api;
+  home: Home;
+  ask(ask: Ask): Promise<Answer>;
+  /** The cookie of a new session, as a browser sends it. */
+  signIn(): Promise<string>;
+  /** An open window's socket. */
+  window(cookie: string): Promise<Client>;
+  /** The log's lines so far. */
+  log(): LogLine[];
+}
+
+/** Cookie and private path out of the answer to a login. */
+export function sessionOf(answer: Answer): { cookie: string; path: string } {
+  const set = answer.headers['set-cookie']?.[0] ?? '';
+  const [, cookie, path] = /^(namesake=[\w-]{43}); Path=(\/w\/[\w-]{22}\/);/.exec(set) ?? [];
+  if (cookie === undefined || path === undefined) throw new Error(`no session in ${answer.status} ${set}`);
+  return { cookie, path };
+}
+
+/** A built page of a few files. */
+export function smallPage(): string {
+  const folder = join(temporaryFolder(), 'renderer');
+  mkdirSync(join(folder, 'assets'), { recursive: true });
+  writeFileSync(join(folder, 'index.html'), '<!doctype html><title>page</title><script src="./assets/index-abc123.js"></script>');
+  writeFileSync(join(folder, 'assets', 'index-abc123.js'), 'document.title = "ran";');
+  writeFileSync(join(folder, '.secret'), 'hidden');
+  writeFileSync(join(folder, '..', 'secret.txt'), 'outside');
+  return folder;
+}
+
+/** Opens a door for the length of a test. */
+export async function openDoor(options: Partial<BrowserDoorOptions> = {}): Promise<TestDoor> {
+  const home = new Home(temporaryFolder());
+  const core = createCore(home, { compute: { threads: 1, isa: 'auto' } });
+  const api = new Api(core, serveDoor(core.files));
+  const door = await openBrowserDoor({
+    api,
+    files: core.files,
+    log: core.log,
+    page: smallPage(),
+    host: '127.0.0.1',
+    port: 0,
+    tls: null,
+    language: 'en',
+    ...options,
+  });
+  onTestFinished(async () => {
+    await door.close();
+    await api.close();
+    core.close();
+  });
+  const own = (request: Ask): Promise<Answer> => ask(door.port, request);
+  return {
+    door,
+    core,
+    api,
+    home,
+    ask: own,
+    signIn: async () => {
+      const { pathname, search } = new URL(door.newAddress());
+      return sessionOf(await own({ path: pathname + search })).cookie;
+    },
+    window: async (cookie) => {
+      const client = new Client(door.port, { cookie });
+      const status = await client.opened();
+      if (status !== 101) throw new Error(`status ${status}`);
+      return client;
+    },
+    log: () => {
+      try {
+        return readFileSync(join(home.logs, 'namesake.log'), 'utf8')
+          .split('\n')
+          .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as LogLine]));
+      } catch {
+        return [];
+      }
+    },
+  };
+}
