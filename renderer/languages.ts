@@ -1,0 +1,8 @@
+// Languages and manners that the form offers, in its order, and each language's name for itself.
+import type { Language, Persona } from '../shared/persona.ts';
+
+export const ownNames: Readonly<Record<Language, string>> = { zh: '中文', en: 'English' };
+export const languages = Object.keys(ownNames) as Language[];
+
+const everyStyle: Readonly<Record<Persona['style'], true>> = { plain: true, warm: true, formal: true, playful: true };
+export const styles = Object.keys(everyStyle) as Persona['style'][];
