@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { defineConfig } from 'electron-vite';
 
 /** Only better-sqlite3 stays a package of its own: its prebuilt binary must be found beside it. */
@@ -18,32 +17,24 @@ export default defineConfig({
       sourcemap: true,
       externalizeDeps: false,
       rolldownOptions: {
-        input: {
-          cli: 'main/cli/index.ts',
-          'engine-host': 'main/engine/host.ts',
-          ...(existsSync('main/desktop/index.ts') ? { index: 'main/desktop/index.ts' } : {}),
-        },
+        input: { index: 'main/desktop/index.ts', cli: 'main/cli/index.ts', 'engine-host': 'main/engine/host.ts' },
         external: EXTERNAL,
         output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
       },
     },
     ssr: { noExternal: true, external: EXTERNAL },
   },
-  ...(existsSync('preload/index.ts')
-    ? {
-        preload: {
-          publicDir: false,
-          build: {
-            emptyOutDir: true,
-            externalizeDeps: false,
-            rolldownOptions: {
-              input: { index: 'preload/index.ts' },
-              output: { format: 'cjs', entryFileNames: '[name].cjs' },
-            },
-          },
-        },
-      }
-    : {}),
+  preload: {
+    publicDir: false,
+    build: {
+      emptyOutDir: true,
+      externalizeDeps: false,
+      rolldownOptions: {
+        input: { index: 'preload/index.ts' },
+        output: { format: 'cjs', entryFileNames: '[name].cjs' },
+      },
+    },
+  },
   renderer: {
     root: 'renderer',
     publicDir: false,

@@ -141,7 +141,7 @@ export function socketTransport(options: SocketOptions): Transport {
   return new SocketTransport(options);
 }
 
-/** The door that this page came from: all its addresses lie beside the page. */
+/** The door that the page at `page` came from: all its addresses lie beside the page. */
 export function ownDoor(page: string): SocketOptions {
   const socket = new URL('api', page);
   socket.protocol = socket.protocol.replace('http', 'ws');
@@ -154,7 +154,8 @@ export function ownDoor(page: string): SocketOptions {
         headers: { 'content-type': 'application/octet-stream' },
         body: file,
       });
-      return (await answer.json()) as Reply;
+      const said = (await answer.json()) as { file: string } | Reply;
+      return 'file' in said ? { ok: true, result: { file: said.file, name: file.name } } : said;
     },
   };
 }

@@ -76,7 +76,7 @@ function bundles() {
   return {
     what: 'the program',
     stamp: at('out', '.built'),
-    outputs: ['main/cli.js', 'main/engine-host.js', 'renderer/index.html'].map((name) => at('out', name)),
+    outputs: ['main/index.js', 'main/cli.js', 'main/engine-host.js', 'preload/index.cjs', 'renderer/index.html'].map((name) => at('out', name)),
     sources: ['main', 'preload', 'renderer', 'shared', 'electron.vite.config.ts', 'tsconfig.json', 'package-lock.json'].map((name) => at(name)),
     build: () =>
       runChild(programNode(), [at('node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'build', '--logLevel', 'warn'], {

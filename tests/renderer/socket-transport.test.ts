@@ -24,10 +24,11 @@ class Door {
 
   constructor() {
     this.server = createServer((request, response) => {
-      if (request.method !== 'POST') return void response.writeHead(this.admits ? 200 : 401).end();
-      const { searchParams } = new URL(request.url ?? '', 'http://door');
+      if (request.method === 'HEAD') return void response.writeHead(this.admits ? 200 : 401).end();
+      const refusal = { ok: false, error: { code: 'file.too_large', detail: 'd', params: { limit: 64 } } };
+      this.uploaded += `${new URL(request.url ?? '', 'http://door').searchParams.get('name')}: `;
       request.setEncoding('utf8').on('data', (text: string) => (this.uploaded += text));
-      request.on('end', () => response.end(JSON.stringify({ ok: true, result: { file: 'f', name: searchParams.get('name') } })));
+      request.on('end', () => response.end(JSON.stringify(this.admits ? { file: 'f' } : refusal)));
     });
     this.sockets = new WebSocketServer({ server: this.server, path: '/w/secret/api', verifyClient: () => this.admits });
     this.sockets.on('connection', (socket) => {
@@ -147,7 +148,9 @@ describe('socketTransport', () => {
   it('uploads files beside the page; a door that is gone is a code', async () => {
     const file = new File(['{"messages":[]}'], '行 1.jsonl');
     expect(await api.handOver(file, 'rows')).toEqual({ file: 'f', name: '行 1.jsonl' });
-    expect(door.uploaded).toBe('{"messages":[]}');
+    expect(door.uploaded).toBe('行 1.jsonl: {"messages":[]}');
+    door.admits = false;
+    await expect(api.handOver(file, 'rows')).rejects.toMatchObject({ code: 'file.too_large', params: { limit: 64 } });
     await door.close();
     await expect(api.handOver(file, 'rows')).rejects.toMatchObject({ code: 'door.lost' });
   });

@@ -31,7 +31,7 @@ function checkout(modelUrl: string): string {
   const then = Date.now() / 1000 - 60;
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) utimesSync(join(folder, name), then, then);
   const outputs = [
-    ...['main/cli.js', 'main/engine-host.js', 'renderer/index.html', '.built'].map((name) => join('out', name)),
+    ...['main/index.js', 'main/cli.js', 'main/engine-host.js', 'preload/index.cjs', 'renderer/index.html', '.built'].map((name) => join('out', name)),
     ...['release/namesake.node', '.built'].map((name) => join('native/build', name)),
   ];
   for (const output of outputs) write(join(folder, output), '');
