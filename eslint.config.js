@@ -40,11 +40,13 @@ const engine = {
 function above(...folders) {
   return {
     regex: `^\\.\\.?/(.*/)?(${folders.join('|')})(/|$)`,
-    message: `Imports go downward: doors → services → store, pipeline, engine client → shared. ${folders.join(', ')} lie above or beside this file: move what is common down (a noun's type into shared/), or take it as an argument.`,
+    message: `Imports go downward: doors → api → core → services → store, pipeline, engine client → shared. ${folders.join(', ')} lie above or beside this file: move what is common down (a noun's type into shared/), or take it as an argument.`,
   };
 }
 
 const doors = ['cli', 'serve', 'desktop'];
+/** What services and everything below them must not know: the doors, the API behind them, and who makes the services. */
+const tops = [...doors, 'api', 'core\\.ts'];
 
 export default defineConfig(
   globalIgnores(['node_modules', 'out', 'native', 'coverage', 'tests/fixtures/**/*.mjs']),
@@ -88,11 +90,11 @@ export default defineConfig(
   { files: ['renderer/**/*.ts'], rules: { 'no-restricted-imports': forbid(electron, node, above('main', 'preload', 'tests', 'tools')) } },
   {
     files: ['main/**/*.ts'],
-    rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', ...doors, 'services')) },
+    rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', ...tops, 'services')) },
   },
   {
     files: ['main/services/**/*.ts'],
-    rules: { 'no-restricted-imports': forbid(electron, engine, above('renderer', 'preload', 'tests', ...doors)) },
+    rules: { 'no-restricted-imports': forbid(electron, engine, above('renderer', 'preload', 'tests', ...tops)) },
   },
   {
     files: ['main/pipeline/**/*.ts'],
@@ -101,7 +103,7 @@ export default defineConfig(
         electron,
         binding,
         host,
-        above('renderer', 'preload', 'tests', ...doors, 'services', 'store', 'engine'),
+        above('renderer', 'preload', 'tests', ...tops, 'services', 'store', 'engine'),
       ),
     },
   },
@@ -112,23 +114,34 @@ export default defineConfig(
         electron,
         binding,
         host,
-        above('renderer', 'preload', 'tests', ...doors, 'services', 'pipeline', 'engine'),
+        above('renderer', 'preload', 'tests', ...tops, 'services', 'pipeline', 'engine'),
       ),
     },
   },
   {
     files: ['main/engine/**/*.ts'],
     rules: {
-      'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', ...doors, 'services', 'store')),
+      'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', ...tops, 'services', 'store')),
     },
   },
   {
     files: ['main/engine/host.ts'],
-    rules: { 'no-restricted-imports': forbid(electron, above('renderer', 'preload', 'tests', ...doors, 'services', 'store')) },
+    rules: { 'no-restricted-imports': forbid(electron, above('renderer', 'preload', 'tests', ...tops, 'services', 'store')) },
+  },
+  // The core makes the services and knows nothing of who uses them; the API answers windows, whatever door they came through.
+  { files: ['main/core.ts'], rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', ...doors, 'api')) } },
+  {
+    files: ['main/api/**/*.ts'],
+    rules: { 'no-restricted-imports': forbid(electron, engine, above('renderer', 'preload', 'tests', ...doors, 'store', 'pipeline')) },
   },
   {
-    files: ['main/{cli,serve}/**/*.ts'],
-    rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests')) },
+    files: ['main/serve/**/*.ts'],
+    rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', 'cli', 'desktop')) },
+  },
+  // `serve` is a command too.
+  {
+    files: ['main/cli/**/*.ts'],
+    rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', 'desktop')) },
   },
   {
     files: ['main/desktop/**/*.ts'],

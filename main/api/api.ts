@@ -1,11 +1,13 @@
 // API: the one way in for windows, the same behind every door. It parses what they send, answers errors by code and never
 // throws.
-import { z } from 'zod';
+import type { z } from 'zod';
 import { isRequestName, requests, type Reply, type RequestName } from '../../shared/api.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Core } from '../core.ts';
 import { diskError } from '../disk.ts';
 import { traceOf } from '../log.ts';
+import { asTrainer } from '../services/trainer-lock.ts';
+import { wipe } from '../services/wipe.ts';
 import type { Door } from './door.ts';
 import { EventHub, type EventWindow } from './event-hub.ts';
 import type { ApiContext, Handler } from './handlers.ts';
@@ -18,6 +20,7 @@ import { rows } from './handlers/rows.ts';
 import { runs } from './handlers/runs.ts';
 import { settings } from './handlers/settings.ts';
 import { checkInput } from './input.ts';
+import { Queue } from './queue.ts';
 import { RunDesk } from './run-desk.ts';
 
 /** Every request of the contract has a handler: where one is missing, this line does not compile. */
@@ -33,13 +36,40 @@ function complaint(error: z.ZodError): string {
 }
 
 export class Api {
+  readonly #core: Core;
+  readonly #door: Door;
+  readonly #hub: EventHub;
+  readonly #runs: RunDesk;
   readonly #context: ApiContext;
+  #unlisten: (() => void)[] = [];
 
-  /** The API of a home's core behind one door, for any number of windows. */
+  /**
+   * The API of a home's core behind one door, for any number of windows. Throws home.newer, home.damaged, disk.full or
+   * disk.unwritable where the home cannot be used.
+   */
   constructor(core: Core, door: Door) {
-    const hub = new EventHub((present) => runs.watch(present));
-    const runs = new RunDesk(core, (event) => hub.tell(event));
-    this.#context = { core, door, hub, runs };
+    this.#core = core;
+    this.#door = door;
+    core.useWindows();
+    this.#hub = new EventHub((present) => this.#runs.watch(present));
+    this.#runs = new RunDesk(core, (event) => this.#hub.tell(event));
+    this.#context = { core, door, hub: this.#hub, runs: this.#runs, queue: new Queue(), deleteEverything: () => this.#deleteEverything() };
+    this.#listen();
+  }
+
+  /** Hears what services tell, for the windows. */
+  #listen(): void {
+    const { models, chat, settings, tokens } = this.#core;
+    this.#unlisten = [
+      models.onDownload((state) => {
+        this.#hub.tell({ event: 'download', ...state });
+        if (state.state === 'done') this.#hub.tell({ event: 'models' });
+      }),
+      chat.onText((piece) => this.#hub.tell({ event: 'text', ...piece })),
+      settings.onChange((changed) => this.#hub.tell({ event: 'settings', settings: changed })),
+    ];
+    // A keychain may ask the person first: only what needs the tokens waits for them.
+    tokens.load().catch((error: unknown) => this.#core.log.warn(traceOf(error), 'the tokens could not be read'));
   }
 
   /** Answers a request of a window. Never throws: whatever is wrong with it is in the reply, by code. */
@@ -52,40 +82,60 @@ export class Api {
     }
   }
 
-  async #answer<Name extends RequestName>(name: Name, input: unknown): Promise<unknown> {
+  async #answer(name: RequestName, input: unknown): Promise<unknown> {
     checkInput(input);
     const parsed = requests[name].input.safeParse(input ?? {});
     if (!parsed.success) throw new NamesakeError('request.invalid', complaint(parsed.error));
-    return (handlers[name] as (context: ApiContext, input: unknown) => unknown)(this.#context, parsed.data);
+    // Name and input belong together by the line above, which the type of a union of functions cannot say.
+    const handler = handlers[name] as (context: ApiContext, input: unknown) => unknown;
+    return handler(this.#context, parsed.data);
   }
 
   /** An error as it crosses the door, after one line of log. */
-  #refusal(name: string, error: unknown): Extract<Reply, { ok: false }>['error'] {
-    const { core, door } = this.#context;
-    const known = error instanceof NamesakeError ? error : diskError(error, core.home.folder);
+  #refusal(request: string, error: unknown): Extract<Reply, { ok: false }>['error'] {
+    const door = this.#door.kind;
+    const known = error instanceof NamesakeError ? error : diskError(error, this.#core.home.folder);
     if (known !== null && known.code !== 'internal') {
-      core.log.warn({ request: name, code: known.code, door: door.kind }, 'refused');
+      this.#core.log.warn({ request, code: known.code, door }, 'refused');
       return { code: known.code, detail: known.detail, params: known.params };
     }
-    core.log.error({ request: name, code: 'internal', door: door.kind, ...traceOf(error) }, 'failed unexpectedly');
-    return { code: 'internal', detail: `${name}; the log has the rest`, params: {} };
+    this.#core.log.error({ request, code: 'internal', door, ...traceOf(error) }, 'failed unexpectedly');
+    return { code: 'internal', detail: `${request}; logs/namesake.log says where`, params: {} };
   }
 
   /** Lets a window hear events from now on, merged, at most ten times a second; returns what ends that. */
   subscribe(window: EventWindow): () => void {
-    return this.#context.hub.subscribe(window);
+    return this.#hub.subscribe(window);
   }
 
   /** The run that this process trains, for doors that ask before they close. */
   get activeRun(): string | null {
-    return this.#context.runs.active;
+    return this.#runs.own;
   }
 
-  /** Ends what runs, keeping what it has: a run saves its checkpoint. The core is closed after this. */
+  /** Ends what runs, keeping what it has: a run pauses with a checkpoint. The core can be closed after this. */
   async close(): Promise<void> {
-    const { core, runs } = this.#context;
-    runs.watch(false);
-    if (runs.active !== null) core.runs.pause(runs.active);
-    await runs.ended();
+    const { own } = this.#runs;
+    this.#runs.watch(false);
+    for (const unlisten of this.#unlisten) unlisten();
+    if (own !== null) this.#core.runs.pause(own);
+    await this.#core.chat.closeAll();
+    await this.#runs.ended;
+  }
+
+  async #deleteEverything(): Promise<void> {
+    const core = this.#core;
+    if (this.#runs.own !== null) core.runs.cancel(this.#runs.own);
+    await core.chat.closeAll();
+    await this.#runs.ended;
+    // Nobody begins to train meanwhile; where another process does already, nothing is removed.
+    await asTrainer(core.home, async () => {
+      for (const { id, here, download } of await core.models.list()) if (here || download !== null) await core.models.remove(id);
+      for (const unlisten of this.#unlisten) unlisten();
+      core.close();
+      wipe(core.home);
+    });
+    this.#listen();
+    this.#hub.tell({ event: 'lost' });
   }
 }

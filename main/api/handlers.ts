@@ -1,8 +1,9 @@
-// Handlers: what answers each request of the contract. One is missing: it does not compile.
+// Handlers: what answers the requests of the contract, by noun.
 import type { ParsedInput, RequestName, RequestResult } from '../../shared/api.ts';
 import type { Core } from '../core.ts';
 import type { Door } from './door.ts';
 import type { EventHub } from './event-hub.ts';
+import type { Queue } from './queue.ts';
 import type { RunDesk } from './run-desk.ts';
 
 /** What handlers work with. */
@@ -11,6 +12,10 @@ export interface ApiContext {
   door: Door;
   hub: EventHub;
   runs: RunDesk;
+  /** For what starts an engine host of its own. */
+  queue: Queue;
+  /** Ends what runs, removes all of the user's data, and begins anew. */
+  deleteEverything: () => Promise<void>;
 }
 
 export type Handler<Name extends RequestName> = (

@@ -4,32 +4,32 @@ import { existsSync } from 'node:fs';
 import type { ApiEvent, RunProgress } from '../../shared/api.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { OnRunEvent, RunEvent } from '../../shared/run-events.ts';
-import type { RunSummary } from '../../shared/run.ts';
+import { activeStatuses, type RunSummary } from '../../shared/run.ts';
 import type { Core } from '../core.ts';
 import { traceOf } from '../log.ts';
-import { summaryOf } from './run-details.ts';
+import { summaryOf } from '../services/run.ts';
 
 const WATCH_MS = 1000;
 
-interface Active {
+/** What windows were last told of a run that goes on. */
+interface Told {
   summary: RunSummary;
   progress: RunProgress | null;
-  /** Settles when the run has ended and everyone was told. */
-  ended: Promise<void>;
 }
 
-/** A run of another process, and what windows were told of it. */
-interface Watched {
-  summary: RunSummary;
+/** A run of another process. */
+interface Followed extends Told {
+  /** Scores as they were told, by step. */
   scored: Map<number, string>;
 }
 
 export class RunDesk {
   readonly #core: Core;
   readonly #tell: (event: ApiEvent) => void;
-  #active: Active | null = null;
-  #watched: Watched | null = null;
+  #own: Told | null = null;
+  #followed: Followed | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #ended: Promise<void> = Promise.resolve();
 
   constructor(core: Core, tell: (event: ApiEvent) => void) {
     this.#core = core;
@@ -37,18 +37,13 @@ export class RunDesk {
   }
 
   /** The run that this process trains. */
-  get active(): string | null {
-    return this.#active?.summary.run ?? null;
+  get own(): string | null {
+    return this.#own?.summary.run ?? null;
   }
 
-  /** What a run is doing, where this process trains it. */
-  progressOf(run: string): RunProgress | null {
-    return this.#active?.summary.run === run ? this.#active.progress : null;
-  }
-
-  /** Settles when this process trains nothing any more. */
-  async ended(): Promise<void> {
-    await this.#active?.ended;
+  /** Settles when this process trains nothing any more and everyone was told. */
+  get ended(): Promise<void> {
+    return this.#ended;
   }
 
   /**
@@ -57,44 +52,53 @@ export class RunDesk {
    */
   begin(work: (onEvent: OnRunEvent) => Promise<unknown>): Promise<string> {
     return new Promise((resolve, reject) => {
-      let run: string | null = null;
-      const ended = work((event) => {
+      let begun: string | null = null;
+      const onEvent: OnRunEvent = (event) => {
         if (event.event === 'run') {
-          run = event.run;
-          this.#active = { summary: summaryOf(this.#core.runs.get(run)), progress: null, ended };
+          begun = event.run;
+          this.#own = { summary: summaryOf(this.#core.runs.get(event.run)), progress: null };
           this.#tell({ event: 'runs' });
-          this.#tellRun();
-          resolve(run);
-        } else this.#hear(event);
-      })
-        .catch((error: unknown) => {
-          if (run === null) reject(error);
-          else if (!(error instanceof NamesakeError)) this.#core.log.error({ run, ...traceOf(error) }, 'a run failed unexpectedly');
-        })
-        .then(() => {
-          if (this.#active?.summary.run !== run) return;
-          this.#active.progress = null;
-          this.#refresh();
-          this.#active = null;
-          this.#tell({ event: 'runs' });
-        });
+          resolve(event.run);
+        } else this.#safely(() => this.#hear(event));
+      };
+      const settle = (error?: unknown): void => {
+        if (begun === null) reject(error);
+        else if (error !== undefined && !(error instanceof NamesakeError)) {
+          this.#core.log.error({ run: begun, ...traceOf(error) }, 'a run failed unexpectedly');
+        }
+        if (this.#own?.summary.run !== begun) return;
+        this.#safely(() => this.#refresh());
+        this.#own = null;
+        this.#tell({ event: 'runs' });
+      };
+      // Another start while a run goes on ends before it: that one is still waited for.
+      this.#ended = Promise.all([this.#ended, work(onEvent).then(() => settle(), settle)]).then(() => undefined);
     });
   }
 
+  /** Training must not end because its state could not be read for those who look on. */
+  #safely(look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.#core.log.warn(traceOf(error), 'a run could not be followed');
+    }
+  }
+
   #hear(event: RunEvent): void {
-    const active = this.#active;
-    if (active === null) return;
-    const { run } = active.summary;
+    const own = this.#own;
+    if (own === null) return;
+    const { run } = own.summary;
     switch (event.event) {
       case 'phase':
-        active.progress = { phase: event.phase, done: event.done ?? null, total: event.total ?? null, eta_seconds: null };
+        own.progress = { phase: event.phase, done: event.done ?? null, total: event.total ?? null, eta_seconds: null };
         return this.#refresh();
       case 'step': {
         const { event: _event, eta_seconds, ...metric } = event;
-        active.summary = { ...active.summary, step: metric.step };
-        active.progress = { phase: 'training', done: metric.step, total: active.summary.steps, eta_seconds };
+        own.summary = { ...own.summary, step: metric.step };
+        own.progress = { phase: 'training', done: metric.step, total: own.summary.steps, eta_seconds };
         this.#tell({ event: 'steps', run, after: metric.step - 1, steps: [metric] });
-        return this.#tellRun();
+        return this.#tellRun(own);
       }
       case 'probe':
         return this.#tell({ event: 'probe', run, step: event.step, scores: event.scores });
@@ -107,65 +111,77 @@ export class RunDesk {
     }
   }
 
-  /** Reads the run's state and tells it; one that went back to a checkpoint says so first. */
+  /** Reads the own run's state and tells it; one that went back to a checkpoint says so first. */
   #refresh(): void {
-    if (this.#active === null) return;
-    const { run, step } = this.#active.summary;
-    this.#active.summary = summaryOf(this.#core.runs.get(run));
-    if (this.#active.summary.step < step) this.#tell({ event: 'steps', run, after: this.#active.summary.step, steps: [] });
-    this.#tellRun();
+    if (this.#own === null) return;
+    const { run, step } = this.#own.summary;
+    const record = this.#core.runs.get(run);
+    this.#own.summary = summaryOf(record);
+    if (!activeStatuses.includes(record.status)) this.#own.progress = null;
+    if (record.step < step) this.#tell({ event: 'steps', run, after: record.step, steps: [] });
+    this.#tellRun(this.#own);
   }
 
-  #tellRun(): void {
-    if (this.#active !== null) this.#tell({ event: 'run', ...this.#active.summary, progress: this.#active.progress });
+  #tellRun({ summary, progress }: Told): void {
+    this.#tell({ event: 'run', ...summary, progress });
+  }
+
+  /** A run's name has changed, or its line in the list: tells what it is now. Throws run.unknown. */
+  changed(run: string): void {
+    const { progress, ...record } = this.#core.runs.get(run);
+    if (this.#own?.summary.run === run) this.#own.summary = summaryOf(record);
+    this.#tellRun({ summary: summaryOf(record), progress: this.#own?.summary.run === run ? this.#own.progress : progress });
+    this.#tell({ event: 'runs' });
   }
 
   /** Follows runs of other processes from now on, or no more. */
   watch(on: boolean): void {
     if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = on ? setInterval(() => this.#poll(), WATCH_MS).unref() : null;
-    this.#watched = null;
-    if (on) this.#poll();
+    this.#timer = on ? setInterval(() => this.#look(), WATCH_MS).unref() : null;
+    this.#followed = null;
+    if (on) this.#look();
   }
 
-  #poll(): void {
-    try {
-      if (this.#active !== null) this.#watched = null;
-      else if (this.#watched !== null) this.#follow(this.#watched);
+  #look(): void {
+    const followed = this.#followed;
+    // Where this fails (a run that was deleted, say), the next look finds what there is.
+    this.#followed = null;
+    this.#safely(() => {
+      if (this.#own !== null) return;
+      if (followed !== null) this.#follow(followed);
       else if (existsSync(this.#core.home.trainerLock)) this.#discover();
-    } catch (error) {
-      // A database that is busy or gone for a moment is asked again; windows see the run's state as it was.
-      this.#core.log.warn(traceOf(error), 'a run could not be followed');
-    }
+    });
   }
 
   #discover(): void {
-    const going = this.#core.runs.list().find(({ status }) => status === 'running' || status === 'preparing');
-    if (going === undefined) return;
-    const summary = summaryOf(going);
-    this.#watched = { summary, scored: new Map() };
+    const run = this.#core.runs.going();
+    if (run === null) return;
+    const { progress, ...record } = this.#core.runs.get(run);
+    this.#followed = { summary: summaryOf(record), progress, scored: new Map() };
     this.#tell({ event: 'runs' });
-    this.#tellProbes(this.#watched);
-    this.#tell({ event: 'run', ...summary, progress: null });
+    this.#tellScores(this.#followed);
+    this.#tellRun(this.#followed);
   }
 
-  /** Tells what is new since the last look, steps and scores before the status that they led to. */
-  #follow(watched: Watched): void {
-    const told = watched.summary;
-    // The status is read first: steps that come in between are told next time, never left out.
-    const summary = summaryOf(this.#core.runs.get(told.run));
-    watched.summary = summary;
-    const after = Math.min(told.step, summary.step);
-    const steps = this.#core.runs.measured(told.run).metrics.filter(({ step }) => step > after && step <= summary.step);
-    if (steps.length > 0 || summary.step < told.step) this.#tell({ event: 'steps', run: told.run, after, steps });
-    this.#tellProbes(watched);
-    if (JSON.stringify(summary) !== JSON.stringify(told)) this.#tell({ event: 'run', ...summary, progress: null });
-    if (summary.status === 'running' || summary.status === 'preparing') return;
-    this.#watched = null;
-    this.#tell({ event: 'runs' });
+  /** Tells what is new since the last look: steps and scores before the state that they led to. */
+  #follow(followed: Followed): void {
+    const before = followed.summary;
+    const { progress, ...record } = this.#core.runs.get(before.run);
+    const summary = summaryOf(record);
+    const after = Math.min(before.step, summary.step);
+    const steps = summary.step > after ? this.#core.runs.metrics(before.run, after) : [];
+    // A step that came in since the state was read is told with the next one.
+    const known = steps.filter(({ step }) => step <= summary.step);
+    if (known.length > 0 || summary.step < before.step) this.#tell({ event: 'steps', run: before.run, after, steps: known });
+    const changed = JSON.stringify([summary, progress]) !== JSON.stringify([before, followed.progress]);
+    Object.assign(followed, { summary, progress });
+    this.#tellScores(followed);
+    if (changed) this.#tellRun(followed);
+    if (activeStatuses.includes(summary.status)) this.#followed = followed;
+    else this.#tell({ event: 'runs' });
   }
 
-  #tellProbes({ summary: { run }, scored }: Watched): void {
+  #tellScores({ summary: { run }, scored }: Followed): void {
     for (const { step, scores } of this.#core.runs.measured(run).checkpoints) {
       const text = JSON.stringify(scores);
       if (scores === null || scored.get(step) === text) continue;

@@ -2,18 +2,9 @@
 import type { Command } from 'commander';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Language } from '../../shared/persona.ts';
-import { startEngine, type EngineProcess } from '../engine/client.ts';
+import { createCore, type Core } from '../core.ts';
 import { Home } from '../home.ts';
-import { ChatPartners } from '../services/chat-partner.ts';
-import { ChatService } from '../services/chat.ts';
-import { ExportService } from '../services/export.ts';
-import { ModelService } from '../services/model.ts';
-import { RowsService } from '../services/rows.ts';
-import { RunService, type ComputeOptions } from '../services/run.ts';
-import { ChatStore } from '../store/chats.ts';
-import { openDatabase } from '../store/db.ts';
-import { ModelStore } from '../store/models.ts';
-import { RunStore } from '../store/runs.ts';
+import type { ComputeOptions } from '../services/run.ts';
 import { Output } from './output.ts';
 
 export interface GlobalOptions {
@@ -22,17 +13,9 @@ export interface GlobalOptions {
   threads?: string;
 }
 
-export interface Context {
-  home: Home;
+export interface Context extends Pick<Core, 'home' | 'models' | 'rows' | 'runs' | 'partners' | 'chat' | 'exports' | 'startEngine'> {
   output: Output;
   compute: ComputeOptions;
-  models: ModelService;
-  rows: RowsService;
-  runs: RunService;
-  partners: ChatPartners;
-  chat: ChatService;
-  exports: ExportService;
-  startEngine: () => EngineProcess;
 }
 
 /** zh where the system's language is Chinese. */
@@ -51,31 +34,40 @@ export function parseThreads(text: string | undefined): number {
   return threads;
 }
 
-/** Opens home and services for a command. Throws home.newer, home.damaged, disk.unwritable. */
+/** Home and services for a command, each opened when it is first taken from here; see Core for what that throws. */
 export function createContext(command: Command): Context {
   const options = command.optsWithGlobals<GlobalOptions>();
-  const home = new Home(options.home);
   const output = new Output(options.json === true, systemLanguage());
   const compute = { threads: parseThreads(options.threads), isa: process.env['NAMESAKE_ISA'] || 'auto' };
-  const db = openDatabase(home.database);
-  const modelStore = new ModelStore(db);
-  const runStore = new RunStore(db);
-  const models = new ModelService(home, modelStore, {
-    log: (line) => output.say(line),
-    onBytes: (done, total) => output.progress(`${Math.round(done / 1e6)} / ${Math.round(total / 1e6)} MB`),
+  const core = createCore(new Home(options.home), {
+    compute,
+    progress: {
+      log: (line) => output.say(line),
+      onBytes: (done, total) => output.progress(`${Math.round(done / 1e6)} / ${Math.round(total / 1e6)} MB`),
+    },
   });
-  const rows = new RowsService(modelStore);
-  const partners = new ChatPartners(home, runStore, models, () => startEngine(), () => compute);
   return {
-    home,
+    home: core.home,
     output,
     compute,
-    models,
-    rows,
-    runs: new RunService(home, runStore, models, rows, () => startEngine()),
-    partners,
-    chat: new ChatService(new ChatStore(db), partners),
-    exports: new ExportService(home, runStore, models, () => startEngine(), () => compute),
-    startEngine: () => startEngine(),
+    get models() {
+      return core.models;
+    },
+    get rows() {
+      return core.rows;
+    },
+    get runs() {
+      return core.runs;
+    },
+    get partners() {
+      return core.partners;
+    },
+    get chat() {
+      return core.chat;
+    },
+    get exports() {
+      return core.exports;
+    },
+    startEngine: core.startEngine,
   };
 }

@@ -8,7 +8,7 @@ import { NamesakeError } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { Row } from '../../shared/row.ts';
 import type { OnRunEvent, RunResult } from '../../shared/run-events.ts';
-import { resumableStatuses, type CheckpointScores, type RunDifference, type RunSummary } from '../../shared/run.ts';
+import { resumableStatuses, type CheckpointScores, type RunDifference, type RunSummary, type ScoredProbe } from '../../shared/run.ts';
 import { diskError, folderBytes, onDisk, writeWhole } from '../disk.ts';
 import type { Home } from '../home.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
@@ -40,7 +40,7 @@ function ifWritable(home: Home, work: () => void): void {
 }
 
 /** What lists show of a run. */
-export function summaryOf({ run, name, status, step, steps, created_at, error, chosen_step }: RunRecord): RunSummary {
+export function summaryOf({ run, name, status, step, steps, created_at, error, chosen_step }: RunSummary): RunSummary {
   return { run, name, status, step, steps, created_at, error, chosen_step };
 }
 
@@ -73,6 +73,12 @@ export class RunService {
     return this.#idle;
   }
 
+  /** The run that goes on in this or another process of the home; null where there is none. */
+  going(): string | null {
+    this.#markInterrupted();
+    return this.#store.active;
+  }
+
   /** All runs, newest first. Runs whose process died are marked interrupted first. */
   list(): RunRecord[] {
     this.#markInterrupted();
@@ -88,6 +94,16 @@ export class RunService {
   /** What was measured of a run: evaluated and saved checkpoints (step 0 is the base), and every step. */
   measured(id: string): { checkpoints: CheckpointScores[]; metrics: ReturnType<RunStore['metrics']> } {
     return { checkpoints: this.#store.checkpoints(id), metrics: this.#store.metrics(id) };
+  }
+
+  /** Every step behind `after`, in order. Throws run.unknown. */
+  metrics(id: string, after: number): ReturnType<RunStore['metrics']> {
+    return this.#store.metrics(this.#store.get(id).run, after);
+  }
+
+  /** What was asked and answered at a step (0 = the base), with its verdicts; none where it was not evaluated. Throws run.unknown. */
+  probes(id: string, step: number): ScoredProbe[] {
+    return this.#store.probes(this.#store.get(id).run, step);
   }
 
   /** All that a screen shows of a run, whether it goes on here, elsewhere or no more. Throws run.unknown. */

@@ -175,9 +175,14 @@ export class RunStore {
     this.#touch(id, 'name = @name', { name });
   }
 
+  /** The run that claims to go on, if any: one process trains at a time. */
+  get active(): string | null {
+    return this.#db.prepare<[], { id: string }>(`SELECT id FROM runs WHERE status IN ${listed(activeStatuses)} LIMIT 1`).get()?.id ?? null;
+  }
+
   /** Whether a run claims to go on. */
   get anyActive(): boolean {
-    return this.#db.prepare(`SELECT 1 FROM runs WHERE status IN ${listed(activeStatuses)}`).get() !== undefined;
+    return this.active !== null;
   }
 
   /** Runs that claim to go on although no process holds the trainer's lock. */
@@ -233,12 +238,13 @@ export class RunStore {
     })();
   }
 
-  metrics(id: string): Omit<StepMetric, 'eta_seconds'>[] {
+  /** Every step behind `after`, in order. */
+  metrics(id: string, after = 0): Omit<StepMetric, 'eta_seconds'>[] {
     return this.#db
-      .prepare<[string], Omit<StepMetric, 'eta_seconds'>>(
-        'SELECT step, loss, grad_norm, lr, tokens, tokens_per_second FROM metrics WHERE run_id = ? ORDER BY step',
+      .prepare<[string, number], Omit<StepMetric, 'eta_seconds'>>(
+        'SELECT step, loss, grad_norm, lr, tokens, tokens_per_second FROM metrics WHERE run_id = ? AND step > ? ORDER BY step',
       )
-      .all(id);
+      .all(id, after);
   }
 
   /** How many steps up to `step` were measured. */

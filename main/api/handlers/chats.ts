@@ -1,13 +1,33 @@
-// Chats.
+// Chats. What is spoken streams by events; the reply comes after the last of them.
 import type { HandlersOf } from '../handlers.ts';
-import { later } from './later.ts';
+import { checkModel } from '../model-ref.ts';
 
 export const chats: HandlersOf<'chats'> = {
-  'chats.open': later,
-  'chats.reopen': later,
-  'chats.say': later,
-  'chats.cancel': later,
-  'chats.close': later,
-  'chats.list': later,
-  'chats.delete': later,
+  'chats.open': async ({ core, queue }, { target, system }) => {
+    if ('model' in target) checkModel(core, target.model);
+    await core.tokens.load();
+    return queue.run(() => core.chat.open(target, system));
+  },
+  'chats.reopen': ({ core, queue }, { chat }) => queue.run(() => core.chat.reopen(chat)),
+  'chats.say': async ({ core, hub }, { chat, ...utterance }) => {
+    try {
+      const { answers, dropped_turns, tokens_per_second } = await core.chat.say(chat, utterance);
+      return { answers, dropped_turns, tokens_per_second };
+    } finally {
+      hub.flush();
+    }
+  },
+  'chats.cancel': async ({ core }, { chat }) => {
+    await core.chat.cancel(chat);
+    return null;
+  },
+  'chats.close': async ({ core }, { chat }) => {
+    await core.chat.close(chat);
+    return null;
+  },
+  'chats.list': ({ core }) => core.chat.list(),
+  'chats.delete': async ({ core }, { chat }) => {
+    await core.chat.delete(chat);
+    return null;
+  },
 };

@@ -1,12 +1,22 @@
 // Drafts: what an assistant is made from, before it becomes a run.
 import type { HandlersOf } from '../handlers.ts';
-import { later } from './later.ts';
+import { checkModel } from '../model-ref.ts';
 
 export const drafts: HandlersOf<'drafts' | 'persona'> = {
-  'persona.preview': later,
-  'drafts.create': later,
-  'drafts.from_run': later,
-  'drafts.get': later,
-  'drafts.change': later,
-  'drafts.delete': later,
+  'persona.preview': ({ core }, { persona }) => ({ rows: core.drafts.preview(persona) }),
+  'drafts.create': ({ core }, input) => {
+    if (input.model !== undefined) checkModel(core, input.model);
+    return core.drafts.create(input);
+  },
+  'drafts.from_run': ({ core }, { run }) => core.drafts.fromRun(run),
+  'drafts.get': ({ core }, { draft }) => core.drafts.get(draft),
+  'drafts.change': ({ core }, { draft, recipe }) => {
+    const { ref } = core.drafts.get(draft).recipe.model;
+    if (recipe.model.ref !== ref) checkModel(core, recipe.model.ref);
+    return core.drafts.change(draft, recipe);
+  },
+  'drafts.delete': ({ core }, { draft }) => {
+    core.drafts.delete(draft);
+    return null;
+  },
 };

@@ -1,12 +1,44 @@
-// Models: the catalogue, what is here, what is fetched.
+// Models: the catalogue, what is here, what is fetched. Downloads tell how they stand by the service's own event.
+import { NamesakeError } from '../../../shared/errors.ts';
 import type { HandlersOf } from '../handlers.ts';
-import { later } from './later.ts';
+import { checkModel } from '../model-ref.ts';
 
 export const models: HandlersOf<'models'> = {
-  'models.list': later,
-  'models.download': later,
-  'models.pause': later,
-  'models.remove': later,
-  'models.add': later,
-  'models.memory': later,
+  'models.list': ({ core }) => core.models.list(),
+  'models.download': async ({ core, hub }, { model, accept_licence }) => {
+    await core.tokens.load();
+    await core.models.download(model, accept_licence);
+    hub.tell({ event: 'models' });
+    return null;
+  },
+  'models.pause': async ({ core }, { model }) => {
+    await core.models.pause(model);
+    return null;
+  },
+  'models.remove': async ({ core, hub }, { model }) => {
+    if (core.chat.modelsInUse().includes(model)) throw new NamesakeError('model.in_use', 'a chat has it open', { model });
+    await core.models.remove(model);
+    hub.tell({ event: 'models' });
+    return null;
+  },
+  'models.add': ({ core, hub, queue }, { file }) =>
+    queue.run(async () => {
+      const { path, name } = core.files.take(file);
+      const engine = core.startEngine();
+      try {
+        await engine.open({ path, precision: 'as-stored', device: 'auto', ...core.compute });
+      } finally {
+        await engine.dispose();
+      }
+      const id = await core.models.add(path, name);
+      core.files.drop(file);
+      hub.tell({ event: 'models' });
+      return { id };
+    }),
+  'models.memory': ({ core, queue }, { recipe }) => {
+    const { ref } = recipe.model;
+    // A run that was started on the command line may name a file; others may not.
+    if (!core.runs.list().some((run) => run.recipe.model.ref === ref)) checkModel(core, ref);
+    return queue.run(() => core.memory.ofRecipe(recipe));
+  },
 };

@@ -1,23 +1,48 @@
 // Runs: beginning, watching and ending them.
+import { summaryOf } from '../../services/run.ts';
 import type { HandlersOf } from '../handlers.ts';
-import { runDetails, summaryOf } from '../run-details.ts';
-import { later } from './later.ts';
 
 export const runs: HandlersOf<'runs'> = {
-  'runs.start': later,
+  'runs.start': async ({ core, runs }, { draft }) => {
+    const { recipe, rows } = core.drafts.ready(draft);
+    await core.tokens.load();
+    return { run: await runs.begin((onEvent) => core.runs.start(recipe, core.compute, onEvent, rows)) };
+  },
   'runs.list': ({ core }) => core.runs.list().map(summaryOf),
-  'runs.get': ({ core, runs }, { run }) => runDetails(core, run, () => runs.progressOf(run)),
-  'runs.metrics': ({ core }, { run, after }) => core.runs.measured(core.runs.get(run).run).metrics.filter(({ step }) => step > after),
-  'runs.probes': later,
-  'runs.pause': later,
+  'runs.get': ({ core }, { run }) => core.runs.details(run),
+  'runs.metrics': ({ core }, { run, after }) => core.runs.metrics(run, after),
+  'runs.probes': ({ core }, { run, step }) => core.runs.probes(run, step),
+  'runs.pause': ({ core }, { run }) => {
+    core.runs.pause(run);
+    return null;
+  },
   'runs.resume': async ({ core, runs }, { run }) => {
+    await core.tokens.load();
     await runs.begin((onEvent) => core.runs.resume(run, core.compute, onEvent));
     return null;
   },
-  'runs.stop': later,
-  'runs.cancel': later,
-  'runs.rename': later,
-  'runs.delete': later,
-  'runs.undelete': later,
-  'runs.diff': later,
+  'runs.stop': ({ core }, { run }) => {
+    core.runs.stop(run);
+    return null;
+  },
+  'runs.cancel': ({ core }, { run }) => {
+    core.runs.cancel(run);
+    return null;
+  },
+  'runs.rename': ({ core, runs }, { run, name }) => {
+    core.runs.rename(run, name);
+    runs.changed(run);
+    return null;
+  },
+  'runs.delete': ({ core, hub }, { run }) => {
+    core.runs.delete(run);
+    hub.tell({ event: 'runs' });
+    return null;
+  },
+  'runs.undelete': ({ core, runs }, { run }) => {
+    core.runs.undelete(run);
+    runs.changed(run);
+    return null;
+  },
+  'runs.diff': ({ core }, { a, b }) => core.runs.diff(a, b),
 };

@@ -1,5 +1,8 @@
-// Settings and tokens.
+// Settings and tokens. Windows hear of changes by the service's own event.
 import type { HandlersOf } from '../handlers.ts';
-import { later } from './later.ts';
 
-export const settings: HandlersOf<'settings'> = { 'settings.get': later, 'settings.set': later, 'settings.set_token': later };
+export const settings: HandlersOf<'settings'> = {
+  'settings.get': ({ core }) => core.settings.get(),
+  'settings.set': ({ core }, change) => core.settings.set(change),
+  'settings.set_token': async ({ core }, { source, token }) => ({ kept: await core.tokens.set(source, token) }),
+};
