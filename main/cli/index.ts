@@ -14,6 +14,7 @@ import { addInspect } from './commands/inspect.ts';
 import { addMake, addTrain } from './commands/make.ts';
 import { addModels, addRecipes } from './commands/models.ts';
 import { addRuns } from './commands/runs.ts';
+import { addServe } from './commands/serve.ts';
 import { systemLanguage, type GlobalOptions } from './context.ts';
 import { quitOnInterrupt } from './interrupt.ts';
 import { checkNode } from './node-version.ts';
@@ -28,7 +29,7 @@ function createProgram(): Command {
     .option('--threads <n>', 'threads of the engine (default: all physical cores)')
     .exitOverride()
     .configureOutput({ writeOut: (text) => process.stderr.write(text), writeErr: (text) => process.stderr.write(text) });
-  for (const add of [addMake, addData, addTrain, addCompare, addChat, addExport, addInspect, addModels, addRecipes, addRuns, addDoctor, addBench]) {
+  for (const add of [addMake, addData, addTrain, addCompare, addChat, addExport, addInspect, addModels, addRecipes, addRuns, addDoctor, addServe, addBench]) {
     add(program);
   }
   return program;

@@ -9,8 +9,8 @@ import { fileIdSchema } from '../../shared/api.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Language } from '../../shared/persona.ts';
 import type { Api } from '../api/api.ts';
-import { traceOf, type Log } from '../log.ts';
-import type { FileDesk } from '../services/file-desk.ts';
+import type { Core } from '../core.ts';
+import { traceOf } from '../log.ts';
 import { Auth } from './auth.ts';
 import { notStored } from './headers.ts';
 import { Refusals } from './refusals.ts';
@@ -41,8 +41,7 @@ export const doorLimits: DoorLimits = {
 
 export interface BrowserDoorOptions {
   api: Pick<Api, 'request' | 'subscribe'>;
-  files: FileDesk;
-  log: Log;
+  core: Pick<Core, 'files' | 'log'>;
   /** Folder of the built page. */
   page: string;
   host: string;
@@ -72,9 +71,9 @@ export async function openBrowserDoor(options: BrowserDoorOptions): Promise<Brow
   const now = options.now ?? ((): number => performance.now());
   const limits = { ...doorLimits, ...options.limits };
   const auth = new Auth(limits.session, now);
-  const refusals = new Refusals((line) => options.log.warn({ ...line, door: 'serve' }, 'refused'), now);
+  const refusals = new Refusals((line) => options.core.log.warn({ ...line, door: 'serve' }, 'refused'), now);
   const sockets = new Sockets(options.api, refusals, limits.sockets, now);
-  const uploads = new Uploads(options.files, limits.uploads);
+  const uploads = new Uploads(options.core, limits.uploads);
   const server = new DoorServer({
     auth,
     refusals,
@@ -83,12 +82,12 @@ export async function openBrowserDoor(options: BrowserDoorOptions): Promise<Brow
     strangers: limits.strangers,
     language: options.language,
     now,
-    onFault: (error) => options.log.error({ code: 'internal', door: 'serve', ...traceOf(error) }, 'failed unexpectedly'),
+    onFault: (error) => options.core.log.error({ code: 'internal', door: 'serve', ...traceOf(error) }, 'failed unexpectedly'),
   });
   const { origin, port } = await server.listen(options.host, options.port, async (app) => {
     await addPage(app, options.page);
     addWindows(app, server, sockets);
-    addFiles(app, options.files, uploads);
+    addFiles(app, options.core, uploads);
   });
   const timer = setInterval(() => {
     sockets.beat();
@@ -150,18 +149,18 @@ function attachment(name: string): string {
   return `attachment; filename*=UTF-8''${encoded}`;
 }
 
-function addFiles(app: FastifyInstance, files: FileDesk, uploads: Uploads): void {
+function addFiles(app: FastifyInstance, core: Pick<Core, 'files'>, uploads: Uploads): void {
   app.post('/files', async (request) => {
     const { session, raw } = request;
     const { name } = request.query as { name?: unknown };
     if (session === null) throw new NamesakeError('door.unauthorized', 'no session');
     if (typeof name !== 'string') throw new NamesakeError('request.invalid', 'a file needs a name');
-    return { file: await uploads.take(session, { name, length: announcedLength(raw), body: raw }) };
+    return { ok: true, result: await uploads.take(session, { name, length: announcedLength(raw), body: raw }) };
   });
   app.get('/files/:id', async (request, reply) => {
     const id = fileIdSchema.safeParse((request.params as { id: string }).id);
     if (!id.success) throw new NamesakeError('file.unknown', 'not the id of a file');
-    const { path, name } = files.opened(id.data);
+    const { path, name } = core.files.opened(id.data);
     const found = await stat(path).catch(() => null);
     if (found?.isFile() !== true) throw new NamesakeError('file.unknown', 'the file is gone');
     const headers = { ...notStored, 'content-type': 'application/octet-stream', 'content-length': found.size, 'content-disposition': attachment(name) };

@@ -5,8 +5,9 @@ import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NamesakeError } from '../../shared/errors.ts';
+import type { HandedFile } from '../../shared/window-api.ts';
+import type { Core } from '../core.ts';
 import { diskError } from '../disk.ts';
-import type { FileDesk } from '../services/file-desk.ts';
 import type { Session } from './auth.ts';
 
 const MB = 1_000_000;
@@ -33,20 +34,20 @@ export interface Upload {
 }
 
 export class Uploads {
-  readonly #desk: FileDesk;
+  readonly #core: Pick<Core, 'files'>;
   readonly #limits: UploadLimits;
   #running = 0;
 
-  constructor(desk: FileDesk, limits: UploadLimits = uploadLimits) {
-    this.#desk = desk;
+  constructor(core: Pick<Core, 'files'>, limits: UploadLimits = uploadLimits) {
+    this.#core = core;
     this.#limits = limits;
   }
 
   /**
-   * Streams the body to the disk and hands the file to the desk; its id there. What does not arrive whole is removed.
+   * Streams the body to the disk and hands the file to the desk; its id and name there. What does not arrive whole is removed.
    * Throws request.invalid, request.too_many, file.too_large, disk.full, disk.unwritable; cancelled where the browser went away.
    */
-  async take(session: Session, { name, length, body }: Upload): Promise<string> {
+  async take(session: Session, { name, length, body }: Upload): Promise<HandedFile> {
     if (name === '' || name.length > 255) throw new NamesakeError('request.invalid', 'a file needs a name of 1 to 255 characters');
     const limit = /\.gguf$/i.test(name) ? this.#limits.model : this.#limits.other;
     const tooLarge = (): NamesakeError => new NamesakeError('file.too_large', 'the file is over the limit', { limit: limit / MB });
@@ -63,8 +64,10 @@ export class Uploads {
     }
   }
 
-  async #write(name: string, length: number | null, body: Readable, limit: number, tooLarge: () => NamesakeError): Promise<string> {
-    const path = this.#desk.temporaryPath();
+  async #write(name: string, length: number | null, body: Readable, limit: number, tooLarge: () => NamesakeError): Promise<HandedFile> {
+    // Asked for anew: deleting everything puts another desk in its place.
+    const desk = this.#core.files;
+    const path = desk.temporaryPath();
     const part = `${path}.part`;
     let received = 0;
     // The body is not destroyed with what reads it: its connection still has the answer to carry.
@@ -81,7 +84,8 @@ export class Uploads {
       // A body that ends early by its announced length is one that was cut off.
       if (length !== null && received !== length) throw new NamesakeError('cancelled', 'the upload was cut off');
       await rename(part, path);
-      return this.#desk.receive(path, name, { temporary: true });
+      const file = desk.receive(path, name, { temporary: true });
+      return { file, name: desk.take(file).name };
     } catch (error) {
       await Promise.all([rm(part, { force: true }), rm(path, { force: true })]);
       if (error instanceof NamesakeError) throw error;

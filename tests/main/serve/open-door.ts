@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { WebSocket, type RawData } from 'ws';
 import type { ApiEvent, Reply, RequestInput, RequestName, RequestResult } from '../../../shared/api.ts';
+import type { HandedFile } from '../../../shared/window-api.ts';
 import { Api } from '../../../main/api/api.ts';
 import { createCore, type Core } from '../../../main/core.ts';
 import { Home } from '../../../main/home.ts';
 import { openBrowserDoor, type BrowserDoor, type BrowserDoorOptions } from '../../../main/serve/door.ts';
 import { serveDoor } from '../../../main/serve/serve-door.ts';
 import { temporaryFolder } from '../../support/files.ts';
+import { tinyModel } from '../../support/tiny-run.ts';
+import type { WindowConnection } from '../../support/window-run.ts';
 
 /** A line of the home's log. */
 export interface LogLine {
@@ -66,13 +69,13 @@ export function askRaw(port: number, bytes: string): Promise<string> {
 }
 
 /** A window's web socket. */
-export class Client {
+export class Client implements WindowConnection {
   readonly socket: WebSocket;
-  readonly events: ApiEvent[] = [];
   /** Everything that came, as it came. */
   readonly messages: Record<string, unknown>[] = [];
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly #waiting = new Map<number, (reply: Reply) => void>();
+  readonly #listeners: ((events: ApiEvent[]) => void)[] = [];
   #next = 1;
 
   constructor(port: number, headers: Record<string, string>, path = '/api') {
@@ -86,11 +89,15 @@ export class Client {
   #take(data: RawData): void {
     const message = JSON.parse(String(data)) as Record<string, unknown>;
     this.messages.push(message);
-    if (Array.isArray(message['events'])) this.events.push(...(message['events'] as ApiEvent[]));
+    if (Array.isArray(message['events'])) for (const listener of this.#listeners) listener(message['events'] as ApiEvent[]);
     const id = message['id'];
     if (typeof id !== 'number') return;
     this.#waiting.get(id)?.(message as unknown as Reply);
     this.#waiting.delete(id);
+  }
+
+  onEvents(listener: (events: ApiEvent[]) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** The HTTP status of the handshake: 101 where it became a web socket. */
@@ -146,11 +153,19 @@ export function sessionOf(answer: Answer): { cookie: string; path: string } {
   return { cookie, path };
 }
 
+/** Uploads the tiny model as a window does, and puts it into the list; its id there. */
+export async function handOverTinyModel(window: WindowConnection, send: (ask: Ask) => Promise<Answer>, cookie: string, origin: string): Promise<string> {
+  const { status, body } = await send({ path: '/files?name=tiny.gguf', method: 'POST', headers: { cookie, origin }, body: readFileSync(tinyModel) });
+  if (status !== 200) throw new Error(body);
+  const { result } = JSON.parse(body) as { result: HandedFile };
+  return (await window.request('models.add', { file: result.file })).id;
+}
+
 /** A built page of a few files. */
 export function smallPage(): string {
   const folder = join(temporaryFolder(), 'renderer');
   mkdirSync(join(folder, 'assets'), { recursive: true });
-  writeFileSync(join(folder, 'index.html'), '<!doctype html><title>page</title><script src="./assets/index-abc123.js"></script>');
+  writeFileSync(join(folder, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><title>page</title><script src="./assets/index-abc123.js"></script>');
   writeFileSync(join(folder, 'assets', 'index-abc123.js'), 'document.title = "ran";');
   writeFileSync(join(folder, '.secret'), 'hidden');
   writeFileSync(join(folder, '..', 'secret.txt'), 'outside');
@@ -161,11 +176,10 @@ export function smallPage(): string {
 export async function openDoor(options: Partial<BrowserDoorOptions> = {}): Promise<TestDoor> {
   const home = new Home(temporaryFolder());
   const core = createCore(home, { compute: { threads: 1, isa: 'auto' } });
-  const api = new Api(core, serveDoor(core.files));
+  const api = new Api(core, serveDoor(core));
   const door = await openBrowserDoor({
     api,
-    files: core.files,
-    log: core.log,
+    core,
     page: smallPage(),
     host: '127.0.0.1',
     port: 0,
