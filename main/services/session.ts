@@ -5,7 +5,7 @@ import { greedy } from '../../shared/chat.ts';
 import { NamesakeError, type ErrorCode } from '../../shared/errors.ts';
 import type { OnRunEvent, Phase, RunResult } from '../../shared/run-events.ts';
 import type { QuestionAnswer } from '../../shared/run.ts';
-import { onDisk } from '../disk.ts';
+import { onDisk, removeWhole } from '../disk.ts';
 import { choose, missedLimits, rightTwice, type Evaluation as Evaluated } from '../pipeline/probes.ts';
 import { loadShowcase } from '../resources.ts';
 import { evaluatedCheckpoints, keepAdapter, languagesOf, resultOf, type ClosingRun } from './closing.ts';
@@ -174,6 +174,8 @@ export class Session {
     const { id, engine, folder, store, phase } = this.#o;
     phase('saving');
     onDisk(folder.checkpoints, () => mkdirSync(folder.checkpoints, { recursive: true }));
+    // The engine of a process that was killed may have finished this checkpoint after the run went on without it.
+    removeWhole(folder.checkpoint(step));
     await engine.saveCheckpoint(folder.checkpoint(step));
     store.addCheckpoint(id, step);
   }

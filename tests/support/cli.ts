@@ -27,11 +27,14 @@ export interface CliOptions {
   input?: string;
   /** Hears each event as it comes. */
   onEvent?: (event: CliEvent, child: ChildProcess) => void;
+  /** Gets the child as soon as it runs. */
+  onStart?: (child: ChildProcess) => void;
   /** Hears of the first that is written to stdout. */
   onOutput?: (child: ChildProcess) => void;
 }
 
-const program = join(root, 'out', 'main', 'cli.js');
+/** NAMESAKE_TEST_PROGRAM: another bundle than the checkout's own. */
+const program = process.env['NAMESAKE_TEST_PROGRAM'] ?? join(root, 'out', 'main', 'cli.js');
 
 /** A line of stdout: a compact JSON object with an event, or the test fails. */
 function parseEvent(line: string): CliEvent {
@@ -52,6 +55,7 @@ export function namesake(args: readonly string[], options: CliOptions): Promise<
     env: { ...environment, LANG: 'C', NAMESAKE_HOME: options.home, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  options.onStart?.(child);
   const events: CliEvent[] = [];
   let stdout = '';
   let stderr = '';

@@ -210,11 +210,23 @@ describe('one trainer in a home', () => {
     expect(existsSync(join(home, 'trainer.lock'))).toBe(true);
     expect(lastEvent(await train(home, { steps: 1 }))).toMatchObject({ event: 'result' });
     expect((await list(home)).map(({ status }) => status)).toEqual(['done', 'interrupted']);
+    rmSync(join(home, 'runs', runOf(first)), { recursive: true });
     expect(errorCode(await namesake(['runs', 'resume', runOf(first), '--json'], { home }))).toBe('run.no_checkpoint');
   });
 });
 
 describe('runs resume', () => {
+  it('begins again where nothing was saved yet, and ends with the same bytes', async () => {
+    const home = temporaryFolder();
+    const whole = await train(home, twenty);
+    const killed = await train(home, twenty, { onEvent: atStep(3, (child) => child.kill('SIGKILL')) });
+    // What it began with is no longer asked for.
+    rmSync(join(home, 'rows-in.jsonl'));
+    const resumed = await namesake(['runs', 'resume', runOf(killed), '--json'], { home });
+    expect(eventsOf(resumed, 'step').map(({ step }) => step)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(learnt(home, runOf(killed))).toEqual(learnt(home, runOf(whole)));
+  });
+
   it('goes on with another instruction set, and says that bits will differ', async () => {
     const home = temporaryFolder();
     const began = await train(home, twenty, { env: { NAMESAKE_ISA: 'scalar' }, onEvent: atStep(11, (child) => child.kill('SIGKILL')) });
