@@ -54,13 +54,13 @@ export function createLog(folder: string, bytes = FILE_BYTES): Log {
  * An error as the log may have it: its kind and where it was thrown, in places of this program. Its message is left out,
  * because it may quote what a person wrote.
  */
-export function traceOf(error: unknown): { kind: string; code?: string; trace: string[] } {
+export function traceOf(error: unknown): { kind: string; errno?: string; trace: string[] } {
   if (!(error instanceof Error)) return { kind: typeof error, trace: [] };
-  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+  const errno = 'code' in error && typeof error.code === 'string' ? { errno: error.code } : {};
   const trace = (error.stack ?? '')
     .split('\n')
     .filter((line) => /^\s+at /.test(line))
     .map((line) => line.trim().replaceAll('file://', '').replaceAll(`${packageRoot}/`, ''))
     .filter((line) => !/[( ](\/|[A-Za-z]:\\)/.test(line));
-  return { kind: error.name, ...code, trace };
+  return { kind: error.name, ...errno, trace };
 }
