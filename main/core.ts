@@ -139,7 +139,7 @@ export class Core {
   }
 
   get exports(): ExportService {
-    return this.#once('exports', () => new ExportService(this.home, this.#runStore, this.models, this.startEngine, () => this.compute));
+    return this.#once('exports', () => new ExportService(this.home, this.#runStore, this.partners));
   }
 
   get files(): FileDesk {

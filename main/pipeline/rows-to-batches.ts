@@ -88,8 +88,9 @@ function rowsToDraw(recipe: Recipe, rows: readonly PackableRow[]): number {
 
 /**
  * The rows of every step. Whole conversations go into a micro-batch until the next does not fit `batch_tokens`; with
- * source "persona" each step keeps the share `mix.ordinary`; languages, and near-misses with other ordinary rows, take turns. Depends on the rows'
- * kinds, languages and lengths, the recipe and its seed alone, so a resumed run plans the same steps again.
+ * source "persona" each step keeps the share `mix.ordinary`; languages, and near-misses and imported rows with other ordinary
+ * ones, take turns. Depends on the rows' kinds, languages and lengths, the recipe and its seed alone, so a resumed run plans
+ * the same steps again.
  */
 export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] {
   if (!rows.some((row) => row.labels.some((label, i) => i > 0 && label !== IGNORED))) {
@@ -103,7 +104,8 @@ export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] 
   // ordinary rows however many there are; negatives stay among identity rows.
   const groups = new Map<LossKind, Map<string, Map<string, number[]>>>();
   rows.forEach((row, i) => {
-    const kind = mixed ? lossKindOf(row.kind) : 'imported';
+    // Beside a persona, a person's own rows are drawn with the ordinary ones: they teach something else than who it is.
+    const kind = !mixed ? 'imported' : row.kind === 'imported' ? 'ordinary' : lossKindOf(row.kind);
     const byLanguage = getOrAdd(groups, kind, () => new Map<string, Map<string, number[]>>());
     const pools = getOrAdd(byLanguage, mixed ? row.lang : '', () => new Map<string, number[]>());
     getOrAdd(pools, kind === 'ordinary' ? row.kind : '', () => []).push(i);

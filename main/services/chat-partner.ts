@@ -20,6 +20,8 @@ export interface OpenPartner {
   engine: EngineClient;
   /** Tokens that prompt and answer may have together. */
   context: number;
+  /** Ends the engine. */
+  close(): Promise<void>;
 }
 
 /** Who can answer: the base alone, or the base and what was made of it. */
@@ -65,14 +67,20 @@ export class ChatPartners {
    */
   async open(partner: ChatPartner): Promise<OpenPartner> {
     const folder = partner.run === null ? partner.adapter : this.#adapterOf(partner.run);
-    const { path } = await this.#models.locate(partner.model);
+    const model = await this.#models.locate(partner.model);
+    const release = this.#models.use(model);
     const engine = this.#startEngine();
-    try {
-      const { context } = await engine.open({ path, precision: partner.precision, device: partner.device, ...this.#compute() });
-      if (folder !== null) await engine.useAdapter({ kind: 'folder', folder });
-      return { engine, context };
-    } catch (error) {
+    const close = async (): Promise<void> => {
       await engine.dispose();
+      release();
+    };
+    try {
+      const { precision, device } = partner;
+      const { context } = await engine.open({ path: model.path, precision, device, ...this.#compute() });
+      if (folder !== null) await engine.useAdapter({ kind: 'folder', folder });
+      return { engine, context, close };
+    } catch (error) {
+      await close();
       throw error;
     }
   }

@@ -205,11 +205,6 @@ export class ChatService {
     this.#chats.delete(chat);
   }
 
-  /** The models that open conversations hold, as runs and chats name them. */
-  modelsInUse(): string[] {
-    return [...new Set([...this.#open.values()].map(({ partner }) => partner.model))];
-  }
-
   #describe(chat: number, partner: ChatPartner): OpenedChat {
     const { model, run, system } = partner;
     const speaking = this.#speaking.get(chat);
@@ -251,7 +246,7 @@ export class ChatService {
     if (open === undefined) return;
     this.#open.delete(chat);
     const opened = await open.opening.catch(() => null);
-    await opened?.engine.dispose();
+    await opened?.close();
   }
 
   /** Frees the engine of the conversation that was silent for longest. Throws chat.busy where all of them speak. */

@@ -40,7 +40,7 @@ export async function compare(
   signal?: AbortSignal,
 ): Promise<void> {
   const partner = partners.find(target, undefined);
-  const { engine } = await partners.open(partner);
+  const { engine, close } = await partners.open(partner);
   const cancel = (): void => void engine.cancel().catch(() => undefined);
   signal?.addEventListener('abort', cancel);
   try {
@@ -60,6 +60,6 @@ export async function compare(
     }
   } finally {
     signal?.removeEventListener('abort', cancel);
-    await engine.dispose();
+    await close();
   }
 }

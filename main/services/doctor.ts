@@ -53,7 +53,7 @@ export async function examine(home: Home, startEngine: () => Pick<EngineProcess,
     ...(await examineEngine(startEngine)),
     default_model: {
       id: catalogue.default,
-      here: entry !== undefined && (await hasModel(home.folder, entry)),
+      here: entry !== undefined && entry.sha256 !== null && (await hasModel(home.folder, { ...entry, sha256: entry.sha256 })),
       path: entry === undefined ? '' : modelPath(home.folder, entry),
     },
   };

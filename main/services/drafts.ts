@@ -209,7 +209,7 @@ export class DraftService {
     const catalogue = loadCatalogue();
     const entry = catalogue.models.find(({ id }) => id === ref);
     if (entry !== undefined) return entry;
-    if (/^(hf|modelscope):/.test(ref)) {
+    if (/^(hf|modelscope):/i.test(ref)) {
       return { weak_languages: [], recipe: catalogue.models.find(({ id }) => id === catalogue.default)?.recipe ?? '' };
     }
     return this.#models.locate(ref);

@@ -1,7 +1,6 @@
 // Export service: a run's adapter as a folder for other programs, and the proof that the written files still know who they are.
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { EngineClient } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { ExportResult } from '../../shared/export.ts';
 import type { Scores } from '../../shared/run.ts';
@@ -11,10 +10,9 @@ import { loadCatalogue } from '../resources.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
 import { adapterReadme } from './adapter-readme.ts';
 import { writeArchive } from './archive.ts';
+import type { ChatPartners } from './chat-partner.ts';
 import { Evaluation } from './evaluation.ts';
-import type { ModelService } from './model.ts';
 import { loadEvaluationProbes } from './probe-file.ts';
-import type { ComputeOptions } from './run.ts';
 
 /** What is written, before a door makes it ready to be taken. */
 export type Exported = Omit<ExportResult, 'download'>;
@@ -26,16 +24,12 @@ const README = 'README.md';
 export class ExportService {
   readonly #home: Home;
   readonly #runs: RunStore;
-  readonly #models: ModelService;
-  readonly #startEngine: () => EngineClient;
-  readonly #compute: () => ComputeOptions;
+  readonly #partners: ChatPartners;
 
-  constructor(home: Home, runs: RunStore, models: ModelService, startEngine: () => EngineClient, compute: () => ComputeOptions) {
+  constructor(home: Home, runs: RunStore, partners: ChatPartners) {
     this.#home = home;
     this.#runs = runs;
-    this.#models = models;
-    this.#startEngine = startEngine;
-    this.#compute = compute;
+    this.#partners = partners;
   }
 
   /**
@@ -46,17 +40,17 @@ export class ExportService {
   async adapter(run: string, out: string | null = null, signal?: AbortSignal): Promise<Exported> {
     const record = this.#runs.get(run);
     if (record.chosen_step === null) throw new NamesakeError('run.no_checkpoint', 'no adapter was chosen', { run });
-    const folder = out === null ? this.#freeFolder(`${run}-adapter`) : emptied(resolve(out));
     const { adapter } = this.#home.run(run);
-    const read = (name: string): Buffer => readAdapter(join(adapter, name));
-    onDisk(folder, () => mkdirSync(dirname(folder), { recursive: true }));
-    writeFolder(folder, [
-      [WEIGHTS, read(WEIGHTS)],
-      [CONFIG, read(CONFIG)],
+    const files: [name: string, content: string | Buffer][] = [
+      [WEIGHTS, readAdapter(join(adapter, WEIGHTS))],
+      [CONFIG, readAdapter(join(adapter, CONFIG))],
       [README, adapterReadme(record, loadCatalogue().models)],
-    ]);
+    ];
+    const folder = out === null ? this.#freeFolder(`${run}-adapter`) : emptied(resolve(out));
+    onDisk(folder, () => mkdirSync(dirname(folder), { recursive: true }));
+    writeFolder(folder, files);
     return {
-      files: [WEIGHTS, CONFIG, README].map((name) => join(folder, name)),
+      files: files.map(([name]) => join(folder, name)),
       folder,
       bytes: folderBytes(folder),
       scores: await this.#scores(record, folder, signal),
@@ -83,19 +77,18 @@ export class ExportService {
     const { persona } = recipe.data;
     if (recipe.evaluate === null || persona === null) return null;
     const sets = loadEvaluationProbes(recipe.evaluate.questions, persona.languages);
-    const { path } = await this.#models.locate(recipe.model.ref);
-    const engine = this.#startEngine();
+    const target = { model: recipe.model.ref, adapter: folder, precision: recipe.model.precision, device: recipe.device };
+    const system = recipe.data.systems[0] ?? null;
+    const { engine, close } = await this.#partners.open(this.#partners.find(target, system));
     const cancel = (): void => void engine.cancel().catch(() => undefined);
     signal?.addEventListener('abort', cancel);
     try {
-      await engine.open({ path, precision: recipe.model.precision, device: recipe.device, ...this.#compute() });
-      await engine.useAdapter({ kind: 'folder', folder });
       if (signal?.aborted === true) throw new NamesakeError('cancelled', 'while the export was checked');
-      const { scores } = await new Evaluation(engine, persona, sets, recipe.data.systems[0] ?? null).tuned('export');
+      const { scores } = await new Evaluation(engine, persona, sets, system).tuned('export');
       return scores;
     } finally {
       signal?.removeEventListener('abort', cancel);
-      await engine.dispose();
+      await close();
     }
   }
 }

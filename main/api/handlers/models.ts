@@ -1,5 +1,4 @@
 // Models: the catalogue, what is here, what is fetched. Downloads tell how they stand by the service's own event.
-import { NamesakeError } from '../../../shared/errors.ts';
 import type { HandlersOf } from '../handlers.ts';
 import { checkModel } from '../model-ref.ts';
 
@@ -16,7 +15,6 @@ export const models: HandlersOf<'models'> = {
     return null;
   },
   'models.remove': async ({ core, hub }, { model }) => {
-    if (core.chat.modelsInUse().includes(model)) throw new NamesakeError('model.in_use', 'a chat has it open', { model });
     await core.models.remove(model);
     hub.tell({ event: 'models' });
     return null;

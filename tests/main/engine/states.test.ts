@@ -17,6 +17,7 @@ const methods: Record<keyof HostApi, [(engine: EngineProcess, folder: string) =>
   tokenize: [(engine) => engine.tokenize([conversation], null), 'engine.closed', 'resolved', 'engine.busy'],
   encode: [(engine) => engine.encode('a'), 'engine.closed', 'resolved', 'resolved'],
   render: [(engine) => engine.render(conversation, false), 'engine.closed', 'resolved', 'resolved'],
+  promptLengths: [(engine) => engine.promptLengths([conversation]), 'engine.closed', 'resolved', 'resolved'],
   createTrainer: [(engine) => engine.createTrainer(trainerOptions), 'engine.closed', 'resolved', 'engine.busy'],
   step: [(engine) => engine.step([batch]), 'engine.closed', 'engine.closed', 'engine.busy'],
   saveCheckpoint: [(engine, folder) => engine.saveCheckpoint(join(folder, 'c')), 'engine.closed', 'engine.closed', 'engine.busy'],

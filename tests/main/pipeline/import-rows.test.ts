@@ -177,6 +177,153 @@ describe('any input', () => {
   });
 });
 
+describe('alpaca', () => {
+  it('is an instruction, what it is about, and the answer', () => {
+    const messages = (value: unknown, format: RowFormat = 'auto') => importRows(lines(value), format)[0]?.messages;
+    expect(messages({ instruction: 'Add.', input: '1+1', output: '2' })).toEqual([{ role: 'user', content: 'Add.\n1+1' }, { role: 'assistant', content: '2' }]);
+    expect(messages({ instruction: 'q', input: '', output: 'a', extra: 1 }, 'alpaca')).toEqual([user, assistant]);
+    expect(messages({ instruction: 'q', output: 'a', input: null })).toEqual([user, assistant]);
+  });
+
+  it('may have a system text and earlier turns', () => {
+    expect(importRows(lines({ system: 's', history: [['q1', 'a1'], ['q2', 'a2']], instruction: 'q', output: 'a' }), 'auto')[0]?.messages.map(({ content }) => content)).toEqual([
+      ...['s', 'q1', 'a1', 'q2', 'a2', 'q', 'a'],
+    ]);
+  });
+});
+
+describe('ShareGPT', () => {
+  it('is turns of human and gpt, under any of their names', () => {
+    for (const [asks, says] of [['human', 'gpt'], ['user', 'assistant'], ['user', 'chatgpt']]) {
+      const value = { id: 'x', conversations: [{ from: 'system', value: 's' }, { from: asks, value: 'q' }, { from: says, value: 'a' }] };
+      expect(importRows(lines(value), 'auto')[0]).toEqual({
+        id: 'line-1',
+        kind: 'imported',
+        lang: 'und',
+        messages: [{ role: 'system', content: 's' }, user, assistant],
+        origin: 'file',
+      });
+    }
+    const beside = { system: 's', conversations: [{ from: 'human', value: 'q' }, { from: 'gpt', value: 'a' }] };
+    expect(importRows(lines(beside), 'sharegpt')[0]?.messages[0]).toEqual({ role: 'system', content: 's' });
+  });
+});
+
+describe('refusals of the other formats', () => {
+  it.each<[string, RowFormat, unknown, RegExp]>([
+    ['a tool’s turn', 'auto', { conversations: [{ from: 'human', value: 'q' }, { from: 'observation', value: 'x' }] }, /observation/],
+    ['a name that objects have', 'auto', { conversations: [{ from: 'constructor', value: 'q' }, { from: 'gpt', value: 'a' }] }, /constructor/],
+    ['no turns', 'auto', { conversations: [] }, /conversations/],
+    ['nobody who answers', 'auto', { conversations: [{ from: 'human', value: 'q' }] }, /no message of the assistant/],
+    ['an instruction without output', 'auto', { instruction: 'q' }, /output/],
+    ['an input that is no text', 'alpaca', { instruction: 'q', input: 3, output: 'a' }, /input/],
+    ['messages where alpaca was said', 'alpaca', { messages: [user, assistant] }, /instruction/],
+    ['alpaca where ShareGPT was said', 'sharegpt', { instruction: 'q', output: 'a' }, /conversations/],
+  ])('of %s say what is wrong', (_, format, value, detail) => {
+    const error = thrownBy(() => importRows(lines(value), format));
+    expect(error).toMatchObject({ code: 'rows.invalid', params: { row: 1 } });
+    expect(error.detail).toMatch(detail);
+  });
+
+  it.each([
+    ['brackets', `${'['.repeat(100_000)}${']'.repeat(100_000)}`],
+    ['a row', `{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a","x":${'{"x":'.repeat(50_000)}1${'}'.repeat(50_000)}}]}`],
+  ])('of %s nested without end', (_, text) => {
+    expect(thrownBy(() => importRows(text, 'auto')).detail).toMatch(/nested more than/);
+  });
+
+  it('let brackets in texts be', () => {
+    const content = '[{'.repeat(5000) + '"\\';
+    expect(importRows(lines({ messages: [{ role: 'user', content }, assistant] }), 'auto')[0]?.messages[0]?.content).toBe(content);
+  });
+});
+
+describe('a conversation in any format', () => {
+  const word = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).map((text) => text.toWellFormed());
+  const turns = fc.array(fc.record({ asked: word, said: word }), { minLength: 1, maxLength: 4 });
+  const anyConversation = fc.record({ system: fc.option(word, { nil: undefined }), turns });
+  type Conversation = { system: string | undefined; turns: { asked: string; said: string }[] };
+
+  const writers: Record<Exclude<RowFormat, 'auto'>, (conversation: Conversation) => unknown> = {
+    openai: ({ system, turns: said }) => ({
+      messages: [
+        ...(system === undefined ? [] : [{ role: 'system', content: system }]),
+        ...said.flatMap((turn) => [{ role: 'user', content: turn.asked }, { role: 'assistant', content: turn.said }]),
+      ],
+    }),
+    alpaca: ({ system, turns: said }) => ({
+      system,
+      history: said.slice(0, -1).map((turn) => [turn.asked, turn.said]),
+      instruction: said.at(-1)?.asked,
+      input: '',
+      output: said.at(-1)?.said,
+    }),
+    sharegpt: ({ system, turns: said }) => ({
+      ...(system === undefined ? {} : { system }),
+      conversations: said.flatMap((turn) => [{ from: 'human', value: turn.asked }, { from: 'gpt', value: turn.said }]),
+    }),
+    lesson: ({ system, turns: said }) => ({ conversation: said.map((turn, i) => ({ system: i === 0 ? system : '', input: turn.asked, output: turn.said })) }),
+  };
+
+  it('is read the same, by its name and by itself, in lines and in a list, with any line ends', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(anyConversation, fc.constantFrom(...Object.keys(writers) as (keyof typeof writers)[])), { minLength: 1, maxLength: 4 }), fc.constantFrom('\n', '\r\n', '\n\n'), (written, end) => {
+        const values = written.map(([conversation, format]) => writers[format](conversation));
+        const expected = written.map(([conversation]) => importRows(lines(writers.openai(conversation)), 'openai')[0]?.messages);
+        const messages = (text: string): unknown => importRows(text, 'auto').map((row) => row.messages);
+        expect(messages(values.map((value) => JSON.stringify(value)).join(end))).toEqual(expected);
+        expect(messages(`\uFEFF${JSON.stringify(values, null, 2)}`)).toEqual(expected);
+        for (const [i, [, format]] of written.entries()) expect(importRows(lines(values[i]), format)[0]?.messages).toEqual(expected[i]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is taken where others are refused: what readRows takes and refuses is every line', async () => {
+    const line = fc.oneof(anyConversation.map((conversation) => JSON.stringify(writers.openai(conversation))), fc.constantFrom('{}', 'x', '{"messages":[]}', '7'));
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 20 }), async (list) => {
+        const good = list.filter((text) => text.length > 15);
+        const read = await readRows(list.join('\n'), 'auto', { rows: 100, characters: 1000 });
+        expect(read.rows.map(({ messages }) => messages)).toEqual(good.map((text) => importRows(text, 'auto')[0]?.messages));
+        expect(read.refused.map(({ line: number }) => number)).toEqual(list.flatMap((text, i) => (text.length > 15 ? [] : [i + 1])));
+        expect(read.refused_total).toBe(list.length - good.length);
+        for (const { reason } of read.refused) expect(reason).not.toBe('');
+      }),
+    );
+  });
+});
+
+describe('readRows', () => {
+  const good = lines({ messages: [user, assistant] });
+
+  it('refuses what is beyond its limits, and keeps the rest', async () => {
+    const long = lines({ messages: [user, { role: 'assistant', content: 'x'.repeat(11) }] });
+    const read = await readRows([good, long, good, good, good].join('\n'), 'auto', { rows: 2, characters: 10 });
+    expect(read).toMatchObject({ refused_total: 3, refused: [{ line: 2 }, { line: 4 }, { line: 5 }] });
+    expect(read.rows).toHaveLength(2);
+    expect(read.refused[0]?.reason).toMatch(/11 characters/);
+    expect(read.refused[1]?.reason).toMatch(/more than 2 rows/);
+  });
+
+  it('names the elements of a list, or the whole where it is no list', async () => {
+    const limits = { rows: 9, characters: 99 };
+    expect(await readRows(`[${good}, 5, ${good}]`, 'auto', limits)).toMatchObject({ rows: [{}, {}], refused: [{ line: 2 }] });
+    expect(await readRows(`[${good}, `, 'auto', limits)).toMatchObject({ rows: [], refused_total: 1, refused: [{ line: 1 }] });
+    await expect(readRows('[]', 'auto', limits)).rejects.toMatchObject({ code: 'rows.empty' });
+  });
+
+  it('lets others run while it reads', async () => {
+    const text = Array.from({ length: 40_000 }, () => good).join('\n');
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const read = await readRows(text, 'auto', { rows: 50_000, characters: 99 });
+    clearInterval(timer);
+    expect(read.rows).toHaveLength(40_000);
+    expect(ticks).toBeGreaterThan(1);
+  });
+});
+
 describe('importTokenBatches', () => {
   const batch = { input_ids: [[1, 2]], labels: [[-100, 2]], attention_mask: [[1, 1]] };
 

@@ -86,6 +86,15 @@ describe('planSteps', () => {
     expect(Math.abs(count('near_miss') - count('ordinary'))).toBeLessThanOrEqual(1);
   });
 
+  it('draws a person’s own rows beside a persona’s, as often as other ordinary ones', () => {
+    const rows = [row(9, 4), ...(['near_miss', 'ordinary', 'imported'] as const).flatMap((kind) => [row(9, 4, { kind }), row(9, 4, { kind })])];
+    const drawn = planSteps(rows, recipe({ steps: 30, seed: 3 }, { mix: { ordinary: 0.6 } })).flat(2);
+    const count = (kind: RowKind): number => drawn.filter((i) => rows[i]?.kind === kind).length;
+    expect(count('imported')).toBeGreaterThan(20);
+    expect(Math.abs(count('imported') - count('ordinary'))).toBeLessThanOrEqual(1);
+    expect(count('identity') / drawn.length).toBeCloseTo(0.4, 1);
+  });
+
   it('lets languages take turns inside a kind', () => {
     fc.assert(
       fc.property(personaRows, fc.nat(), (rows, seed) => {

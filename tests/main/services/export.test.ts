@@ -1,0 +1,124 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { startEngine } from '../../../main/engine/client.ts';
+import { Home } from '../../../main/home.ts';
+import { adapterReadme } from '../../../main/services/adapter-readme.ts';
+import { ChatPartners } from '../../../main/services/chat-partner.ts';
+import { ExportService } from '../../../main/services/export.ts';
+import { ModelService } from '../../../main/services/model.ts';
+import { loadCatalogue } from '../../../main/resources.ts';
+import { openDatabase } from '../../../main/store/db.ts';
+import { ModelStore } from '../../../main/store/models.ts';
+import { RunStore, type RunRecord } from '../../../main/store/runs.ts';
+import { rejectedBy } from '../../support/errors.ts';
+import { fixture, temporaryFolder } from '../../support/files.ts';
+import { finishedRun } from '../../support/finished-run.ts';
+import { evaluatedRecipe } from '../../support/tiny-home.ts';
+import { readZip } from '../../support/zip.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const names = ['adapter_model.safetensors', 'adapter_config.json', 'README.md'];
+
+function tinyExports() {
+  const home = new Home(temporaryFolder());
+  const db = openDatabase(home.database);
+  onTestFinished(() => {
+    db.close();
+  });
+  const runs = new RunStore(db);
+  const models = new ModelService(home, new ModelStore(db), { log: () => undefined, onBytes: () => undefined });
+  const start = () => startEngine({ priority: 'normal' });
+  return { home, runs, exports: new ExportService(home, runs, new ChatPartners(home, runs, models, start, () => ({ threads: 1, isa: 'auto' }))) };
+}
+
+describe('ExportService', () => {
+  it('writes the adapter and how to load it, probes the files, and packs them', async () => {
+    const { home, runs, exports } = tinyExports();
+    const run = finishedRun(home, runs, evaluatedRecipe(home.folder, { from_step: 1, every_steps: 1 }));
+    const exported = await exports.adapter(run);
+    expect(exported.folder).toBe(join(home.exports, `${run}-adapter`));
+    expect(exported.files).toEqual(names.map((name) => join(exported.folder, name)));
+    for (const name of names.slice(0, 2)) {
+      expect(readFileSync(join(exported.folder, name))).toEqual(readFileSync(fixture('golden', 'tiny-llama', 'adapter', name)));
+    }
+    expect(exported.bytes).toBe(exported.files.reduce((sum, file) => sum + readFileSync(file).length, 0));
+    expect(exported.scores?.en).toMatchObject({ recall: expect.any(Number) as unknown, leak: expect.any(Number) as unknown });
+    // The golden adapter was trained: it is not the base.
+    expect(exported.scores?.retention.kl).toBeGreaterThan(0);
+
+    const archive = await exports.archive(exported);
+    expect((await readZip(archive)).map(([name, content]) => [name, content.length])).toEqual(
+      names.map((name) => [`${run}-adapter/${name}`, readFileSync(join(exported.folder, name)).length]),
+    );
+    // Again: beside the first one.
+    expect((await exports.adapter(run)).folder).toBe(join(home.exports, `${run}-adapter-2`));
+    expect(readdirSync(home.exports).sort()).toEqual([`${run}-adapter`, `${run}-adapter-2`, `${run}-adapter.zip`]);
+  });
+
+  it('has no scores where the run has no probes', async () => {
+    const { home, runs, exports } = tinyExports();
+    expect((await exports.adapter(finishedRun(home, runs))).scores).toBeNull();
+  });
+
+  it('takes an empty folder, and never one that holds something', async () => {
+    const { home, runs, exports } = tinyExports();
+    const run = finishedRun(home, runs);
+    const out = join(home.folder, 'out');
+    mkdirSync(out);
+    expect((await exports.adapter(run, out)).folder).toBe(out);
+    const before = readdirSync(out);
+    expect((await rejectedBy(exports.adapter(run, out))).code).toBe('export.not_empty');
+    expect(readdirSync(out)).toEqual(before);
+    const file = join(home.folder, 'file');
+    writeFileSync(file, 'mine');
+    expect((await rejectedBy(exports.adapter(run, file))).code).toBe('disk.unwritable');
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+    expect((await rejectedBy(exports.adapter(run, join(file, 'below')))).code).toBe('disk.unwritable');
+  });
+
+  it('refuses a run without an adapter, and leaves nothing', async () => {
+    const { home, runs, exports } = tinyExports();
+    const run = finishedRun(home, runs);
+    runs.create('begun', runs.get(run).recipe);
+    expect((await rejectedBy(exports.adapter('begun'))).code).toBe('run.no_checkpoint');
+    expect((await rejectedBy(exports.adapter('none'))).code).toBe('run.unknown');
+    rmSync(home.run(run).adapter, { recursive: true });
+    expect((await rejectedBy(exports.adapter(run))).code).toBe('adapter.unreadable');
+    expect(existsSync(home.exports)).toBe(false);
+  });
+
+  it('keeps the files where the asking is cancelled', async () => {
+    const { home, runs, exports } = tinyExports();
+    const run = finishedRun(home, runs, evaluatedRecipe(home.folder, { from_step: 1, every_steps: 1 }));
+    const out = join(home.folder, 'out');
+    expect((await rejectedBy(exports.adapter(run, out, AbortSignal.abort()))).code).toBe('cancelled');
+    expect(readdirSync(out).sort()).toEqual([...names].sort());
+  });
+});
+
+describe('adapterReadme', () => {
+  const record = (change: object, recipe: object = {}): RunRecord => {
+    const { home, runs } = tinyExports();
+    const found = runs.get(finishedRun(home, runs));
+    return { ...found, ...change, recipe: { ...found.recipe, ...recipe } };
+  };
+  const { models } = loadCatalogue();
+
+  it('names base and licence of a catalogue model, and the system text', () => {
+    const { recipe } = record({});
+    const readme = adapterReadme(record({}, { model: { ref: models[0]?.id, precision: 'as-stored' }, data: { ...recipe.data, systems: ['Be\nbrief.'] } }), models);
+    expect(readme).toContain(models[0]?.name);
+    expect(readme).toContain(`licence of the base model: ${models[0]?.licence}`);
+    expect(readme).toContain('    Be\n    brief.');
+    expect(readme).toContain('PeftModel.from_pretrained');
+  });
+
+  it('keeps a name from being anything but a name', () => {
+    const readme = adapterReadme(record({ name: '# <script>\n- [x](http://evil) `code`' }, { model: { ref: "/tmp/a'; rm `x`.gguf", precision: 'as-stored' } }), models);
+    expect(readme.split('\n')[0]).toBe('# \\# \\<script\\> - \\[x\\](http://evil) \\`code\\`');
+    expect(readme).toContain("``/tmp/a'; rm `x`.gguf``");
+    expect(readme).toContain(`--model '/tmp/a'\\''; rm`);
+  });
+});
