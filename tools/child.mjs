@@ -9,7 +9,8 @@ const running = new Set();
  * Each child leads its own process group, so that `endChildren` ends its children too (npm, make and pip start some).
  * @param {string} command
  * @param {string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, capture?: boolean, input?: string }} [options]
+ * An abort of `signal` ends it.
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, capture?: boolean, input?: string, signal?: AbortSignal | undefined }} [options]
  * @returns {Promise<{ code: number, output: string }>} `code` is 127 if the program does not exist, 128 if a signal ended it
  */
 export function runChild(command, args, options = {}) {
@@ -21,6 +22,9 @@ export function runChild(command, args, options = {}) {
       detached: true,
     });
     running.add(child);
+    const onAbort = () => end(child);
+    options.signal?.addEventListener('abort', onAbort);
+    if (options.signal?.aborted) onAbort();
     let output = '';
     child.stdout?.on('data', (chunk) => (output += chunk));
     child.stderr?.on('data', (chunk) => (output += chunk));
@@ -32,20 +36,24 @@ export function runChild(command, args, options = {}) {
     });
     child.on('close', (code) => {
       running.delete(child);
+      options.signal?.removeEventListener('abort', onAbort);
       resolve({ code: code ?? 128, output });
     });
   });
 }
 
+/** Ends a child and what it started. @param {import('node:child_process').ChildProcess} child */
+function end(child) {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
+  } catch {
+    // It ended by itself just now.
+  }
+}
+
 /** Ends every program that `runChild` started and that still runs. */
 export function endChildren() {
-  for (const child of running) {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
-    } catch {
-      // It ended by itself just now.
-    }
-  }
+  for (const child of running) end(child);
 }
 
 /** Makes Ctrl-C, a closed terminal and `kill` end the children first, then this process with the usual code. */

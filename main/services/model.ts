@@ -1,18 +1,27 @@
-// Model service: from a model REF to a file on this machine, fetching catalogue models that the home lacks.
-import { createHash } from 'node:crypto';
-import { createReadStream, statSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
-import { ensureModel, hasModel, modelPath, ModelUnavailableError } from '../../tools/fetch-model.mjs';
+// Model service: from a model REF to a file on this machine, fetching what the home lacks; which models there are.
+import { readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { hasModel, modelPath, type ModelEntry } from '../../tools/fetch-model.mjs';
+import { defaultHubs, type Hub } from '../../tools/hubs.mjs';
+import { tryLock } from '../../tools/lock.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
-import type { CatalogueModel } from '../../shared/model.ts';
+import type { CatalogueModel, DownloadState, HubModel, ModelCard } from '../../shared/model.ts';
 import type { Language } from '../../shared/persona.ts';
-import { diskError } from '../disk.ts';
+import { diskError, onDisk } from '../disk.ts';
 import type { Home } from '../home.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { ModelStore } from '../store/models.ts';
+import { Downloads, type DownloadOptions, type FetchProgress } from './downloads.ts';
+import { parseHubRef, resolveHubRef, statedFile, type HubRef } from './hub.ts';
+import { ModelFiles } from './model-files.ts';
+import { whileFree } from './trainer-lock.ts';
 
-/** A REF to a model hub. */
-const SOURCE = /^(hf|modelscope):/;
+export type { FetchProgress };
+
+/** Licences that ask for nothing before the model is used. */
+const FREE = new Set(['Apache-2.0', 'MIT', 'BSD-3-Clause']);
+/** What a licence is called that the hub does not name. */
+const UNKNOWN_LICENCE = '?';
 
 /** A model on this machine. */
 export interface LocalModel {
@@ -25,88 +34,184 @@ export interface LocalModel {
   recipe: string;
 }
 
-export interface FetchProgress {
-  log(line: string): void;
-  onBytes(done: number, total: number): void;
+/** What making an assistant from a model takes, and what this machine has free; null where it cannot be told. */
+export type MemoryNeed = (model: ModelCard, entry: CatalogueModel | null) => Promise<{ needs: number; available: number } | null>;
+
+export interface ModelOptions {
+  /** Hosts of models in the order in which they are asked; those of the environment where not given. */
+  hubs?: () => Hub[];
+  patience?: DownloadOptions['patience'];
+  need?: MemoryNeed;
 }
 
-export interface ListedModel {
-  id: string;
-  name: string;
+/** A model that can be fetched, as far as it is known. */
+interface Known {
+  /** Its REF or catalogue id. */
+  ref: string;
+  entry: CatalogueModel | null;
+  /** null where the hub still has to say what it is. */
+  file: ModelEntry | null;
   licence: string | null;
-  size_bytes: number | null;
-  here: boolean;
-  path: string;
+  licence_url: string | null;
 }
 
 /** Whether a REF is the path of a file by its looks. */
 export function isFileRef(ref: string): boolean {
-  return !SOURCE.test(ref) && /[\\/]|\.gguf$/i.test(ref);
+  return !/^(hf|modelscope):/i.test(ref) && /[\\/]|\.gguf$/i.test(ref);
 }
 
-async function fileSha256(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
+function entryOf(ref: string): CatalogueModel | null {
+  return loadCatalogue().models.find(({ id }) => id === ref) ?? null;
 }
 
 export class ModelService {
   readonly #home: Home;
   readonly #store: ModelStore;
-  readonly #progress: FetchProgress;
+  readonly #options: ModelOptions;
+  readonly #hubs: () => Hub[];
+  readonly #downloads: Downloads;
+  readonly #files: ModelFiles;
 
-  constructor(home: Home, store: ModelStore, progress: FetchProgress) {
+  constructor(home: Home, store: ModelStore, progress: FetchProgress, options: ModelOptions = {}) {
     this.#home = home;
     this.#store = store;
-    this.#progress = progress;
+    this.#options = options;
+    this.#hubs = options.hubs ?? (() => defaultHubs(process.env));
+    this.#downloads = new Downloads(home, { hubs: this.#hubs, progress, ...(options.patience && { patience: options.patience }) });
+    this.#files = new ModelFiles(home, store);
   }
 
   get default(): string {
     return loadCatalogue().default;
   }
 
-  #entry(ref: string): CatalogueModel | undefined {
-    return loadCatalogue().models.find(({ id }) => id === ref);
+  /** Hears how downloads stand; returns the un-listener. */
+  onDownload(listener: (state: DownloadState) => void): () => void {
+    return this.#downloads.onState(listener);
   }
 
-  /** Catalogue models and added files, whether they are here or not. */
-  async list(): Promise<ListedModel[]> {
-    const catalogue = await Promise.all(
-      loadCatalogue().models.map(async (entry) => ({
-        id: entry.id,
-        name: entry.name,
-        licence: entry.licence,
-        size_bytes: entry.size_bytes,
-        here: await hasModel(this.#home.folder, entry),
-        path: modelPath(this.#home.folder, entry),
-      })),
-    );
-    const added = this.#store.list().map(({ id, path }) => {
-      const size = statSync(path, { throwIfNoEntry: false })?.size ?? null;
-      return { id, name: basename(path), licence: null, size_bytes: size, here: size !== null, path };
-    });
-    return [...catalogue, ...added];
+  /** Whether a REF names a model of the catalogue, on a hub, or one that was added: never a file by its path. */
+  knows(ref: string): boolean {
+    return this.#known(ref) !== null || this.#store.find(ref) !== undefined;
   }
 
-  /** Remembers a .gguf file under a free id made from its name; the caller has opened it once to check it. */
-  add(path: string): string {
-    const absolute = resolve(path);
-    const taken = (id: string): boolean => this.#entry(id) !== undefined || (this.#store.find(id)?.path ?? absolute) !== absolute;
-    const name = basename(absolute).replace(/\.gguf$/i, '').toLowerCase().replace(/[^\p{L}\p{N}.-]+/gu, '-');
-    let id = name;
-    for (let n = 2; taken(id); n++) id = `${name}-${n}`;
-    this.#store.add({ id, path: absolute });
-    return id;
+  /** What is known of a catalogue id or of a REF to a hub without asking anyone; null for anything else. */
+  #known(ref: string): Known | null {
+    const entry = entryOf(ref);
+    if (entry !== null) {
+      const { id, file, size_bytes, sha256, sources, licence, licence_url } = entry;
+      const found = sha256 === null ? this.#store.hubModel(id) : { sha256 };
+      const whole = found === undefined ? null : { id, file, size_bytes, sha256: found.sha256, sources };
+      return { ref, entry, file: whole, licence, licence_url };
+    }
+    const hubRef = parseHubRef(ref);
+    if (hubRef === null) return null;
+    const model = this.#store.hubModel(ref);
+    return { ref, entry: null, file: model ?? null, licence: model?.licence ?? null, licence_url: model?.licence_url ?? null };
+  }
+
+  /** The same with its file, which the hub is asked for where it is not known. */
+  async #complete(known: Known): Promise<Known & { file: ModelEntry }> {
+    if (known.file !== null) return { ...known, file: known.file };
+    if (known.entry === null) {
+      const model = await resolveHubRef(parseHubRef(known.ref) as HubRef, this.#hubs());
+      this.#store.addHubModel(known.ref, model);
+      return { ...known, file: model, licence: model.licence, licence_url: model.licence_url };
+    }
+    const { id, file, size_bytes, sources, licence, licence_url } = known.entry;
+    const source = sources.find((one) => one.kind === 'huggingface' || one.kind === 'modelscope');
+    if (source === undefined) throw new NamesakeError('internal', `no hub states the checksum of ${id}`);
+    const found = await statedFile(source, this.#hubs());
+    if (found.size_bytes !== size_bytes) {
+      throw new NamesakeError('model.checksum_mismatch', `the hub's file has ${found.size_bytes} bytes, not ${size_bytes}`);
+    }
+    const model: HubModel = { id, file, ...found, licence, licence_url, sources };
+    this.#store.addHubModel(id, model);
+    return { ...known, file: model };
+  }
+
+  /** Throws model.licence_required unless the licence asks for nothing or was accepted. */
+  #checkLicence({ ref, licence }: Known, accept: boolean): void {
+    const name = licence ?? UNKNOWN_LICENCE;
+    if (FREE.has(name)) return;
+    if (accept) this.#store.acceptLicence(ref, name);
+    else if (!this.#store.licenceAccepted(ref, name)) {
+      throw new NamesakeError('model.licence_required', `${ref}: ${name}`, { model: ref, licence: name });
+    }
+  }
+
+  /** Catalogue models, models of hubs that were asked for, and added files; whether they are here, and whether they fit. */
+  async list(): Promise<ModelCard[]> {
+    const fetched = this.#store.hubModels().filter(({ ref }) => entryOf(ref) === null);
+    const refs = [...loadCatalogue().models.map(({ id }) => id), ...fetched.map(({ ref }) => ref)];
+    const cards = await Promise.all(refs.map((ref) => this.#card(this.#known(ref) as Known)));
+    const own = this.#store.list().map(({ id, path }) => this.#ownCard(id, path));
+    return Promise.all([...cards, ...own].map((card) => this.#withNeed(card)));
+  }
+
+  async #card({ ref, entry, file, licence, licence_url }: Known): Promise<ModelCard> {
+    const place = file ?? (entry === null ? null : { id: entry.id, file: entry.file });
+    const here = file !== null && (await hasModel(this.#home.folder, file));
+    return {
+      id: ref,
+      name: entry?.name ?? file?.file ?? ref,
+      licence,
+      licence_url,
+      purpose: entry?.purpose ?? 'own',
+      languages: entry?.languages ?? [],
+      size_bytes: file?.size_bytes ?? entry?.size_bytes ?? null,
+      here,
+      path: place === null ? '' : modelPath(this.#home.folder, place),
+      needs_bytes: null,
+      available_bytes: 0,
+      fits: null,
+      download: here ? null : this.#downloads.state(ref, file),
+    };
+  }
+
+  #ownCard(id: string, path: string): ModelCard {
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? null;
+    return {
+      ...{ id, name: basename(path), licence: null, licence_url: null, purpose: 'own', languages: [], size_bytes: size, here: size !== null },
+      ...{ path, needs_bytes: null, available_bytes: 0, fits: null, download: null },
+    };
+  }
+
+  async #withNeed(card: ModelCard): Promise<ModelCard> {
+    const memory = (await this.#options.need?.(card, entryOf(card.id))) ?? null;
+    if (memory === null) return { ...card, available_bytes: process.availableMemory() };
+    const { needs, available } = memory;
+    return { ...card, needs_bytes: needs, available_bytes: available, fits: needs <= available };
   }
 
   /**
-   * Finds a REF's file. Throws model.unknown, model.not_found, model.source_unsupported, download.failed, disk.full or
-   * disk.unwritable.
+   * Starts to fetch a model (or goes on with it) and returns as soon as bytes may flow: the rest is told by `onDownload`.
+   * Throws model.unknown, model.licence_required, and what `resolveHubRef` throws.
    */
-  async locate(ref: string): Promise<LocalModel> {
-    if (SOURCE.test(ref)) throw new NamesakeError('model.source_unsupported', ref, { ref });
-    const entry = this.#entry(ref);
-    if (entry !== undefined) return this.#fetch(entry);
+  async download(ref: string, acceptLicence: boolean): Promise<void> {
+    const known = this.#known(ref);
+    if (known === null) {
+      if (this.#store.find(ref) !== undefined) return;
+      throw new NamesakeError('model.unknown', ref, { ref });
+    }
+    const whole = await this.#complete(known);
+    this.#checkLicence(whole, acceptLicence);
+    void this.#downloads.fetch(ref, whole.file).catch(() => undefined);
+  }
+
+  /** Pauses a download; nothing where none is under way. */
+  pause(ref: string): Promise<void> {
+    return this.#downloads.pause(ref);
+  }
+
+  /**
+   * Finds a REF's file, fetching it where it can be fetched. Throws model.unknown, model.not_found, model.ambiguous,
+   * model.source_unsupported, model.licence_required, download.failed, download.denied, model.checksum_mismatch, disk.full
+   * or disk.unwritable.
+   */
+  async locate(ref: string, options: { acceptLicence?: boolean } = {}): Promise<LocalModel> {
+    const known = this.#known(ref);
+    if (known !== null) return this.#fetch(known, options.acceptLicence ?? false);
     const added = this.#store.find(ref);
     const path = resolve(added?.path ?? ref);
     const found = statSync(path, { throwIfNoEntry: false });
@@ -117,27 +222,103 @@ export class ModelService {
         : new NamesakeError('model.unknown', ref, { ref });
     }
     if (found.isDirectory()) throw new NamesakeError('model.source_unsupported', `${path} is a folder`, { ref });
-    const catalogue = loadCatalogue();
-    const sha256 = await fileSha256(path);
-    const known = catalogue.models.find((model) => model.sha256 === sha256);
-    const fallback = this.#entry(catalogue.default);
-    return {
-      id: added?.id ?? path,
-      path,
-      sha256,
-      weak_languages: known?.weak_languages ?? [],
-      recipe: known?.recipe ?? fallback?.recipe ?? '',
-    };
+    return this.#describe(added?.id ?? path, path, await this.#files.sha256(path));
   }
 
-  async #fetch(entry: CatalogueModel): Promise<LocalModel> {
-    try {
-      const path = await ensureModel(this.#home.folder, entry, this.#progress);
-      const { id, sha256, weak_languages, recipe } = entry;
-      return { id, path, sha256, weak_languages, recipe };
-    } catch (error) {
-      if (error instanceof ModelUnavailableError) throw new NamesakeError('download.failed', error.reasons.join('; '));
-      throw diskError(error, this.#home.folder) ?? error;
+  async #fetch(known: Known, acceptLicence: boolean): Promise<LocalModel> {
+    const whole = await this.#complete(known);
+    // What is here was accepted when it was fetched.
+    const here = await hasModel(this.#home.folder, whole.file);
+    if (!here || acceptLicence) this.#checkLicence(whole, acceptLicence);
+    const path = here ? modelPath(this.#home.folder, whole.file) : await this.#downloads.fetch(whole.ref, whole.file);
+    return this.#describe(whole.ref, path, whole.file.sha256);
+  }
+
+  /** A file that the catalogue does not know gets the recipe of the default model. */
+  #describe(id: string, path: string, sha256: string): LocalModel {
+    const catalogue = loadCatalogue();
+    const known = entryOf(id) ?? catalogue.models.find((model) => model.sha256 === sha256);
+    const recipe = known?.recipe ?? entryOf(catalogue.default)?.recipe ?? '';
+    return { id, path, sha256, weak_languages: known?.weak_languages ?? [], recipe };
+  }
+
+  /** Notes that a model is in use by this process, for all processes of the home, until the returned function is called. */
+  use({ path }: LocalModel): () => void {
+    return this.#files.use(path);
+  }
+
+  /**
+   * Remembers a .gguf file under a free id made from its name; the caller has opened it once to check it. One that came in
+   * through a door is moved into the home. Throws disk.full or disk.unwritable.
+   */
+  async add(path: string, name = basename(path)): Promise<string> {
+    const absolute = resolve(path);
+    const taken = (id: string): boolean => entryOf(id) !== null || (this.#store.find(id)?.path ?? absolute) !== absolute;
+    const plain = name
+      .replace(/\.gguf$/i, '')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}.-]+/gu, '-')
+      .replace(/^[.-]+/, '')
+      .slice(0, 80);
+    const stem = plain === '' ? 'model' : plain;
+    let id = stem;
+    for (let n = 2; taken(id); n++) id = `${stem}-${n}`;
+    this.#store.add({ id, path: await this.#files.keep(absolute, id) });
+    return id;
+  }
+
+  /**
+   * Removes a model's file from the home, or forgets a file that the person added (theirs stays where it is). Returns the
+   * bytes that are free now. Throws model.unknown, model.in_use, disk.unwritable.
+   */
+  async remove(ref: string): Promise<number> {
+    const added = this.#store.find(ref);
+    if (added !== undefined) {
+      this.#refuseInUse(ref, added.path);
+      this.#store.remove(ref);
+      return this.#files.removeOwn(added.path);
     }
+    const known = this.#known(ref);
+    if (known === null || (known.entry === null && known.file === null)) throw new NamesakeError('model.unknown', ref, { ref });
+    const place = known.file ?? known.entry;
+    const path = modelPath(this.#home.folder, place as ModelEntry);
+    await this.#downloads.pause(ref);
+    this.#refuseInUse(ref, dirname(path));
+    const freed = this.#removeFolder(ref, dirname(path));
+    this.#store.removeHubModel(ref);
+    return freed;
+  }
+
+  /** Throws model.in_use where a run trains this model or a process has its file open. */
+  #refuseInUse(ref: string, path: string): void {
+    let trains = true;
+    whileFree(this.#home, () => (trains = false));
+    const inUse = this.#files.inUse(path) || (trains && this.#store.trainedRefs().some((trained) => trained === ref || resolve(trained) === path));
+    if (inUse) throw new NamesakeError('model.in_use', ref, { model: ref });
+  }
+
+  #removeFolder(ref: string, folder: string): number {
+    if (statSync(folder, { throwIfNoEntry: false }) === undefined) return 0;
+    // Another process that fetches it holds this lock.
+    const release = onDisk(folder, () => tryLock(join(folder, '.lock')));
+    if (release === null) throw new NamesakeError('model.in_use', `${ref} is being fetched`, { model: ref });
+    let freed = 0;
+    try {
+      for (const name of readdirSync(folder).filter((one) => !one.startsWith('.lock'))) {
+        const path = join(folder, name);
+        freed += statSync(path).size;
+        rmSync(path, { recursive: true, force: true });
+      }
+    } catch (error) {
+      throw diskError(error, folder) ?? error;
+    } finally {
+      release();
+    }
+    try {
+      rmdirSync(folder);
+    } catch {
+      // Someone fetches it again already.
+    }
+    return freed;
   }
 }

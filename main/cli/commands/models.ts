@@ -1,16 +1,27 @@
-// models list, pull, add · recipes list, show · doctor.
+// models list, pull, add, remove · recipes list, show.
 import type { Command } from 'commander';
 import { translate } from '../../../shared/i18n/translate.ts';
-import { packageVersion, readShippedRecipe, recipeNames } from '../../resources.ts';
+import type { ModelCard } from '../../../shared/model.ts';
+import type { Language } from '../../../shared/persona.ts';
+import { readShippedRecipe, recipeNames } from '../../resources.ts';
 import { checkRecipe } from '../../services/recipe.ts';
 import { createContext } from '../context.ts';
 import { printTable } from '../table.ts';
 
+/** What a person sees of a model in the list. */
+function stateOf(language: Language, { here, download }: ModelCard): string {
+  if (download !== null) {
+    const percent = Math.floor((100 * download.done) / download.total);
+    return translate(language, 'model.part_here', { percent });
+  }
+  return translate(language, here ? 'model.here' : 'model.absent');
+}
+
 export function addModels(program: Command): void {
-  const models = program.command('models').description('models: list, pull, add');
+  const models = program.command('models').description('models: list, pull, add, remove');
   models
     .command('list')
-    .description('catalogue models and added files')
+    .description('catalogue models, fetched ones and added files')
     .action(async (_flags: object, command: Command) => {
       const { models: service, output } = createContext(command);
       const list = await service.list();
@@ -19,20 +30,21 @@ export function addModels(program: Command): void {
       printTable(
         output,
         ['id', 'licence', 'MB', ''],
-        list.map(({ id, licence, size_bytes, here }) => [
-          id,
-          licence ?? '',
-          size_bytes === null ? '' : (size_bytes / 1e6).toFixed(0),
-          translate(output.language, here ? 'model.here' : 'model.absent'),
+        list.map((model) => [
+          model.id,
+          model.licence ?? '',
+          model.size_bytes === null ? '' : (model.size_bytes / 1e6).toFixed(0),
+          stateOf(output.language, model),
         ]),
       );
     });
   models
     .command('pull <ref>')
-    .description('fetch a catalogue model')
-    .action(async (ref: string, _flags: object, command: Command) => {
+    .description('fetch a model: a catalogue id, hf:OWNER/NAME[@REV][#FILE] or modelscope:OWNER/NAME[@REV][#FILE]')
+    .option('--accept-licence', 'the model’s licence was read and is accepted')
+    .action(async (ref: string, flags: { acceptLicence?: boolean }, command: Command) => {
       const { models: service, output } = createContext(command);
-      const { id, path, sha256 } = await service.locate(ref);
+      const { id, path, sha256 } = await service.locate(ref, { acceptLicence: flags.acceptLicence === true });
       output.event({ event: 'result', id, path, sha256 });
       if (!output.json) output.print(path);
     });
@@ -48,9 +60,18 @@ export function addModels(program: Command): void {
       } finally {
         await engine.dispose();
       }
-      const id = service.add(model.path);
+      const id = await service.add(model.path);
       output.event({ event: 'result', id, path: model.path });
       if (!output.json) output.print(translate(output.language, 'model.added', { id }));
+    });
+  models
+    .command('remove <id>')
+    .description('remove a fetched model from the home, or forget an added file')
+    .action(async (id: string, _flags: object, command: Command) => {
+      const { models: service, output } = createContext(command);
+      const freed_bytes = await service.remove(id);
+      output.event({ event: 'result', id, freed_bytes });
+      if (!output.json) output.print(translate(output.language, 'model.removed', { id, megabytes: Math.round(freed_bytes / 1e6) }));
     });
 }
 
@@ -78,41 +99,5 @@ export function addRecipes(program: Command): void {
       const recipe = checkRecipe(value);
       output.event({ event: 'result', name: found, recipe });
       if (!output.json) output.print(JSON.stringify(recipe, null, 2));
-    });
-}
-
-export function addDoctor(program: Command): void {
-  program
-    .command('doctor')
-    .description('what works on this machine, and what does not')
-    .action(async (_flags: object, command: Command) => {
-      const { output, home, models, startEngine } = createContext(command);
-      const engine = startEngine();
-      try {
-        const { language } = output;
-        const model = (await models.list()).find(({ id }) => id === models.default);
-        // Words come as they are known: where there is no engine, what is there has been said before its error.
-        if (!output.json) {
-          output.print(`Namesake ${packageVersion()}`);
-          output.print(translate(language, 'doctor.node', { version: process.versions.node }));
-          output.print(translate(language, 'doctor.home', { path: home.folder }));
-          output.print(
-            model?.here ? translate(language, 'doctor.model', { path: model.path }) : translate(language, 'doctor.model_absent'),
-          );
-        }
-        const about = await engine.about();
-        const checks = {
-          namesake: packageVersion(),
-          node: process.versions.node,
-          home: home.folder,
-          addon: about.addon,
-          isa: about.isa,
-          default_model: { id: models.default, here: model?.here ?? false, path: model?.path ?? '' },
-        };
-        output.event({ event: 'result', ...checks });
-        if (!output.json) output.print(translate(language, 'doctor.engine', { isa: about.isa.auto ?? '—' }));
-      } finally {
-        await engine.dispose();
-      }
     });
 }

@@ -1,0 +1,121 @@
+// Model files: what is known of them (sha256, who uses them), and where those go that a person added.
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { processStart } from '../../tools/lock.mjs';
+import { needRoom } from '../../tools/part.mjs';
+import { NamesakeError } from '../../shared/errors.ts';
+import { diskError, onDisk } from '../disk.ts';
+import type { Home } from '../home.ts';
+import type { ModelStore } from '../store/models.ts';
+
+/** Whether `path` lies under `folder`. */
+function isInside(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== '' && !way.startsWith('..') && !/^([a-z]:|[\\/])/i.test(way);
+}
+
+export class ModelFiles {
+  readonly #home: Home;
+  readonly #store: ModelStore;
+  #uses = 0;
+
+  constructor(home: Home, store: ModelStore) {
+    this.#home = home;
+    this.#store = store;
+  }
+
+  /** sha256 of a file; read again only when its size or time has changed. Throws model.unreadable. */
+  async sha256(path: string): Promise<string> {
+    try {
+      const { size, mtimeMs } = statSync(path);
+      const known = this.#store.fileHash(path, size, mtimeMs);
+      if (known !== undefined) return known;
+      const hash = createHash('sha256');
+      for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+      const found = hash.digest('hex');
+      // One that was written to meanwhile is not remembered.
+      const after = statSync(path);
+      if (after.size === size && after.mtimeMs === mtimeMs) this.#store.addFileHash(path, size, mtimeMs, found);
+      return found;
+    } catch (error) {
+      if (error instanceof NamesakeError || (error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE'))) throw error;
+      throw new NamesakeError('model.unreadable', error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Files that a person handed over and that lie in the home since. */
+  get ownFolder(): string {
+    return join(this.#home.folder, 'models', 'own');
+  }
+
+  /**
+   * Where a file that was handed over stays: one that came in through a door is moved to the home's own models under a free
+   * name, any other stays where it is. Throws disk.full or disk.unwritable.
+   */
+  async keep(path: string, id: string): Promise<string> {
+    if (!isInside(this.#home.uploads, path)) return path;
+    onDisk(this.ownFolder, () => mkdirSync(this.ownFolder, { recursive: true }));
+    let kept = join(this.ownFolder, `${id}.gguf`);
+    for (let n = 2; existsSync(kept); n++) kept = join(this.ownFolder, `${id}-${n}.gguf`);
+    try {
+      await this.#move(path, kept);
+    } catch (error) {
+      rmSync(kept, { force: true });
+      throw diskError(error, kept) ?? error;
+    }
+    return kept;
+  }
+
+  async #move(from: string, to: string): Promise<void> {
+    try {
+      renameSync(from, to);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EXDEV')) throw error;
+      await needRoom(this.ownFolder, statSync(from).size);
+      await copyFile(from, to);
+      rmSync(from);
+    }
+  }
+
+  /** Removes a file that lies among the home's own models; others are the person's and stay. Returns the bytes that are free now. */
+  removeOwn(path: string): number {
+    if (!isInside(this.ownFolder, path)) return 0;
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    onDisk(path, () => rmSync(path, { force: true }));
+    return size;
+  }
+
+  get #usesFolder(): string {
+    return join(this.#home.folder, 'models', '.uses');
+  }
+
+  /** Notes that this process has a model's file open, for all processes of the home, until the returned function is called. */
+  use(path: string): () => void {
+    const note = join(this.#usesFolder, `${process.pid}-${this.#uses++}.json`);
+    onDisk(this.#usesFolder, () => {
+      mkdirSync(this.#usesFolder, { recursive: true });
+      writeFileSync(note, JSON.stringify({ pid: process.pid, start: processStart(process.pid), path }));
+    });
+    return () => rmSync(note, { force: true });
+  }
+
+  /** Whether a living process has a file under `path` (or that file) open. Notes of processes that died go. */
+  inUse(path: string): boolean {
+    if (!existsSync(this.#usesFolder)) return false;
+    let found = false;
+    for (const name of readdirSync(this.#usesFolder)) {
+      const note = join(this.#usesFolder, name);
+      try {
+        const use = JSON.parse(readFileSync(note, 'utf8')) as { pid: number; start: string | null; path: string };
+        if (processStart(use.pid) !== use.start) rmSync(note, { force: true });
+        else if (use.path === path || isInside(path, use.path)) found = true;
+      } catch (error) {
+        // Being written or removed this moment.
+        if (!(error instanceof SyntaxError) && !(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+      }
+    }
+    return found;
+  }
+}
