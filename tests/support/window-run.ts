@@ -29,7 +29,7 @@ export async function startSmallRun(window: WindowConnection, model: string, ste
     loss: { by_kind: null, kl: 0 },
     evaluate: null,
     checkpoint: { every_steps: 10, keep: 2 },
-    batch_tokens: 512,
+    batch_tokens: 256,
     steps,
   });
   await window.request('drafts.change', { draft, recipe: small });
@@ -45,14 +45,14 @@ export class WatchedRun {
   status = '';
   /** How often events were lost, and the state was read again. */
   lost = 0;
+  readonly run: string;
   readonly #window: WindowConnection;
-  readonly #run: string;
   #loading: Promise<void> | null = null;
   #early: ApiEvent[] = [];
 
   constructor(window: WindowConnection, run: string) {
     this.#window = window;
-    this.#run = run;
+    this.run = run;
     window.onEvents((events) => {
       for (const event of events) this.#take(event);
     });
@@ -61,7 +61,7 @@ export class WatchedRun {
   /** Reads the whole state. */
   async load(): Promise<void> {
     this.#loading ??= (async () => {
-      const { metrics, status } = await this.#window.request('runs.get', { run: this.#run });
+      const { metrics, status } = await this.#window.request('runs.get', { run: this.run });
       this.curve = metrics;
       this.status = status;
       this.#check();
@@ -79,8 +79,8 @@ export class WatchedRun {
     if (event.event === 'lost') {
       this.lost += 1;
       void this.load();
-    } else if (event.event === 'run' && event.run === this.#run) this.status = event.status;
-    else if (event.event === 'steps' && event.run === this.#run) {
+    } else if (event.event === 'run' && event.run === this.run) this.status = event.status;
+    else if (event.event === 'steps' && event.run === this.run) {
       const next = withPart(this.curve, event);
       if (next === null) throw new Error(`a gap: ${this.curve.length} steps, then those after ${event.after}`);
       this.curve = next;

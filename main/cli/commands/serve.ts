@@ -132,12 +132,13 @@ async function serve(door: BrowserDoor, output: Output, api: Api, home: Home, op
   };
   await interruptible(onStop, async () => {
     try {
+      // Before anyone is told that it serves.
+      undo.push(listenForWishes(() => announce(door, output), onStop));
       if (!isLoopback(new URL(door.origin).hostname) && door.origin.startsWith('http:')) output.say(translate(output.language, 'serve.insecure'));
       const url = announce(door, output);
       sayTunnel(door, output);
       if (process.stdin.isTTY) output.say(translate(output.language, 'serve.more'));
       if (open) undo.push(openInBrowser(home.folder, url, output.language, () => output.say(translate(output.language, 'serve.no_browser'))));
-      undo.push(listenForWishes(() => announce(door, output), onStop));
       await ended;
     } finally {
       for (const one of undo) one();

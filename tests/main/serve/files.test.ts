@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { doorLimits } from '../../../main/serve/door.ts';
 import { temporaryFolder } from '../../support/files.ts';
-import { askRaw, openDoor, type Answer, type TestDoor } from './open-door.ts';
+import { askRaw, type Answer } from '../../support/door-client.ts';
+import { openDoor, type TestDoor } from './open-door.ts';
 
 const uploads = { ...doorLimits.uploads, model: 2_000_000, other: 1_000_000 };
 

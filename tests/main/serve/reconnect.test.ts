@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { Random } from '../../../main/pipeline/random.ts';
+import { tinyModel } from '../../support/tiny-run.ts';
 import { momentsOf, reached, startSmallRun, WatchedRun } from '../../support/window-run.ts';
-import { handOverTinyModel, openDoor, type TestDoor } from './open-door.ts';
+import { handOverModel } from '../../support/door-client.ts';
+import { openDoor, type TestDoor } from './open-door.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const STEPS = 120;
+const STEPS = 60;
 const CYCLES = 15;
 
 /** The adapter that a run left behind. */
@@ -25,7 +27,7 @@ describe('windows of a run', () => {
     const cookie = await door.signIn();
     // An undisturbed run first: what the other one must give.
     const first = await door.window(cookie);
-    const model = await handOverTinyModel(first, (ask) => door.ask(ask), cookie, door.door.origin);
+    const model = await handOverModel(first, tinyModel, { ...door.door, cookie });
     const undisturbed = await startSmallRun(first, model, STEPS);
     const watched = new WatchedRun(first, undisturbed);
     await watched.load();

@@ -1,6 +1,7 @@
 // Who is refused: every stranger with a code and one line in the log, and nothing of what it sent in it.
 import { describe, expect, it } from 'vitest';
-import { askRaw, Client, openDoor, sessionOf, type Ask, type TestDoor } from './open-door.ts';
+import { askRaw, Client, sessionOf, type Ask } from '../../support/door-client.ts';
+import { openDoor, type TestDoor } from './open-door.ts';
 
 /** Asserts that the log has exactly these refusals. */
 function expectLog(door: TestDoor, ...codes: string[]): void {

@@ -5,7 +5,8 @@ import type { Reply } from '../../../shared/api.ts';
 import type { Api } from '../../../main/api/api.ts';
 import { doorLimits } from '../../../main/serve/door.ts';
 import { socketLimits } from '../../../main/serve/sockets.ts';
-import { ask, Client, openDoor, type TestDoor } from './open-door.ts';
+import { ask, Client } from '../../support/door-client.ts';
+import { openDoor, type TestDoor } from './open-door.ts';
 
 /** Codes and names of the log's lines. */
 function logged(door: TestDoor): (string | undefined)[] {

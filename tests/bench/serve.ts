@@ -1,0 +1,173 @@
+// Figures of the browser door, as a person's browser and a hostile one see the built program. Times are printed, never tested.
+//
+//   node tests/bench/serve.ts [--seconds 60] [--rate 1000] [--tabs 8] [--rounds 5] [--model PATH] [--only paint,flood,tabs]
+//
+// paint   from entering a fresh address to the page's first paint in Chromium, each time in a fresh profile
+// flood   so many requests a second, of a stranger and of a second session, while a run goes on and a window works
+// tabs    tokens a second of training without a window and with idle ones, taking turns
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { Browser } from 'playwright-core';
+import { launchChromium } from '../support/chromium.ts';
+import { type Client, handOverModel } from '../support/door-client.ts';
+import { root } from '../support/files.ts';
+import { ServedProgram } from '../support/served-program.ts';
+import { tinyModel } from '../support/tiny-run.ts';
+import { reached, startSmallRun, WatchedRun } from '../support/window-run.ts';
+import { flood } from './serve-flood.ts';
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    rate: { type: 'string', default: '1000' },
+    tabs: { type: 'string', default: '8' },
+    rounds: { type: 'string', default: '5' },
+    model: { type: 'string', default: tinyModel },
+    program: { type: 'string', default: join(root, 'out', 'main', 'cli.js') },
+    only: { type: 'string', default: 'paint,flood,tabs' },
+  },
+});
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
+}
+
+const round = (value: number, digits = 0): string => value.toFixed(digits);
+
+/** Megabytes that a process holds. */
+function residentMegabytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000;
+}
+
+/** Seconds of processor time that a process has used. */
+function processorSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** A page signed in with a fresh address, and milliseconds from there to its first contentful paint. */
+async function openPage(browser: Browser, served: ServedProgram): Promise<number> {
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(await served.newAddress());
+  return page.evaluate<number>(
+    `new Promise((resolve) => new PerformanceObserver((list) => {
+      const paint = list.getEntriesByName('first-contentful-paint')[0];
+      if (paint) resolve(paint.startTime);
+    }).observe({ type: 'paint', buffered: true }))`,
+  );
+}
+
+async function paint(served: ServedProgram, rounds: number): Promise<void> {
+  const browser = await launchChromium();
+  const times: number[] = [];
+  for (let i = 0; i < rounds; i++) times.push(await openPage(browser, served));
+  await browser.close();
+  say(`paint   first contentful paint: median ${round(median(times))} ms, worst ${round(Math.max(...times))} ms of ${rounds} fresh profiles (aim 500 ms)`);
+}
+
+/** Starts a run that outlasts the bench, and waits for its first steps. */
+async function longRun(window: Client, model: string): Promise<WatchedRun> {
+  const watched = new WatchedRun(window, await startSmallRun(window, model, 1_000_000));
+  await watched.load();
+  await reached(watched, 10);
+  return watched;
+}
+
+async function endRun(window: Client, watched: WatchedRun): Promise<void> {
+  await window.request('runs.cancel', { run: watched.run });
+  while (watched.status !== 'cancelled') await sleep(50);
+}
+
+async function underFlood(served: ServedProgram, model: string, rate: number, seconds: number): Promise<void> {
+  const window = await served.window();
+  const wild = (await served.signIn(await served.newAddress())).cookie;
+  const run = await longRun(window, model);
+  // Once beforehand: what the program needs for its first flood is no growth.
+  await flood(served.port, wild, rate, Math.min(5, seconds));
+  await sleep(3000);
+  const before = residentMegabytes(served.pid);
+  const stepsBefore = run.curve.length;
+  const waits: number[] = [];
+  let flooding = true;
+  const honest = (async () => {
+    while (flooding) {
+      const start = performance.now();
+      await window.request('runs.list', {});
+      waits.push(performance.now() - start);
+      await sleep(200);
+    }
+  })();
+  const report = await flood(served.port, wild, rate, seconds);
+  flooding = false;
+  await honest;
+  const steps = run.curve.length - stepsBefore;
+  const under = residentMegabytes(served.pid);
+  await sleep(5000);
+  const after = residentMegabytes(served.pid);
+  say(`flood   ${report.sent} requests in ${round(report.seconds)} s: HTTP ${JSON.stringify(report.http)}, web socket ${JSON.stringify(report.socket)}, unanswered ${report.unanswered}`);
+  say(`        honest window: ${waits.length} answers, median ${round(median(waits), 1)} ms, worst ${round(Math.max(...waits))} ms, none refused`);
+  say(`        the run went on: ${steps} steps meanwhile, status ${run.status}, events lost ${run.lost}`);
+  say(`        memory of the program: before ${round(before)} MB, under it ${round(under)} MB, five seconds later ${round(after)} MB`);
+  await endRun(window, run);
+  window.socket.close();
+}
+
+/** Steps and tokens a second over a while, and the share of a processor that the door's process used. */
+async function measure(served: ServedProgram, run: WatchedRun, seconds: number): Promise<{ tokens: number; processor: number }> {
+  await sleep(500);
+  const [steps, processor, start] = [run.curve.length, processorSeconds(served.pid), performance.now()];
+  await sleep(seconds * 1000);
+  const elapsed = (performance.now() - start) / 1000;
+  const tokens = run.curve.slice(steps).reduce((sum, step) => sum + step.tokens, 0);
+  return { tokens: tokens / elapsed, processor: (processorSeconds(served.pid) - processor) / elapsed };
+}
+
+async function withTabs(served: ServedProgram, model: string, tabs: number, rounds: number, seconds: number): Promise<void> {
+  const window = await served.window();
+  const run = await longRun(window, model);
+  const browser = await launchChromium();
+  const [alone, watched]: { tokens: number; processor: number }[][] = [[], []];
+  for (let i = 0; i < rounds; i++) {
+    alone?.push(await measure(served, run, seconds));
+    const context = await browser.newContext();
+    const first = await context.newPage();
+    await first.goto(await served.newAddress());
+    await first.waitForLoadState('networkidle');
+    for (let tab = 1; tab < tabs; tab++) await (await context.newPage()).goto(first.url());
+    await sleep(2000);
+    watched?.push(await measure(served, run, seconds));
+    await context.close();
+  }
+  await browser.close();
+  const [before, after] = [median((alone ?? []).map(({ tokens }) => tokens)), median((watched ?? []).map(({ tokens }) => tokens))];
+  const share = (of: { processor: number }[] | undefined): string => round(100 * median((of ?? []).map(({ processor }) => processor)), 1);
+  say(`tabs    training ${round(before)} tokens/s without, ${round(after)} tokens/s with ${tabs} idle tabs: ${round(100 * (1 - after / before), 1)} % less (median of ${rounds} turns of ${seconds} s; aim < 5 %)`);
+  say(`        the door's process used ${share(alone)} % of a processor without, ${share(watched)} % with them`);
+  await endRun(window, run);
+  window.socket.close();
+}
+
+const home = mkdtempSync(join(tmpdir(), 'namesake-bench-'));
+const served = await ServedProgram.start(home, resolve(values.program));
+try {
+  const parts = values.only.split(',');
+  const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)];
+  const window = await served.window();
+  const model = await handOverModel(window, values.model, served);
+  window.socket.close();
+  if (parts.includes('paint')) await paint(served, rounds);
+  if (parts.includes('flood')) await underFlood(served, model, Number(values.rate), seconds);
+  if (parts.includes('tabs')) await withTabs(served, model, Number(values.tabs), rounds, Math.min(10, seconds));
+} finally {
+  await served.end();
+  rmSync(home, { recursive: true, force: true });
+}
