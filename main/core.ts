@@ -152,6 +152,7 @@ export class Core {
    */
   close(): void {
     for (const engine of this.#engines) void engine.dispose();
+    if (this.#made.has('models')) void this.models.close();
     if (this.#made.has('files')) this.files.close();
     if (this.#made.has('drafts')) this.drafts.close();
     this.#made.clear();

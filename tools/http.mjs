@@ -128,7 +128,7 @@ async function ask(address, { headers, credentials, signal, idleMs = IDLE_MS, he
       headers: { 'user-agent': 'namesake', 'accept-encoding': 'identity', ...headers, ...own },
       ...(signal && { signal }),
       // One connection for each request: a server that ended the last reply badly has no say in the next.
-      ...(socket === null ? { agent: false } : { createConnection: () => socket }),
+      ...(socket === null ? { agent: false } : { createConnection: () => socket, defaultPort: 443 }),
     });
     const late = setTimeout(() => request.destroy(new Error('the server does not answer')), headMs);
     request.setTimeout(idleMs, () => (answer ?? request).destroy(new Error('the server stopped sending')));

@@ -26,7 +26,7 @@ export interface DownloadOptions {
 /** How long ago counts for the speed. */
 const SMOOTHING_MS = 3000;
 /** Between two looks at the speed, which are also the events. */
-const SAMPLE_MS = 100;
+const SAMPLE_MS = 200;
 
 interface Job {
   abort: AbortController;
@@ -34,6 +34,7 @@ interface Job {
   state: DownloadState;
   /** Whether anything was fetched or waited for: a file that was here all along is no download. */
   active: boolean;
+  timer: NodeJS.Timeout;
   sampledAt: number;
   sampledBytes: number;
 }
@@ -60,7 +61,7 @@ export class Downloads {
     this.#options = options;
   }
 
-  /** Hears of every download: ten times a second while bytes come, and when one begins or ends. Returns the un-listener. */
+  /** Hears of every download: five times a second while it runs, and when it begins or ends. Returns the un-listener. */
   onState(listener: (state: DownloadState) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -95,7 +96,8 @@ export class Downloads {
     const state: DownloadState = {
       ...{ model, state: 'running', source: '', done, total: entry.size_bytes, bytes_per_second: 0, eta_seconds: null, error: null },
     };
-    const job: Job = { abort, state, result: Promise.resolve(''), active: false, sampledAt: Date.now(), sampledBytes: done };
+    const timer = setInterval(() => this.#sample(job), SAMPLE_MS);
+    const job: Job = { abort, state, result: Promise.resolve(''), active: false, timer, sampledAt: Date.now(), sampledBytes: done };
     this.#jobs.set(model, job);
     this.#failed.delete(model);
     job.result = this.#run(job, entry);
@@ -114,7 +116,8 @@ export class Downloads {
         {
           log: progress.log.bind(progress),
           onBytes: (done, total) => {
-            this.#sample(job, done);
+            state.done = done;
+            job.active = true;
             progress.onBytes(done, total);
           },
           onSource: (host) => {
@@ -146,24 +149,24 @@ export class Downloads {
   }
 
   #end(job: Job, change: Partial<DownloadState>): void {
+    clearInterval(job.timer);
     Object.assign(job.state, { bytes_per_second: 0, eta_seconds: null, ...change });
     this.#jobs.delete(job.state.model);
   }
 
-  #sample(job: Job, done: number): void {
+  /** Looks at the speed: one that stalls is seen to. */
+  #sample(job: Job): void {
     const { state } = job;
+    if (!job.active) return;
     const now = Date.now();
     const elapsed = now - job.sampledAt;
-    state.done = done;
-    job.active = true;
-    if (elapsed < SAMPLE_MS) return;
-    const speed = (Math.max(0, done - job.sampledBytes) * 1000) / elapsed;
+    const speed = (Math.max(0, state.done - job.sampledBytes) * 1000) / elapsed;
     // The first sample counts whole, later ones by how long they took.
     const weight = state.bytes_per_second === 0 ? 1 : 1 - Math.exp(-elapsed / SMOOTHING_MS);
     state.bytes_per_second += weight * (speed - state.bytes_per_second);
-    state.eta_seconds = state.bytes_per_second > 0 ? (state.total - done) / state.bytes_per_second : null;
+    state.eta_seconds = state.bytes_per_second > 0 ? (state.total - state.done) / state.bytes_per_second : null;
     job.sampledAt = now;
-    job.sampledBytes = done;
+    job.sampledBytes = state.done;
     this.#tell(state);
   }
 

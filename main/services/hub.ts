@@ -3,12 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { AddressError, open, readReply, type OpenOptions } from '../../tools/http.mjs';
-import { credentialsOf, environmentHubs, type Hub } from '../../tools/hubs.mjs';
+import { credentialsOf, type Hub } from '../../tools/hubs.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { HubModel, ModelSource } from '../../shared/model.ts';
-import type { Settings } from '../../shared/settings.ts';
-
-export type { Hub };
 
 /** hf:OWNER/NAME[@REV][#FILE.gguf], or modelscope: in its place. */
 export interface HubRef {
@@ -57,27 +54,6 @@ export function parseHubRef(text: string): HubRef | null {
   }
   const kind = scheme.toLowerCase() === 'hf' ? 'huggingface' : 'modelscope';
   return { kind, repo, revision: revision ?? null, file: file ?? null, text };
-}
-
-/**
- * The hubs in the order that a person chose. A token goes to the host that it is for and to no other: HF_TOKEN to HF_ENDPOINT,
- * else to Hugging Face; one that was kept from the settings to Hugging Face or ModelScope themselves.
- */
-export function chosenHubs(
-  settings: Pick<Settings, 'sources' | 'endpoint'>,
-  kept: { huggingface: string | null; modelscope: string | null },
-  env: NodeJS.ProcessEnv = process.env,
-): Hub[] {
-  const named = environmentHubs(env);
-  const own = settings.endpoint?.replace(/\/+$/, '') ?? null;
-  const endpoint: Hub | null =
-    own === null || own === named.endpoint?.base ? named.endpoint : { kind: 'huggingface', base: own, token: null };
-  const all: Record<Settings['sources'][number], Hub> = {
-    huggingface: { ...named.huggingface, token: named.huggingface.token ?? kept.huggingface },
-    'hf-mirror': named.mirror,
-    modelscope: { ...named.modelscope, token: named.modelscope.token ?? kept.modelscope },
-  };
-  return [...(endpoint === null ? [] : [endpoint]), ...settings.sources.map((source) => all[source])];
 }
 
 const hubFileSchema = z.object({

@@ -204,6 +204,11 @@ export class ModelService {
     return this.#downloads.pause(ref);
   }
 
+  /** Pauses all downloads. */
+  close(): Promise<void> {
+    return this.#downloads.close();
+  }
+
   /**
    * Finds a REF's file, fetching it where it can be fetched. Throws model.unknown, model.not_found, model.ambiguous,
    * model.source_unsupported, model.licence_required, download.failed, download.denied, model.checksum_mismatch, disk.full
