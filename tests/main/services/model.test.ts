@@ -1,0 +1,361 @@
+// Models by REF: catalogue, hubs, added files; what is remembered of them, and how they go.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Home } from '../../../main/home.ts';
+import { parseHubRef } from '../../../main/services/hub.ts';
+import { ModelService, type ModelOptions } from '../../../main/services/model.ts';
+import { openDatabase } from '../../../main/store/db.ts';
+import { ModelStore } from '../../../main/store/models.ts';
+import { RunStore } from '../../../main/store/runs.ts';
+import type { DownloadState } from '../../../shared/model.ts';
+import { tryLock } from '../../../tools/lock.mjs';
+import type { Hub } from '../../../tools/hubs.mjs';
+import { thrownBy } from '../../support/errors.ts';
+import { temporaryFolder } from '../../support/files.ts';
+import { COMMIT, hubServer, type HubServer } from '../../support/hub-server.ts';
+import { tinyRecipe } from '../../support/tiny-run.ts';
+
+const patience = { attempts: 2, pauseMs: 1, longestWaitMs: 50, idleMs: 5000, headMs: 5000 };
+
+function bytes(name: string, length = 50_000): Buffer {
+  return createHash('shake256', { outputLength: length }).update(name).digest();
+}
+
+function sha256(data: Buffer): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+function serviceOf(folder: string, hubs: Hub[], options: ModelOptions = {}) {
+  const home = new Home(folder);
+  const db = openDatabase(home.database);
+  onTestFinished(() => {
+    db.close();
+  });
+  const store = new ModelStore(db);
+  const lines: string[] = [];
+  const service = new ModelService(home, store, { log: (line) => lines.push(line), onBytes: () => undefined }, { hubs: () => hubs, patience, ...options });
+  return { service, store, lines, runs: new RunStore(db), home };
+}
+
+function huggingFace({ base }: HubServer, token: string | null = null): Hub {
+  return { kind: 'huggingface', base, token };
+}
+
+const q8 = bytes('q8');
+
+describe('REFs to hubs', () => {
+  it.each([
+    ['hf:owner/name', 'huggingface', 'owner/name', null, null],
+    ['hf:Owner-1/na.me_2@v1.0', 'huggingface', 'Owner-1/na.me_2', 'v1.0', null],
+    ['hf:o/n@refs/pr/1#a/b-Q8_0.gguf', 'huggingface', 'o/n', 'refs/pr/1', 'a/b-Q8_0.gguf'],
+    ['modelscope:o/n#x.gguf', 'modelscope', 'o/n', null, 'x.gguf'],
+  ])('%s', (text, kind, repo, revision, file) => {
+    expect(parseHubRef(text)).toEqual({ kind, repo, revision, file, text });
+  });
+
+  it.each(['hf:', 'hf:owner', 'hf:/name', 'hf:owner/name/more', 'hf:../../etc', 'hf:a/..', 'hf:o/n@', 'hf:o/n@../x', 'hf:o/n#../x.gguf', 'hf:o/n#x.bin', 'hf:o/n?x', 'hf:o/n\0', 'modelscope:http://x/y'])(
+    'refuses %j',
+    (text) => {
+      expect(thrownBy(() => parseHubRef(text))).toMatchObject({ code: 'model.source_unsupported', params: { ref: text } });
+    },
+  );
+
+  it('leaves everything else alone', () => {
+    for (const text of ['smollm2-135m-instruct', './hf.gguf', 'C:\\hf.gguf', 'hfx:o/n']) expect(parseHubRef(text)).toBeNull();
+  });
+});
+
+describe('models of hubs', () => {
+  it('fetches the one usable file, checked against what the hub states, and needs no hub afterwards', async () => {
+    const server = await hubServer({ 'o/n': { files: { 'n-Q4_K_M.gguf': bytes('k'), 'n-Q8_0.gguf': q8, 'mmproj-n-f16.gguf': bytes('m'), 'n-f16-00001-of-00002.gguf': bytes('s') } } });
+    const folder = temporaryFolder();
+    const { service } = serviceOf(folder, [huggingFace(server)]);
+    const model = await service.locate('hf:o/n');
+    expect(model).toMatchObject({ id: 'hf:o/n', sha256: sha256(q8), recipe: 'smollm2_135m_qlora_identity' });
+    expect(readFileSync(model.path).equals(q8)).toBe(true);
+    expect(model.path.startsWith(join(folder, 'models', 'hf--o--n--'))).toBe(true);
+    expect(server.requests.map(({ path }) => path)).toEqual([
+      '/api/models/o/n/revision/main?blobs=true',
+      `/o/n/resolve/${COMMIT}/n-Q8_0.gguf`,
+      '/cdn/o/n/n-Q8_0.gguf',
+    ]);
+    const later = serviceOf(folder, []);
+    expect(await later.service.locate('hf:o/n')).toEqual(model);
+    expect((await later.service.list()).find(({ id }) => id === 'hf:o/n')).toMatchObject({
+      ...{ name: 'n-Q8_0.gguf', here: true, licence: 'Apache-2.0', licence_url: 'https://huggingface.co/o/n', purpose: 'own', size_bytes: q8.length },
+      download: null,
+    });
+  });
+
+  it.each<[string, Record<string, Buffer>, string, string]>([
+    ['several usable files', { 'a-Q8_0.gguf': q8, 'a-Q4_0.gguf': q8, 'a-Q4_K_M.gguf': q8 }, 'hf:o/n', 'model.ambiguous'],
+    ['only formats that are not read', { 'a-Q4_K_M.gguf': q8, 'a-IQ2_XS.gguf': q8 }, 'hf:o/n', 'model.source_unsupported'],
+    ['no such file', { 'a-Q8_0.gguf': q8 }, 'hf:o/n#b-Q8_0.gguf', 'model.source_unsupported'],
+    ['a chosen format that is not read', { 'a-Q8_0.gguf': q8, 'a-Q6_K.gguf': q8 }, 'hf:o/n#a-Q6_K.gguf', 'model.source_unsupported'],
+    ['no model at all', { 'model.safetensors': q8 }, 'hf:o/n', 'model.source_unsupported'],
+    ['a name that leads elsewhere', { '../../../evil-Q8_0.gguf': q8 }, 'hf:o/n', 'model.source_unsupported'],
+    ['no such repository', {}, 'hf:o/other', 'model.unknown'],
+  ])('%s: %s', async (_what, files, ref, code) => {
+    const server = await hubServer({ 'o/n': { files } });
+    const folder = temporaryFolder();
+    const { service } = serviceOf(folder, [huggingFace(server)]);
+    await expect(service.locate(ref)).rejects.toMatchObject({ code });
+    expect(existsSync(join(folder, 'models'))).toBe(false);
+    if (code === 'model.ambiguous') await expect(service.locate(ref)).rejects.toMatchObject({ params: { ref, files: 'a-Q4_0.gguf, a-Q8_0.gguf' } });
+  });
+
+  it('takes the file that a REF chooses, and one whose name says nothing where it is the only one', async () => {
+    const server = await hubServer({
+      'o/n': { files: { 'x/a-Q8_0.gguf': q8, 'x/a-f16.gguf': bytes('f16') } },
+      'o/plain': { files: { 'model.gguf': bytes('plain') } },
+    });
+    const { service } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    expect((await service.locate('hf:o/n#x/a-f16.gguf')).sha256).toBe(sha256(bytes('f16')));
+    expect((await service.locate('hf:o/n@v1#a-Q8_0.gguf')).sha256).toBe(sha256(q8));
+    expect(server.requests.map(({ path }) => path)).toContain('/api/models/o/n/revision/v1?blobs=true');
+    expect((await service.locate('hf:o/plain')).sha256).toBe(sha256(bytes('plain')));
+  });
+
+  it('shows a token to the hub that it is for, and to nobody else', async () => {
+    const files = { 'n-Q8_0.gguf': q8 };
+    const mirror = await hubServer({});
+    const server = await hubServer({ 'o/gated': { files, token: 'hf_secret' } });
+    const { service, lines } = serviceOf(temporaryFolder(), [huggingFace(mirror), huggingFace(server, 'hf_secret')]);
+    await service.locate('hf:o/gated');
+    expect(mirror.requests.length).toBeGreaterThan(0);
+    for (const { authorization } of mirror.requests) expect(authorization).toBeUndefined();
+    expect(server.requests.filter(({ path }) => !path.startsWith('/cdn')).map(({ authorization }) => authorization)).toEqual(['Bearer hf_secret', 'Bearer hf_secret']);
+    expect(server.fetched()).toMatchObject([{ host: expect.stringMatching(/^localhost/) as string, authorization: undefined }]);
+    expect(lines.join('\n')).not.toContain('secret');
+  });
+
+  it('asks for a token where one is missing', async () => {
+    const server = await hubServer({ 'o/gated': { files: { 'n-Q8_0.gguf': q8 }, token: 'hf_secret' } });
+    const { service } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    await expect(service.locate('hf:o/gated')).rejects.toMatchObject({ code: 'download.denied', params: { host: new URL(server.base).host } });
+  });
+
+  it('goes on to the next hub, for the list of files and for the file', async () => {
+    const files = { 'n-Q8_0.gguf': q8 };
+    const good = await hubServer({ 'o/n': { files } });
+    const listing = await hubServer({ 'o/n': { files, stated: {} } });
+    const dead: Hub = { kind: 'huggingface', base: 'http://127.0.0.1:9', token: null };
+    const modelscope: Hub = { kind: 'modelscope', base: 'http://127.0.0.1:9', token: null };
+    const { service } = serviceOf(temporaryFolder(), [dead, modelscope, huggingFace(listing), huggingFace(good)]);
+    expect((await service.locate('hf:o/n')).sha256).toBe(sha256(q8));
+    expect(good.requests).toEqual([]);
+    await expect(serviceOf(temporaryFolder(), [dead]).service.locate('hf:o/n')).rejects.toMatchObject({ code: 'download.failed' });
+    await expect(serviceOf(temporaryFolder(), [modelscope]).service.locate('hf:o/n')).rejects.toMatchObject({ code: 'download.failed' });
+  });
+
+  it('refuses a file whose checksum the hub does not state, and one that is not what it states', async () => {
+    const files = { 'n-Q8_0.gguf': q8 };
+    const server = await hubServer({
+      'o/silent': { files, stated: { 'n-Q8_0.gguf': { sha256: null } } },
+      'o/liar': { files, stated: { 'n-Q8_0.gguf': { sha256: 'a'.repeat(64) } } },
+      'o/size': { files, stated: { 'n-Q8_0.gguf': { size: 49_999 } } },
+    });
+    const folder = temporaryFolder();
+    const { service } = serviceOf(folder, [huggingFace(server)]);
+    await expect(service.locate('hf:o/silent')).rejects.toMatchObject({ code: 'model.source_unsupported' });
+    await expect(service.locate('hf:o/liar')).rejects.toMatchObject({ code: 'model.checksum_mismatch' });
+    await expect(service.locate('hf:o/size')).rejects.toMatchObject({ code: 'model.checksum_mismatch' });
+    expect(readdirSync(join(folder, 'models'), { recursive: true, encoding: 'utf8' }).filter((name) => /gguf/.test(name))).toEqual([]);
+  });
+
+  it('reads ModelScope’s own interface', async () => {
+    const server = await hubServer({ 'o/n': { files: { 'n-q8_0.gguf': q8 }, licence: 'Apache License 2.0', token: 'ms_secret' } });
+    const { service } = serviceOf(temporaryFolder(), [{ kind: 'modelscope', base: server.base, token: 'ms_secret' }]);
+    expect(await service.locate('modelscope:o/n')).toMatchObject({ id: 'modelscope:o/n', sha256: sha256(q8) });
+    expect(server.requests.map(({ path }) => path)).toEqual([
+      '/api/v1/models/o/n/repo/files?Revision=master&Recursive=true',
+      '/api/v1/models/o/n',
+      '/models/o/n/resolve/master/n-q8_0.gguf',
+      '/cdn/o/n/n-q8_0.gguf',
+    ]);
+    expect(server.requests.map(({ authorization, cookie }) => [authorization, cookie])).toEqual([
+      ...Array.from({ length: 3 }, () => ['Bearer ms_secret', 'm_session_id=ms_secret']),
+      [undefined, undefined],
+    ]);
+  });
+
+  it('asks once for a licence that has conditions, and never for one that has none', async () => {
+    const files = { 'n-Q8_0.gguf': q8 };
+    const server = await hubServer({ 'o/llama': { files, licence: 'llama3.2' }, 'o/unsaid': { files, licence: null }, 'o/mit': { files, licence: 'mit' } });
+    const folder = temporaryFolder();
+    const { service } = serviceOf(folder, [huggingFace(server)]);
+    await expect(service.locate('hf:o/llama')).rejects.toMatchObject({ code: 'model.licence_required', params: { model: 'hf:o/llama', licence: 'llama3.2' } });
+    await expect(service.download('hf:o/llama', false)).rejects.toMatchObject({ code: 'model.licence_required' });
+    await expect(service.locate('hf:o/unsaid')).rejects.toMatchObject({ code: 'model.licence_required' });
+    expect(server.fetched()).toEqual([]);
+    await service.locate('hf:o/mit');
+    await service.locate('hf:o/llama', { acceptLicence: true });
+    await service.remove('hf:o/llama');
+    // Remembered, also by the next program.
+    const again = serviceOf(folder, [huggingFace(server)]).service;
+    await again.locate('hf:o/llama');
+  });
+
+  it('takes the checksum of a catalogue model from its hub where the catalogue has none', async () => {
+    const repo = 'bartowski/SmolLM2-1.7B-Instruct-GGUF';
+    const file = 'SmolLM2-1.7B-Instruct-Q8_0.gguf';
+    const stated = { [file]: { size: 1_820_414_944, sha256: 'b'.repeat(64) } };
+    const server = await hubServer({ [repo]: { files: { [file]: q8 }, stated } });
+    const { service, store } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    const states: DownloadState[] = [];
+    service.onDownload((state) => states.push(state));
+    await service.download('smollm2-1.7b-instruct', false);
+    await expect.poll(() => states.at(-1)?.state).toBe('failed');
+    expect(states.at(-1)).toMatchObject({ model: 'smollm2-1.7b-instruct', total: 1_820_414_944, error: { code: 'model.checksum_mismatch' } });
+    expect(store.hubModel('smollm2-1.7b-instruct')).toMatchObject({ id: 'smollm2-1.7b-instruct', sha256: 'b'.repeat(64) });
+    expect((await service.list()).find(({ id }) => id === 'smollm2-1.7b-instruct')).toMatchObject({ here: false, download: { state: 'failed' } });
+    const other = await hubServer({ [repo]: { files: { [file]: q8 } } });
+    const wrong = serviceOf(temporaryFolder(), [huggingFace(other)]).service;
+    await expect(wrong.download('smollm2-1.7b-instruct', false)).rejects.toMatchObject({ code: 'model.checksum_mismatch' });
+    expect(other.fetched()).toEqual([]);
+  });
+
+  it('downloads in the background, pauses and goes on', async () => {
+    const server = await hubServer({ 'o/n': { files: { 'n-Q8_0.gguf': q8 } } });
+    const { service } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    const states: DownloadState[] = [];
+    const off = service.onDownload((state) => states.push(state));
+    await service.download('hf:o/n', false);
+    await service.pause('hf:o/n');
+    expect(states.at(-1)?.state).toMatch(/paused|done/);
+    await service.download('hf:o/n', false);
+    await service.locate('hf:o/n');
+    off();
+    await service.close();
+    expect((await service.list()).find(({ id }) => id === 'hf:o/n')?.here).toBe(true);
+    await expect(service.download('nothing', false)).rejects.toMatchObject({ code: 'model.unknown' });
+  });
+});
+
+describe('added files', () => {
+  it('moves what came in through a door into the home, under a name of its own making', async () => {
+    const { service, home } = serviceOf(temporaryFolder(), []);
+    mkdirSync(home.uploads, { recursive: true });
+    const ids = [];
+    for (const name of ['Mein Modell (1).gguf', '../../../etc/passwd', '…', '.gguf', 'mein-modell-1-.gguf']) {
+      const upload = join(home.uploads, 'a'.repeat(32));
+      writeFileSync(upload, name);
+      const id = await service.add(upload, name);
+      expect(existsSync(upload)).toBe(false);
+      const model = await service.locate(id);
+      expect(model.path).toBe(join(home.folder, 'models', 'own', `${id}.gguf`));
+      expect(readFileSync(model.path, 'utf8')).toBe(name);
+      ids.push(id);
+    }
+    expect(ids).toEqual(['mein-modell-1-', 'etc-passwd', 'model', 'model-2', 'mein-modell-1--2']);
+    expect(await service.remove('etc-passwd')).toBe('../../../etc/passwd'.length);
+    expect(readdirSync(join(home.folder, 'models', 'own'))).not.toContain('etc-passwd.gguf');
+    await expect(service.locate('etc-passwd')).rejects.toMatchObject({ code: 'model.unknown' });
+  });
+
+  it('leaves a person’s own file where it is, also when it is forgotten', async () => {
+    const folder = temporaryFolder();
+    const { service } = serviceOf(join(folder, 'home'), []);
+    const path = join(folder, 'My.gguf');
+    writeFileSync(path, 'x');
+    expect(await service.add(path)).toBe('my');
+    expect((await service.list()).at(-1)).toMatchObject({ id: 'my', name: 'My.gguf', here: true, path, licence: null, purpose: 'own' });
+    expect(await service.remove('my')).toBe(0);
+    expect(existsSync(path)).toBe(true);
+    await expect(service.remove('my')).rejects.toMatchObject({ code: 'model.unknown' });
+  });
+
+  it('reads a file for its hash only when size or time changed', async () => {
+    const folder = temporaryFolder();
+    const { service } = serviceOf(join(folder, 'home'), []);
+    const path = join(folder, 'm.gguf');
+    writeFileSync(path, 'one');
+    utimesSync(path, 1_700_000_000, 1_700_000_000);
+    const first = (await service.locate(path)).sha256;
+    expect(first).toBe(sha256(Buffer.from('one')));
+    writeFileSync(path, 'two');
+    utimesSync(path, 1_700_000_000, 1_700_000_000);
+    expect((await serviceOf(join(folder, 'home'), []).service.locate(path)).sha256).toBe(first);
+    utimesSync(path, 1_700_000_000, 1_700_000_001);
+    expect((await service.locate(path)).sha256).toBe(sha256(Buffer.from('two')));
+  });
+});
+
+describe('remove', () => {
+  async function fetched() {
+    const server = await hubServer({ 'o/n': { files: { 'n-Q8_0.gguf': q8 } } });
+    const made = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    const model = await made.service.locate('hf:o/n');
+    return { ...made, model };
+  }
+
+  it('removes a fetched model with all that belongs to it', async () => {
+    const { service, model, home } = await fetched();
+    expect(await service.remove('hf:o/n')).toBeGreaterThanOrEqual(q8.length);
+    expect(existsSync(model.path)).toBe(false);
+    expect(readdirSync(join(home.folder, 'models'))).toEqual([]);
+    expect((await service.list()).map(({ id }) => id)).not.toContain('hf:o/n');
+    await expect(service.remove('hf:o/n')).rejects.toMatchObject({ code: 'model.unknown' });
+    expect(await service.remove(service.default)).toBe(0);
+  });
+
+  it('removes what was fetched of a model', async () => {
+    const { service, home } = serviceOf(temporaryFolder(), []);
+    const folder = join(home.folder, 'models', 'smollm2-360m-instruct');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'smollm2-360m-instruct-q8_0.gguf.part'), 'half');
+    expect((await service.list()).find(({ id }) => id === 'smollm2-360m-instruct')?.download).toMatchObject({ state: 'paused', done: 4 });
+    expect(await service.remove('smollm2-360m-instruct')).toBe(4);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it('refuses while a chat of any process has it open', async () => {
+    const { service, model, home } = await fetched();
+    const release = service.use(model);
+    const beside = serviceOf(home.folder, []).service;
+    await expect(beside.remove('hf:o/n')).rejects.toMatchObject({ code: 'model.in_use', params: { model: 'hf:o/n' } });
+    release();
+    // A process that died uses nothing.
+    const uses = join(home.folder, 'models', '.uses');
+    writeFileSync(join(uses, '1-0.json'), JSON.stringify({ pid: process.pid, start: 'another time', path: model.path }));
+    writeFileSync(join(uses, '1-1.json'), '{');
+    await beside.remove('hf:o/n');
+    expect(statSync(uses).isDirectory()).toBe(true);
+    expect(existsSync(join(uses, '1-0.json'))).toBe(false);
+  });
+
+  it('refuses while a run trains it, and not when its process died', async () => {
+    const { service, runs, home } = await fetched();
+    const recipe = tinyRecipe(home.folder);
+    runs.create('r', { ...recipe, model: { ...recipe.model, ref: 'hf:o/n' } });
+    const release = tryLock(home.trainerLock);
+    await expect(service.remove('hf:o/n')).rejects.toMatchObject({ code: 'model.in_use' });
+    release?.();
+    await service.remove('hf:o/n');
+  });
+
+  it('refuses while another process fetches it', async () => {
+    const { service, model } = await fetched();
+    const release = tryLock(join(model.path, '..', '.lock'));
+    await expect(service.remove('hf:o/n')).rejects.toMatchObject({ code: 'model.in_use' });
+    expect(existsSync(model.path)).toBe(true);
+    release?.();
+    await service.remove('hf:o/n');
+  });
+});
+
+describe('list', () => {
+  it('says what a model needs and whether it fits', async () => {
+    const need: ModelOptions['need'] = (card) => Promise.resolve(card.id === 'smollm2-1.7b-instruct' ? { needs: 4e9, available: 3e9 } : card.id === 'smollm2-360m-instruct' ? null : { needs: 1e9, available: 3e9 });
+    const { service } = serviceOf(temporaryFolder(), [], { need });
+    const cards = await service.list();
+    expect(cards.map(({ id, fits, needs_bytes, here, purpose }) => ({ id, fits, needs_bytes, here, purpose }))).toEqual([
+      { id: 'smollm2-135m-instruct', fits: true, needs_bytes: 1e9, here: false, purpose: 'smallest' },
+      { id: 'smollm2-360m-instruct', fits: null, needs_bytes: null, here: false, purpose: 'balanced' },
+      { id: 'smollm2-1.7b-instruct', fits: false, needs_bytes: 4e9, here: false, purpose: 'strong' },
+    ]);
+    for (const { available_bytes } of cards) expect(available_bytes).toBeGreaterThan(0);
+  });
+});
