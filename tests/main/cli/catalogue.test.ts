@@ -1,5 +1,5 @@
 // models, recipes, doctor, bench: what there is, and whether it works.
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { recipeSchema } from '../../../shared/recipe.ts';
@@ -67,9 +67,23 @@ describe('doctor', () => {
     for (const { supported, reason } of levels) expect(reason === null).toBe(supported);
   });
 
-  it('says that there is no engine where there is none', async () => {
+  it('says that there is no engine where there is none, after everything else', async () => {
     const result = await namesake(['doctor', '--json'], { home: temporaryFolder(), env: { NAMESAKE_ADDON: '/nowhere/namesake.node' } });
     expect(errorCode(result)).toBe('engine.missing');
+    expect(result.events[0]).toMatchObject({ event: 'result', engine_error: { code: 'engine.missing' }, addon: null, default_model: { here: false } });
+    expect(result.events[0]?.['free_disk_bytes']).toBeGreaterThan(0);
+  });
+
+  it.each(['no database', null])('works where there is no home to be opened (%j)', async (database) => {
+    const folder = temporaryFolder();
+    const home = join(folder, 'home');
+    if (database === null) writeFileSync(home, 'a file');
+    else {
+      mkdirSync(home);
+      writeFileSync(join(home, 'namesake.db'), database);
+    }
+    expect(lastEvent(await namesake(['doctor', '--json'], { home }))).toMatchObject({ event: 'result', home, engine_error: null });
+    expect(readdirSync(folder, { recursive: true }).map(String).sort()).toEqual(database === null ? ['home'] : ['home', join('home', 'namesake.db')]);
   });
 
   it('says that the engine is no engine where it is none', async () => {

@@ -65,6 +65,17 @@ describe('data import', () => {
   });
 
   it.each([
+    ['alpaca', '{"instruction":"i","input":"n","output":"o"}', 'i\nn'],
+    ['sharegpt', '{"conversations":[{"from":"human","value":"i"},{"from":"gpt","value":"o"}]}', 'i'],
+  ])('reads %s by its name and by itself', async (format, text, asked) => {
+    for (const name of [format, 'auto']) {
+      const { result, out } = await importFile(text, '--format', name);
+      lastEvent(result);
+      expect(readLines(out)).toMatchObject([{ kind: 'imported', messages: [{ role: 'user', content: asked }, { role: 'assistant', content: 'o' }] }]);
+    }
+  });
+
+  it.each([
     ['rows.invalid', '{"messages":[]}'],
     ['rows.invalid', 'not json'],
     ['rows.empty', ''],

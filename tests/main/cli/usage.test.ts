@@ -71,6 +71,7 @@ describe('global options', () => {
     const cwd = temporaryFolder();
     const result = await namesake(['doctor', '--json', '--home', 'h'], { home: 'elsewhere', cwd });
     expect(lastEvent(result)).toMatchObject({ home: join(cwd, 'h') });
+    await namesake(['runs', 'list', '--json', '--home', 'h'], { home: 'elsewhere', cwd });
     expect(readdirSync(cwd)).toEqual(['h']);
   });
 });
