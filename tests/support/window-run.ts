@@ -25,7 +25,7 @@ export async function startSmallRun(window: WindowConnection, model: string, ste
   });
   const small = recipeSchema.parse({
     ...recipe,
-    data: { ...recipe.data, mix: { ...recipe.data.mix, ordinary: 0, near_misses: false, negatives: false } },
+    data: { ...recipe.data, max_length: 256, mix: { ...recipe.data.mix, ordinary: 0, near_misses: false, negatives: false } },
     loss: { by_kind: null, kl: 0 },
     evaluate: null,
     checkpoint: { every_steps: 10, keep: 2 },

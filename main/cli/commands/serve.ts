@@ -8,8 +8,9 @@ import { translate } from '../../../shared/i18n/translate.ts';
 import { Api } from '../../api/api.ts';
 import { createCore } from '../../core.ts';
 import { Home } from '../../home.ts';
+import { packageRoot } from '../../resources.ts';
 import { isLoopback } from '../../serve/addresses.ts';
-import { openBrowserDoor, type BrowserDoor } from '../../serve/door.ts';
+import type { BrowserDoor } from '../../serve/door.ts';
 import { openInBrowser } from '../../serve/open-page.ts';
 import { serveDoor } from '../../serve/serve-door.ts';
 import type { Tls } from '../../serve/server.ts';
@@ -101,12 +102,14 @@ export function addServe(program: Command): void {
       const core = createCore(new Home(options.home), {
         compute: { threads: parseThreads(options.threads), isa: process.env['NAMESAKE_ISA'] || 'auto' },
       });
-      const api = new Api(core, serveDoor(core));
       try {
+        const api = new Api(core, serveDoor(core));
+        // Loaded here: a web server takes as long to load as all the rest, and no other command needs it.
+        const { openBrowserDoor } = await import('../../serve/door.ts');
         const door = await openBrowserDoor({
           api,
           core,
-          page: join(import.meta.dirname, '..', 'renderer'),
+          page: join(packageRoot, 'out', 'renderer'),
           host: flags.host,
           port: flags.port,
           tls,

@@ -16,15 +16,19 @@ vi.setConfig({ testTimeout: 120_000 });
 
 /** Serves on a free port until `visit` is through, then as SIGTERM has it. */
 async function serve(args: readonly string[], visit: (url: URL, child: ChildProcess) => Promise<void>, home = temporaryFolder()): Promise<CliResult> {
-  let visited: Promise<void> | null = null;
+  let failure: unknown = new Error('it did not serve');
   const result = await namesake(['serve', '--port', '0', '--json', ...args], {
     home,
     onEvent: ({ url }, child) => {
-      visited ??= visit(new URL(String(url)), child).finally(() => child.kill('SIGTERM'));
+      void visit(new URL(String(url)), child)
+        .then(
+          () => (failure = null),
+          (error: unknown) => (failure = error),
+        )
+        .finally(() => child.kill('SIGTERM'));
     },
   });
-  if (visited === null) throw new Error(`it did not serve: ${result.stderr}`);
-  await visited;
+  if (failure !== null) throw failure;
   return result;
 }
 
