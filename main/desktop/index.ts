@@ -12,7 +12,7 @@ import { createCore } from '../core.ts';
 import { diskError, onDisk } from '../disk.ts';
 import { startEngine } from '../engine/client.ts';
 import { Home } from '../home.ts';
-import { createLog } from '../log.ts';
+import { createLog, traceOf } from '../log.ts';
 import { packageRoot } from '../resources.ts';
 import { collectCrashes } from './crash-reporter.ts';
 import { desktopDoor } from './door.ts';
@@ -30,6 +30,7 @@ import { askBeforeQuit, Quit } from './quit.ts';
 import { Training } from './training.ts';
 import { AppTray } from './tray.ts';
 import { lookForUpdates } from './updates.ts';
+import { KeychainVault } from './vault.ts';
 import { AppWindow } from './window.ts';
 
 const DOCUMENTATION = 'https://github.com/namesake-app/namesake#readme';
@@ -47,7 +48,7 @@ function systemLanguage(): Language {
 
 /** Makes the app of a home, once Electron is ready. */
 function start(home: Home): void {
-  const core = createCore(home, { startEngine: () => startEngine({ start: forkUtility }) });
+  const core = createCore(home, { startEngine: () => startEngine({ start: forkUtility }), vault: new KeychainVault() });
   const api = new Api(core, desktopDoor);
   const system = systemLanguage();
   let settings = settingsSchema.parse({});
@@ -84,6 +85,7 @@ function start(home: Home): void {
       core.close();
     },
     quit: () => app.quit(),
+    onTrouble: (error) => core.log.error(traceOf(error), 'leaving failed'),
   });
 
   const request: Api['request'] = async (name, input) => {
@@ -138,9 +140,12 @@ function start(home: Home): void {
 
   useSettings(settings);
   window.show();
-  void api.request('settings.get', {}).then((reply) => {
-    if (reply.ok) useSettings(reply.result as Settings);
-  });
+  try {
+    useSettings(core.settings.get());
+  } catch (error) {
+    // A home that cannot be opened: the page says so at its first request.
+    core.log.error(traceOf(error), 'the settings could not be read');
+  }
   void lookForUpdates(core.log);
 }
 

@@ -6,12 +6,13 @@ import { channels } from '../../shared/window-api.ts';
 import type { Api } from '../api/api.ts';
 import type { EventWindow } from '../api/event-hub.ts';
 import { traceOf, type Log } from '../log.ts';
+import { TokenBucket } from '../token-bucket.ts';
 import { APP_ORIGIN } from './protocol.ts';
-import { Rate } from './rate.ts';
 
-/** Requests of one page at once, and a second. */
-const BURST = 200;
-const PER_SECOND = 50;
+/** Requests of one page: a person makes few, a page that went wild makes thousands. */
+const RATE = { burst: 200, per_second: 50 };
+/** A flood is one line of the log, and one more each time this has passed. */
+const FLOOD_LOG_MS = 10_000;
 
 export interface IpcOptions {
   api: Pick<Api, 'request' | 'subscribe'>;
@@ -23,11 +24,11 @@ export interface IpcOptions {
 
 /** A page as the event hub sees it: one batch of events at a time, and none while it loads. */
 class Page implements EventWindow {
-  readonly rate = new Rate(BURST, PER_SECOND);
+  readonly rate = new TokenBucket(RATE, () => performance.now());
   readonly #contents: WebContents;
   #ready = false;
-  /** Of a flood, one line is logged. */
-  flooded = false;
+  /** When a flood was logged last (performance.now()). */
+  floodLogged = -Infinity;
 
   constructor(contents: WebContents) {
     this.#contents = contents;
@@ -115,13 +116,12 @@ export class IpcRouter {
 
   #limit(contents: WebContents, channel: string): Reply | null {
     const page = this.#pages.get(contents);
-    if (page === undefined || page.rate.take()) {
-      if (page !== undefined) page.flooded = false;
-      return null;
+    if (page === undefined || page.rate.take()) return null;
+    if (page.floodLogged < performance.now() - FLOOD_LOG_MS) {
+      page.floodLogged = performance.now();
+      this.#options.log.warn({ channel, code: 'request.too_many', door: 'desktop' }, 'refused');
     }
-    if (!page.flooded) this.#options.log.warn({ channel, code: 'request.too_many', door: 'desktop' }, 'refused');
-    page.flooded = true;
-    return { ok: false, error: { code: 'request.too_many', detail: `more than ${PER_SECOND} requests a second`, params: {} } };
+    return { ok: false, error: { code: 'request.too_many', detail: `more than ${RATE.per_second} requests a second`, params: {} } };
   }
 
   #failure(channel: string, error: unknown): Reply {

@@ -20,6 +20,8 @@ export interface QuitActions {
   close(): Promise<void>;
   /** Quits; comes back as another before-quit, which is let through. */
   quit(): void;
+  /** Hears of what failed on the way out, for the log. */
+  onTrouble(error: unknown): void;
 }
 
 export class Quit {
@@ -42,13 +44,15 @@ export class Quit {
     event.preventDefault();
     if (this.#busy) return;
     this.#busy = true;
-    void this.#leave().finally(() => {
-      this.#busy = false;
-    });
+    void this.#leave()
+      .catch(this.#actions.onTrouble)
+      .finally(() => {
+        this.#busy = false;
+      });
   }
 
   async #leave(): Promise<void> {
-    const { training, ask, keep, discard, close, quit } = this.#actions;
+    const { training, ask, keep, discard, close, quit, onTrouble } = this.#actions;
     const run = training();
     // A run that ended while its fate was asked for is kept as it is.
     const choice = run === null ? 'stop' : await ask(run);
@@ -57,10 +61,11 @@ export class Quit {
     try {
       if (choice === 'discard' && run !== null && training() !== null) await discard(run);
       await close();
-    } finally {
-      this.#decided = true;
-      quit();
+    } catch (error) {
+      onTrouble(error);
     }
+    this.#decided = true;
+    quit();
   }
 }
 

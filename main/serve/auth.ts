@@ -1,6 +1,6 @@
 // Auth: the one-time token of the printed address, and the sessions that it opens. Only hashes are kept, in memory alone.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { TokenBucket, type Rate } from './token-bucket.ts';
+import { TokenBucket, type Rate } from '../token-bucket.ts';
 
 /** A session ends when it was idle for this long. */
 export const IDLE_MS = 12 * 3600 * 1000;

@@ -16,7 +16,7 @@ import { notStored } from './headers.ts';
 import { Refusals } from './refusals.ts';
 import { announcedLength, connectionLimits, DoorServer, type ConnectionLimits, type Tls } from './server.ts';
 import { socketLimits, Sockets, type SocketLimits } from './sockets.ts';
-import type { Rate } from './token-bucket.ts';
+import type { Rate } from '../token-bucket.ts';
 import { uploadLimits, Uploads, type UploadLimits } from './uploads.ts';
 
 const YEAR_S = 365 * 24 * 3600;

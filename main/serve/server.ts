@@ -14,7 +14,7 @@ import type { Auth, Session } from './auth.ts';
 import { notStored, securityHeaders } from './headers.ts';
 import { forwardPage, languageOf, refusalPage } from './page.ts';
 import { statusOf, type Refusals } from './refusals.ts';
-import { TokenBuckets, type Rate } from './token-bucket.ts';
+import { TokenBuckets, type Rate } from '../token-bucket.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,7 +1,7 @@
 // Sessions: how they end, and how many there are.
 import { describe, expect, it } from 'vitest';
 import { Auth, IDLE_MS, MAX_SESSIONS } from '../../../main/serve/auth.ts';
-import { TokenBucket, TokenBuckets } from '../../../main/serve/token-bucket.ts';
+import { TokenBucket, TokenBuckets } from '../../../main/token-bucket.ts';
 
 function authAt(): { auth: Auth; at: { now: number }; open: () => string } {
   const at = { now: 0 };
