@@ -2,6 +2,8 @@ import { defineConfig } from 'electron-vite';
 
 /** Only better-sqlite3 stays a package of its own: its prebuilt binary must be found beside it. */
 const EXTERNAL = ['better-sqlite3'];
+/** What is bundled keeps its licences, in one file a folder. */
+const license = { fileName: 'LICENSES.md' };
 
 /**
  * Bundles the program into out/: `main/index.js` (the desktop app), `main/cli.js` (the command line and `serve`) and
@@ -13,6 +15,7 @@ export default defineConfig({
     publicDir: false,
     build: {
       emptyOutDir: true,
+      license,
       target: 'node22',
       sourcemap: true,
       externalizeDeps: false,
@@ -28,6 +31,7 @@ export default defineConfig({
     publicDir: false,
     build: {
       emptyOutDir: true,
+      license,
       externalizeDeps: false,
       rolldownOptions: {
         input: { index: 'preload/index.ts' },
@@ -40,6 +44,7 @@ export default defineConfig({
     publicDir: false,
     build: {
       emptyOutDir: true,
+      license,
       minify: true,
       // The page's policy allows no data: fonts, scripts or styles; files are as fast here.
       assetsInlineLimit: 0,

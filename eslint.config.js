@@ -49,7 +49,7 @@ const doors = ['cli', 'serve', 'desktop'];
 const tops = [...doors, 'api', 'core\\.ts'];
 
 export default defineConfig(
-  globalIgnores(['node_modules', 'out', 'native', 'coverage', 'tests/fixtures/**/*.mjs']),
+  globalIgnores(['node_modules', 'out', 'dist', 'native', 'coverage', 'test-results', 'tests/fixtures/**/*.mjs']),
   js.configs.recommended,
   tseslint.configs.strict,
   {

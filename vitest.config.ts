@@ -1,15 +1,32 @@
 import { defineConfig } from 'vitest/config';
 
-/** `unit`: everything that runs on tiny models. `journeys`: the built program on the real model, one file at a time. */
+/** What drives a browser, an app or a package: one file at a time, and slow. */
+const wholes = ['tests/e2e/**/*.test.ts', 'tests/packages/**/*.test.ts', 'tests/renderer/page.test.ts'];
+
+/**
+ * `unit`: everything that runs on tiny models. `e2e`: the same through the page, both window doors and the packages.
+ * `journeys`: the built program on the real model, one file at a time.
+ */
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: 'unit',
-          include: ['tests/{shared,main,renderer,architecture,tools,packages}/**/*.test.ts'],
+          include: ['tests/{shared,main,renderer,architecture,tools}/**/*.test.ts'],
+          exclude: wholes,
           environment: 'node',
           testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: wholes,
+          environment: 'node',
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
         },
       },
       {

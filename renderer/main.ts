@@ -53,6 +53,7 @@ class Page extends View {
       else location.hash = '#new';
     });
     addEventListener('hashchange', () => {
+      this.#notices.leave();
       this.#show();
       this.#shown?.focus();
     });

@@ -48,9 +48,9 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(share === 1 || share === 0 ? 0 : 1)} %`;
 }
 
-/** Bytes as "98 MB" or "1.2 GB". */
+/** Bytes as "98 MB" or "1.2 GB"; what is there takes at least 1 MB. */
 export function bytes(count: number): string {
-  return count < 1e9 ? `${Math.round(count / 1e6)} MB` : `${(count / 1e9).toFixed(1)} GB`;
+  return count < 1e9 ? `${Math.max(1, Math.round(count / 1e6))} MB` : `${(count / 1e9).toFixed(1)} GB`;
 }
 
 /** A stored time in the person's own time zone, as short as it can be understood. */

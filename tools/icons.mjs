@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core';
 const FOLDER = join(import.meta.dirname, '..', 'resources', 'icons');
 /** Windows shows the one that fits best; 256 is the largest that an icon file can hold. */
 const ICO_SIZES = [16, 24, 32, 48, 64, 128, 256];
-/** Apple's names of PNG entries by their pixels (an @2x entry has the name of half its size's twin). */
+/** Apple's names of PNG entries by their pixels (some sizes have two: one is for screens of twice the density). */
 const ICNS_TYPES = /** @type {const} */ ([['icp4', 16], ['icp5', 32], ['ic11', 32], ['ic12', 64], ['ic07', 128], ['ic13', 256], ['ic08', 256], ['ic14', 512], ['ic09', 512], ['ic10', 1024]]);
 
 /** @param {{ size: number, png: Buffer }[]} images */

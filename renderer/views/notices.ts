@@ -45,6 +45,11 @@ export class Notices extends View {
     this.#show(null);
   }
 
+  /** The person went elsewhere: what went wrong here no longer matters, what can be taken back does. */
+  leave(): void {
+    if (this.#notice?.bad === true) this.close();
+  }
+
   #show(notice: Notice | null): void {
     clearTimeout(this.#timer);
     this.#notice = notice;

@@ -29,6 +29,23 @@ describe('package.json', () => {
   });
 });
 
+describe('workflows', () => {
+  const folder = join(root, '.github', 'workflows');
+  const workflows = readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')] as const);
+
+  it.each(workflows)('%s runs only what was looked at: actions by their commit, no secrets, no rights but those named', (_name, workflow) => {
+    const uses = [...workflow.matchAll(/\buses:\s*(.+)/g)].map(([, action = '']) => action);
+    expect(uses.length).toBeGreaterThan(0);
+    expect(uses.filter((action) => !/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(action))).toEqual([]);
+    expect(workflow).toMatch(/^permissions: \{\}$/m);
+    expect(workflow).not.toMatch(/\bsecrets\./);
+    // What others may write (a branch's name, a title) reaches a shell as a variable, never as part of the script.
+    const scripts = [...workflow.matchAll(/^( *)run: (?:\|\n((?:\1 {2}.*\n|\n)+)|(.*)\n)/gm)].map(([, , block, line]) => block ?? line ?? '');
+    expect(scripts.length).toBeGreaterThan(5);
+    expect(scripts.filter((script) => /\$\{\{\s*github\./.test(script))).toEqual([]);
+  });
+});
+
 describe('native/third_party', () => {
   const folders = readdirSync(join(root, 'native', 'third_party'));
 
