@@ -87,6 +87,16 @@ export class RunFolder {
     return join(this.folder, 'tokens.bin');
   }
 
+  /** A copy of the person's own evaluation questions, where the recipe names some. */
+  get questions(): string {
+    return join(this.folder, 'questions.json');
+  }
+
+  /** A copy of the adapter that training starts from, where the recipe names one. */
+  get init(): string {
+    return join(this.folder, 'init');
+  }
+
   get provenance(): string {
     return join(this.folder, 'provenance.json');
   }

@@ -16,6 +16,7 @@ import { ProgressNote } from './progress-note.ts';
 import { changeOfEngine, checkSameModel, isPrepared, writeProvenance } from './provenance.ts';
 import { rewind } from './recovery.ts';
 import type { RowsService } from './rows.ts';
+import { keepInputs, withKeptInputs } from './run-inputs.ts';
 import { Session } from './session.ts';
 import { dropDraft, makeRows, readSteps, type StepSource } from './step-source.ts';
 import { Wishes, type Wish } from './wishes.ts';
@@ -118,21 +119,27 @@ export class LiveRun {
     const change = prepared && checkpoints.length > 0 ? changeOfEngine(folder, info) : null;
     if (change !== null) onEvent({ event: 'warning', warning: 'resumed_elsewhere', ...change });
     this.#wishes.check('while the model was loaded');
-    if (!prepared) await makeRows({ id, folder, recipe, model, engine, rows, phase });
+    if (!prepared) {
+      // Before anyone waits for answers: whether the person's own questions can be used.
+      this.#evaluation(engine, recipe);
+      await makeRows({ id, folder, recipe, model, engine, rows, phase });
+      keepInputs(folder, recipe);
+    }
     const steps = readSteps({ id, folder, recipe, rows });
     const origin = { model, info, recipe, addon: (await engine.about()).addon };
     if (checkpoints.length === 0) writeProvenance(folder, origin);
     dropDraft(folder);
     store.setSteps(id, steps.count);
+    const kept = withKeptInputs(folder, recipe);
     const session = new Session({
       id,
       folder,
-      recipe: { ...recipe, steps: steps.count },
+      recipe: { ...kept, steps: steps.count },
       model,
       engine,
       steps,
       started: this.#started,
-      evaluation: this.#evaluation(engine),
+      evaluation: this.#evaluation(engine, kept),
       store,
       rows,
       wishes: this.#wishes,
@@ -161,8 +168,7 @@ export class LiveRun {
     this.#o.onEvent({ event: 'result', ...result });
   }
 
-  #evaluation(engine: EngineClient): Evaluation | null {
-    const { recipe } = this.#o;
+  #evaluation(engine: EngineClient, recipe: Recipe): Evaluation | null {
     const { persona } = recipe.data;
     if (recipe.evaluate === null || persona === null) return null;
     const sets = loadEvaluationProbes(recipe.evaluate.questions, languagesOf(recipe));

@@ -215,6 +215,7 @@ export class RunService {
   delete(id: string): void {
     this.#markInterrupted();
     onDisk(this.#home.folder, () => moveToTrash(this.#home, this.#store, id));
+    ifWritable(this.#home, () => tidy(this.#home, this.#store));
   }
 
   /** Brings a run back that was deleted within the last ten minutes. Throws run.unknown. */

@@ -9,6 +9,7 @@ import { onDisk, removeWhole } from '../disk.ts';
 import { choose, missedLimits, rightTwice, type Evaluation as Evaluated } from '../pipeline/probes.ts';
 import { loadShowcase } from '../resources.ts';
 import { evaluatedCheckpoints, keepAdapter, languagesOf, resultOf, type ClosingRun } from './closing.ts';
+import { folderSha256, isAsSaved } from './checkpoint.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { LocalModel } from './model.ts';
 import type { MemoryChoices } from './provenance.ts';
@@ -84,26 +85,41 @@ export class Session {
 
   /** The newest checkpoint that can be read. Throws why the oldest one cannot be, where none can. */
   async #load(checkpoints: readonly number[]): Promise<number> {
-    const { id, engine, folder, store, recipe, onEvent } = this.#o;
-    for (const [i, step] of checkpoints.entries()) {
-      try {
-        // A checkpoint holds the adapter, and with it rank and alpha: where training began may be gone by now.
-        await this.#createTrainer(folder.checkpoint(step));
-        await engine.loadCheckpoint(folder.checkpoint(step));
-      } catch (error) {
-        const before = checkpoints[i + 1];
-        if (before === undefined || !(error instanceof NamesakeError) || !DAMAGED.includes(error.code)) throw error;
-        onEvent({ event: 'warning', warning: 'checkpoint_damaged', step, from: before });
-        continue;
-      }
-      rewind(store, id, folder, step);
-      this.#evaluated = evaluatedCheckpoints(store, id);
-      // A kill between a checkpoint and its evaluation, or between that and what it made superfluous, is made up for.
-      if (this.#schedule.isEvaluated(step) && !this.#evaluated.some((known) => known.step === step)) await this.#evaluate(step);
-      this.#prune(recipe.checkpoint?.keep ?? 1);
-      return step;
+    const { id, folder, store, recipe } = this.#o;
+    const step = await this.#loadNewest(checkpoints);
+    rewind(store, id, folder, step);
+    for (const older of checkpoints.filter((other) => other < step)) {
+      if (await isAsSaved(store, id, folder, older)) continue;
+      this.#warnOfDamage(older, step);
+      dropCheckpoint(store, id, folder, older);
     }
-    return 0;
+    this.#evaluated = evaluatedCheckpoints(store, id);
+    // A kill between a checkpoint and its evaluation, or between that and what it made superfluous, is made up for.
+    if (this.#schedule.isEvaluated(step) && !this.#evaluated.some((known) => known.step === step)) await this.#evaluate(step);
+    this.#prune(recipe.checkpoint?.keep ?? 1);
+    return step;
+  }
+
+  async #loadNewest([step, ...before]: readonly number[]): Promise<number> {
+    const { id, engine, folder, store } = this.#o;
+    if (step === undefined) throw new NamesakeError('internal', 'no checkpoint to load');
+    try {
+      const saved = folder.checkpoint(step);
+      if (!(await isAsSaved(store, id, folder, step))) throw new NamesakeError('checkpoint.invalid', `${saved} is not what was saved`);
+      // A checkpoint holds the adapter, and with it rank and alpha: where training began may be gone by now.
+      await this.#createTrainer(saved);
+      await engine.loadCheckpoint(saved);
+      return step;
+    } catch (error) {
+      const [next] = before;
+      if (next === undefined || !(error instanceof NamesakeError) || !DAMAGED.includes(error.code)) throw error;
+      this.#warnOfDamage(step, next);
+      return this.#loadNewest(before);
+    }
+  }
+
+  #warnOfDamage(step: number, from: number): void {
+    this.#o.onEvent({ event: 'warning', warning: 'checkpoint_damaged', step, from });
   }
 
   async #createTrainer(init_adapter: string | null): Promise<void> {
@@ -177,7 +193,7 @@ export class Session {
     // The engine of a process that was killed may have finished this checkpoint after the run went on without it.
     removeWhole(folder.checkpoint(step));
     await engine.saveCheckpoint(folder.checkpoint(step));
-    store.addCheckpoint(id, step);
+    store.addCheckpoint(id, step, await folderSha256(folder.checkpoint(step)));
   }
 
   /** Scores the present adapter, unless something that is asked cuts it off: resuming makes up for that. */

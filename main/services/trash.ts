@@ -11,6 +11,9 @@ import type { RunStore } from '../store/runs.ts';
 import { savedSteps } from './recovery.ts';
 import { whileFree } from './trainer-lock.ts';
 
+/** What runs are called. */
+const RUN_NAME = /^\d{8}-\d{6}-[0-9a-f]{6}$/;
+
 /** How long a deleted run can be brought back. */
 export const UNDELETE_MS = 10 * 60_000;
 
@@ -57,7 +60,8 @@ function emptyTrash(home: Home, store: RunStore): void {
   sweepFolder(home.trash);
   const known = store.statuses();
   for (const id of namesIn(home.trash)) {
-    if (deleted.has(id)) continue;
+    // A home may be a folder that has a trash of its own: only what is named as a run is this program's.
+    if (deleted.has(id) || !RUN_NAME.test(id)) continue;
     // A run that is not deleted: a power cut took that back, or a kill came before it was brought back for good.
     if (known.has(id) && !existsSync(home.run(id).folder)) move(join(home.trash, id), home.run(id).folder, home.runs);
     else removeWhole(join(home.trash, id));

@@ -253,9 +253,20 @@ export class RunStore {
     return this.#db.prepare<[string, number], { count: number }>(sql).get(id, step)?.count ?? 0;
   }
 
-  /** A checkpoint whose folder is in place. What was measured up to it is on the disk as well afterwards. */
-  addCheckpoint(id: string, step: number): void {
-    this.#durably(() => this.#db.prepare('INSERT OR IGNORE INTO checkpoints (run_id, step) VALUES (?, ?)').run(id, step));
+  /**
+   * A checkpoint whose folder is in place, and what its files hash to where that is known. What was measured up to it is on
+   * the disk as well afterwards.
+   */
+  addCheckpoint(id: string, step: number, sha256: string | null = null): void {
+    this.#durably(() =>
+      this.#db.prepare('INSERT OR IGNORE INTO checkpoints (run_id, step, sha256) VALUES (?, ?, ?)').run(id, step, sha256),
+    );
+  }
+
+  /** What the files of a checkpoint hashed to when they were saved; null where that is not known. */
+  checkpointSha256(id: string, step: number): string | null {
+    const sql = 'SELECT sha256 FROM checkpoints WHERE run_id = ? AND step = ?';
+    return this.#db.prepare<[string, number], { sha256: string | null }>(sql).get(id, step)?.sha256 ?? null;
   }
 
   /** Scores and answers of one evaluation, together. Step 0 is the base. */

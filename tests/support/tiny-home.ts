@@ -25,18 +25,26 @@ export interface TinyHome {
   onEvent: (event: RunEvent) => void;
 }
 
+/** A home that goes when the test ends. */
 export function tinyHome(folder = temporaryFolder()): TinyHome {
+  const { close, ...place } = openHome(folder);
+  onTestFinished(close);
+  return place;
+}
+
+/** A home for several tests: the caller closes it. */
+export function openHome(folder: string): TinyHome & { close: () => void } {
   const home = new Home(folder);
   const db = openDatabase(home.database);
-  onTestFinished(() => {
-    db.close();
-  });
   const models = new ModelStore(db);
   const store = new RunStore(db);
   const events: RunEvent[] = [];
   const service = new ModelService(home, models, { log: () => undefined, onBytes: () => undefined });
   const runs = new RunService(home, store, service, new RowsService(models), () => startEngine({ priority: 'normal' }));
-  return { home, store, models, runs, events, onEvent: (event) => events.push(event) };
+  const close = (): void => {
+    db.close();
+  };
+  return { home, store, models, runs, events, onEvent: (event) => events.push(event), close };
 }
 
 /** A recipe on the small rows with a persona and probes of its own, which cost next to nothing. */
