@@ -89,8 +89,9 @@ export class DraftStore {
         this.#db
           .prepare('INSERT INTO drafts (id, recipe, created_at, updated_at) VALUES (?, ?, ?, ?)')
           .run(draft, JSON.stringify(recipe), now, now);
-        const change = this.#rowChange(draft, null);
-        for (const { made, row } of rows) change.add(made, row);
+        this.#write(draft, null, 0, ({ add }) => {
+          for (const { made, row } of rows) add(made, row);
+        });
       })
       .immediate();
   }
@@ -187,7 +188,7 @@ export class DraftStore {
         this.#db
           .prepare('INSERT INTO draft_changes VALUES (?, ?, ?, ?)')
           .run(draft, number, found.next_number, recipe === null ? null : found.recipe);
-        const result = work(this.#rowChange(draft, number));
+        const result = this.#write(draft, number, found.next_number, work);
         this.#db.prepare('DELETE FROM draft_changes WHERE draft_id = ? AND change <= ?').run(draft, number - HISTORY);
         this.#touch(draft, recipe);
         return result;
@@ -235,39 +236,41 @@ export class DraftStore {
       .get(draft);
   }
 
-  /** Writes rows inside the transaction that is open; `change` null = the rows that a draft begins with. */
-  #rowChange(draft: string, change: number | null): RowChange {
+  /**
+   * Lets `work` write rows inside the transaction that is open; new ones are numbered from `next` on. `change` null = the rows
+   * that a draft begins with.
+   */
+  #write<T>(draft: string, change: number | null, next: number, work: (change: RowChange) => T): T {
     const insert = this.#db.prepare<unknown[]>(
       `INSERT INTO draft_rows (draft_id, ${COLUMNS}) VALUES (@draft, @number, @id, @kind, @lang, @origin, @made, @words, @messages)`,
     );
     const taken = this.#db.prepare('SELECT 1 FROM draft_rows WHERE draft_id = ? AND id = ?');
-    const next = this.#db.prepare<[string], { number: number }>(
-      'UPDATE drafts SET next_number = next_number + 1 WHERE id = ? RETURNING next_number - 1 AS number',
-    );
     // A row that this change touches twice, or added itself, keeps the state from before the change.
     const remember = this.#db.prepare<unknown[]>(
       `INSERT OR IGNORE INTO draft_rows_before (draft_id, change, ${COLUMNS})
-       SELECT draft_id, @change, ${COLUMNS} FROM draft_rows WHERE draft_id = @draft AND number = @number
-         AND number < (SELECT first_added FROM draft_changes WHERE draft_id = @draft AND change = @change)`,
+       SELECT draft_id, @change, ${COLUMNS} FROM draft_rows WHERE draft_id = @draft AND number = @number AND number < @first`,
     );
     const remove = this.#db.prepare<unknown[]>('DELETE FROM draft_rows WHERE draft_id = @draft AND number = @number');
+    const first = next;
     const take = (number: number): void => {
-      remember.run({ draft, change, number });
+      remember.run({ draft, change, number, first });
       remove.run({ draft, number });
     };
-    return {
+    const result = work({
       put: (number, made, row) => {
         take(number);
         insert.run({ draft, ...toStored(number, made, row) });
       },
       add: (made, row) => {
-        const { number } = next.get(draft) as { number: number };
+        const number = next++;
         let { id } = row;
         while (taken.get(draft, id) !== undefined) id = `${id}-${number}`;
         insert.run({ draft, ...toStored(number, made, { ...row, id }) });
         return number;
       },
       delete: take,
-    };
+    });
+    this.#db.prepare('UPDATE drafts SET next_number = ? WHERE id = ?').run(next, draft);
+    return result;
   }
 }

@@ -301,7 +301,7 @@ describe('pages', () => {
       expect(page.total).toBeGreaterThan(0);
       return performance.now() - start;
     };
-    // Measured: 15 ms, 20 ms and 60 ms.
+    // Measured with 200,000: 29 ms, 26 ms and 209 ms.
     expect(timed({})).toBeLessThan(500);
     expect(timed({ kind: 'imported' })).toBeLessThan(500);
     expect(timed({ search: 'Answer 99999', offset: 0 })).toBeLessThan(1000);
@@ -513,7 +513,7 @@ describe('undo', () => {
         expect(drafts.get(draft).undoable).toBe(false);
         drafts.delete(draft);
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   }, 120_000);
 
