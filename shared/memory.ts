@@ -1,15 +1,37 @@
 // Memory: what a run or a chat will take, planned before anything is allocated; what "fits" means everywhere.
+import type { OpenOptions } from './engine.ts';
+import type { ModelShape } from './model.ts';
 
+/** A model by its file's absolute path, or by its shapes where it is not here. */
+export type MemoryModel = string | { shape: ModelShape; file_bytes: number };
+
+export interface MemoryQuestion extends Pick<OpenOptions, 'precision' | 'device' | 'threads' | 'isa'> {
+  /** LoRA rank; 0 = answers only, nothing is trained. */
+  rank: number;
+  /** Most tokens of a micro-batch. */
+  batch_tokens: number;
+  /** Longest conversation. */
+  max_length: number;
+  /** Whether probes are asked between steps (or, with rank 0, a chat is held). */
+  answers: boolean;
+  /** null: only where keeping does not fit. */
+  recompute: boolean | null;
+}
+
+/** Bytes by purpose. Everything but `between_steps` adds up to `total`, unless `between_steps` is more than what it replaces. */
 export interface MemoryBudget {
-  /** Bytes by purpose; mapped weights are pages of the model's file that the system can drop. */
+  /** Pages of the model's file; the system can drop and read them again. */
   weights_mapped: number;
+  /** Copies in another precision, and the table of rotary angles. */
   weights_resident: number;
   adapter: number;
   gradients: number;
   optimizer: number;
   activations: number;
-  /** Scratch of kernels, logits chunks, key/value cache of probes. */
+  /** Panels of kernels, chunks of logits, attention. */
   scratch: number;
+  /** Key/value cache and buffers of probes, scores and checkpoints, while activations and scratch are given back. */
+  between_steps: number;
   /** Program, tokenizer and heap of the engine's process. */
   process: number;
   /** What the engine's process takes at its peak. */
@@ -17,6 +39,6 @@ export interface MemoryBudget {
   /** What this machine has free now. */
   available: number;
   fits: boolean;
-  /** Whether activations are kept from forward to backward or computed again. */
+  /** Whether activations are computed again for the backward pass instead of being kept. */
   recompute: boolean;
 }

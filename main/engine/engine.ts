@@ -15,12 +15,14 @@ import type {
   TrainerOptions,
 } from '../../shared/engine.ts';
 import { isErrorCode, NamesakeError } from '../../shared/errors.ts';
+import type { MemoryBudget, MemoryModel, MemoryQuestion } from '../../shared/memory.ts';
 import type { ModelInfo } from '../../shared/model.ts';
 import type { Message, TokenizedRow } from '../../shared/row.ts';
 import { createChatTemplate, type ChatTemplate } from '../pipeline/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../pipeline/tokenizer.ts';
 import type { Adapter, Model, NativeAddon, NativeAnswer, NativeError, Trainer } from './native.d.ts';
 import type { EngineAbout, HostApi } from './protocol.ts';
+import { betweenSteps, processGrowth } from './process-memory.ts';
 import { slotsFor } from './slots.ts';
 
 /** How long tokenising may keep the host from hearing a cancel. */
@@ -44,6 +46,8 @@ interface Training {
 export class Engine implements HostApi {
   readonly #load: () => { addon: NativeAddon; path: string };
   readonly #events: EngineEvents;
+  /** Bytes of the process before it has a model: what this program and this Node take anyway. */
+  readonly #idle = process.memoryUsage.rss();
   #opened: Opened | null = null;
   #training: Training | null = null;
   /** null = the base model. The trainer's adapter, or one that was loaded from a folder. */
@@ -139,17 +143,16 @@ export class Engine implements HostApi {
   async planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget> {
     const { addon } = this.#load();
     const { precision, device, rank, batch_tokens, recompute } = question;
-    const shape = typeof model === 'string' ? await this.#shape(model) : model.shape;
-    return addon
-      .planMemory(typeof model === 'string' ? model : { ...model.shape, file_bytes: model.file_bytes }, {
-        ...{ precision, device, rank, batch_tokens, recompute },
-        ...{ threads: question.threads, isa: isaOf(question.isa) },
-        ...answering(question, shape),
+    try {
+      const shape = typeof model === 'string' ? await addon.modelShape(model) : { ...model.shape, file_bytes: model.file_bytes };
+      return await addon.planMemory(typeof model === 'string' ? model : shape, {
+        ...{ precision, device, rank, batch_tokens, recompute, threads: question.threads, isa: isaOf(question.isa) },
+        ...betweenSteps(question, shape),
         process: this.#idle + processGrowth(shape.vocab),
-      })
-      .catch((error: unknown) => {
-        throw withParams(error, { device });
       });
+    } catch (error) {
+      throw withParams(error, { device });
+    }
   }
 
   createTrainer(options: TrainerOptions): Promise<{ trainable_parameters: number; recompute: boolean }> {
@@ -297,6 +300,11 @@ export class Engine implements HostApi {
     this.#training = null;
     this.#adapter = null;
   }
+}
+
+/** A level that the environment forces holds wherever no other was asked for. */
+function isaOf(isa: string): string {
+  return isa === 'auto' ? process.env['NAMESAKE_ISA'] || 'auto' : isa;
 }
 
 /** An error of the addon by its code, with the values that its wording needs; any other error as it is. */

@@ -5,11 +5,15 @@
 // throws engine.busy while a job runs.
 import type { Sampling, StopReason } from '../../shared/chat.ts';
 import type { EngineBatch, EngineStep, GenerateTimes, OpenOptions, ScoreResult, TrainerOptions } from '../../shared/engine.ts';
-import type { ModelInfo } from '../../shared/model.ts';
+import type { MemoryBudget, MemoryQuestion } from '../../shared/memory.ts';
+import type { ModelInfo, ModelShape } from '../../shared/model.ts';
 
 export interface NativeError extends Error {
   code: string;
   detail: string;
+  /** Bytes, with memory.insufficient where a plan says how many. */
+  needed?: number;
+  available?: number;
 }
 
 /** The instruction sets of the CPU backend: what "auto" takes, and why not the others. */
@@ -68,6 +72,8 @@ export interface Adapter {
 export interface Trainer {
   /** The adapter as it is now: it changes with every step. */
   readonly adapter: Adapter;
+  /** Whether activations are computed again instead of being kept. */
+  readonly recompute: boolean;
   step(microBatches: EngineBatch[]): Promise<EngineStep>;
   /** Writes a checkpoint folder atomically. */
   save(folder: string, baseModel: string): Promise<void>;
@@ -99,8 +105,24 @@ export interface Model {
   close(): void;
 }
 
+/** What planMemory asks beside MemoryQuestion's own numbers. */
+export interface NativeMemoryOptions extends Pick<MemoryQuestion, 'precision' | 'device' | 'threads' | 'isa' | 'rank' | 'batch_tokens' | 'recompute'> {
+  /** Answers side by side, 0 = none. */
+  slots: number;
+  /** Longest prompt with its answer. */
+  answer_tokens: number;
+  /** Largest batch that is scored. */
+  score_tokens: number;
+  /** Bytes of the process itself. */
+  process: number;
+}
+
 export interface NativeAddon {
   isa(): IsaReport;
+  /** The shapes that a GGUF file states. */
+  modelShape(path: string): Promise<ModelShape & { file_bytes: number }>;
+  /** Of a GGUF file, or of a model that is not here by its shapes. */
+  planMemory(model: string | (ModelShape & { file_bytes: number }), options: NativeMemoryOptions): Promise<MemoryBudget>;
   openModel(
     path: string,
     options: Pick<OpenOptions, 'precision' | 'device' | 'isa' | 'threads'>,

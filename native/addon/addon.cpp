@@ -4,6 +4,7 @@
 
 #include "addon/adapter_object.h"
 #include "addon/generator_object.h"
+#include "addon/memory_call.h"
 #include "addon/model_object.h"
 #include "addon/trainer_object.h"
 
@@ -56,6 +57,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   addon->adapter = Napi::Persistent(AdapterObject::define(env));
   env.AddCleanupHook([](Addon* ending) { ending->end(); }, addon);
   exports.Set("openModel", Napi::Function::New<&ModelObject::open>(env, "openModel"));
+  exports.Set("planMemory", Napi::Function::New<&plan_memory_call>(env, "planMemory"));
+  exports.Set("modelShape", Napi::Function::New<&model_shape_call>(env, "modelShape"));
   exports.Set("isa", Napi::Function::New<&isa>(env, "isa"));
   return exports;
 }

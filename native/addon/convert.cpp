@@ -50,6 +50,10 @@ Napi::Value error_value(Napi::Env env, const Status& status) {
   Napi::Error error = Napi::Error::New(env, code + ": " + status.message);
   error.Set("code", Napi::String::New(env, code));
   error.Set("detail", Napi::String::New(env, status.message));
+  if (status.needed > 0) {
+    error.Set("needed", Napi::Number::New(env, static_cast<double>(status.needed)));
+    error.Set("available", Napi::Number::New(env, static_cast<double>(status.available)));
+  }
   return error.Value();
 }
 
@@ -218,6 +222,20 @@ Napi::Value to_js(Napi::Env env, const std::vector<float>& values) {
   // No room for the copy leaves an error pending and no array.
   if (!array.IsEmpty() && !values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(float));
   return array;
+}
+
+void set_config(Napi::Object& object, const Config& config) {
+  const auto set = [&object](const char* key, std::int64_t value) { object.Set(key, static_cast<double>(value)); };
+  object.Set("architecture", config.architecture);
+  set("hidden", config.hidden);
+  set("layers", config.layers);
+  set("heads", config.heads);
+  set("kv_heads", config.kv_heads);
+  set("head_dim", config.head_dim);
+  set("ffn", config.ffn);
+  set("vocab", config.vocab);
+  set("context", config.context);
+  object.Set("tied", config.tied);
 }
 
 }  // namespace namesake::addon

@@ -21,7 +21,7 @@ namespace namesake::addon {
 /// False once the environment is being torn down: values can no longer be made then.
 bool can_run_javascript(Napi::Env env);
 
-/// An Error with `code` (as in shared/errors.ts) and `detail`.
+/// An Error with `code` (as in shared/errors.ts) and `detail`; memory.insufficient also with `needed` and `available` bytes.
 Napi::Value error_value(Napi::Env env, const Status& status);
 
 /// Throws that error in JavaScript once the native function returns.
@@ -84,6 +84,8 @@ Napi::Object to_js(Napi::Env env, const StepResult& step);
 Napi::Object to_js(Napi::Env env, const ScoreResult& score);
 Napi::Object to_js(Napi::Env env, const GenerateResult& result);
 Napi::Object to_js(Napi::Env env, const GenerateTimes& times);
+/// Sets architecture, sizes and `tied`.
+void set_config(Napi::Object& object, const Config& config);
 /// A Float32Array with a copy of the values.
 Napi::Value to_js(Napi::Env env, const std::vector<float>& values);
 /// An array of what to_js makes of each item.

@@ -8,16 +8,18 @@
 #include "addon/adapter_object.h"
 #include "addon/addon.h"
 #include "addon/async_task.h"
+#include "addon/compute_options.h"
 #include "addon/generator_object.h"
 #include "addon/model_facts.h"
 #include "addon/trainer_object.h"
+#include "namesake/cancel_scope.h"
 
 namespace namesake::addon {
 namespace {
 
 struct OpenOptions {
-  std::string path, precision, device, isa;
-  std::int64_t threads = 0;
+  std::string path;
+  ComputeOptions compute;
 };
 
 /// What the opening job hands over.
@@ -29,40 +31,14 @@ struct Opened {
 Status read_options(const Napi::CallbackInfo& info, OpenOptions& options) {
   NAMESAKE_TRY(read_text(info[0], "path", options.path));
   Fields fields(info[1], "options");
-  options.precision = fields.text("precision");
-  options.device = fields.text("device");
-  options.isa = fields.text("isa");
-  options.threads = fields.integer("threads");
+  options.compute = read_compute_options(fields);
   return fields.status();
-}
-
-Status read_precision(const std::string& name, Precision& precision) {
-  if (name == "as-stored") {
-    precision = Precision::as_stored;
-  } else if (name == "f32") {
-    precision = Precision::f32;
-  } else if (name == "bf16") {
-    precision = Precision::bf16;
-  } else {
-    return Status::error(Code::recipe_unsupported, "precision " + name + " (as-stored, f32 and bf16 work)");
-  }
-  return {};
-}
-
-Result<std::shared_ptr<Backend>> make_backend(const OpenOptions& options) {
-  if (options.device == "reference") return std::shared_ptr<Backend>(make_reference_backend());
-  if (options.device != "cpu" && options.device != "auto") {
-    return Status::error(Code::device_unavailable, "this build has no backend for " + options.device);
-  }
-  auto backend = make_cpu_backend(options.isa, static_cast<int>(options.threads));
-  if (!backend.ok()) return backend.status();
-  return std::shared_ptr<Backend>(backend.take());
 }
 
 Result<Opened> open_model(const OpenOptions& options) {
   Precision precision = Precision::as_stored;
-  NAMESAKE_TRY(read_precision(options.precision, precision));
-  auto backend = make_backend(options);
+  NAMESAKE_TRY(read_precision(options.compute.precision, precision));
+  auto backend = make_backend(options.compute);
   if (!backend.ok()) return backend.status();
   // The file's own faults are told before those of its tensors.
   auto facts = read_model_facts(options.path);
@@ -73,20 +49,10 @@ Result<Opened> open_model(const OpenOptions& options) {
 }
 
 Napi::Object info_to_js(Napi::Env env, const Model& model, const ModelFacts& facts) {
-  const Config& config = model.config();
   auto object = Napi::Object::New(env);
   const auto set = [&object](const char* key, std::int64_t value) { object.Set(key, static_cast<double>(value)); };
-  object.Set("architecture", config.architecture);
+  set_config(object, model.config());
   set("parameters", facts.parameters);
-  set("hidden", config.hidden);
-  set("layers", config.layers);
-  set("heads", config.heads);
-  set("kv_heads", config.kv_heads);
-  set("head_dim", config.head_dim);
-  set("ffn", config.ffn);
-  set("vocab", config.vocab);
-  set("context", config.context);
-  object.Set("tied", config.tied);
   auto blocks = Napi::Object::New(env);
   for (const auto& [name, count] : facts.blocks) blocks.Set(name, static_cast<double>(count));
   object.Set("blocks", blocks);
@@ -181,6 +147,7 @@ Napi::Value ModelObject::load_adapter(const Napi::CallbackInfo& info) {
   std::string folder;
   if (Status status = session_->ready(); !status.ok()) return rejected(env, status);
   if (Status status = read_text(info[0], "folder", folder); !status.ok()) return rejected(env, status);
+  session_->trim();
   auto work = [model = session_->shared_model(), folder]() { return Adapter::load(*model, folder, false); };
   auto finish = [session = session_](Napi::Env env, std::shared_ptr<Adapter>& adapter) -> Napi::Value {
     return AdapterObject::make(env, session, std::move(adapter));
@@ -196,8 +163,9 @@ Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
   if (Status status = session_->ready(); !status.ok()) return rejected(env, status);
   if (Status status = read_list(info[0], "batches", batches, read_batch); !status.ok()) return rejected(env, status);
   if (Status status = AdapterObject::read(info[1], *session_, adapter); !status.ok()) return rejected(env, status);
+  session_->trim();
   auto work = [session = session_, adapter, batches = std::move(batches)]() -> Result<std::vector<ScoreResult>> {
-    CancelScope scope(*session);
+    const CancelScope scope(session->model().backend(), session->cancel_flag());
     std::vector<ScoreResult> results;
     for (const Batch& batch : batches) {
       if (*session->cancel_flag()) return Status::error(Code::cancelled, "scoring was cancelled");
@@ -219,8 +187,9 @@ Napi::Value ModelObject::logits(const Napi::CallbackInfo& info) {
   if (Status status = session_->ready(); !status.ok()) return rejected(env, status);
   if (Status status = read_ids(info[0], ids); !status.ok()) return rejected(env, status);
   if (Status status = AdapterObject::read(info[1], *session_, adapter); !status.ok()) return rejected(env, status);
+  session_->trim();
   auto work = [session = session_, adapter, ids = std::move(ids)]() {
-    CancelScope scope(*session);
+    const CancelScope scope(session->model().backend(), session->cancel_flag());
     return namesake::logits(session->model(), adapter.get(), ids);
   };
   auto finish = [](Napi::Env env, std::vector<float>& values) -> Napi::Value { return to_js(env, values); };

@@ -61,18 +61,4 @@ class Session {
   std::set<Part*> parts_;  // not owned: they own the session, and take themselves out when JavaScript collects them
 };
 
-/// Lets a job without a cancel argument of its own be cancelled: the backend looks at the flag while this lives.
-class CancelScope {
- public:
-  explicit CancelScope(Session& session) : backend_(session.model().backend()) {
-    backend_.set_cancel(session.cancel_flag());
-  }
-  ~CancelScope() { backend_.set_cancel(nullptr); }
-  CancelScope(const CancelScope&) = delete;
-  CancelScope& operator=(const CancelScope&) = delete;
-
- private:
-  Backend& backend_;
-};
-
 }  // namespace namesake::addon

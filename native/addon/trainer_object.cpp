@@ -46,19 +46,29 @@ Status read_options(const Napi::Value& value, Options& options) {
   options.trainer.clip = static_cast<float>(fields.number("clip"));
   options.trainer.warmup_steps = fields.integer("warmup_steps");
   options.trainer.steps = fields.integer("steps");
+  options.trainer.batch_tokens = fields.integer("batch_tokens");
+  if (!fields.is_null("recompute")) options.trainer.recompute = fields.flag("recompute");
   const std::string schedule = fields.text("schedule");
   NAMESAKE_TRY(fields.status());
   return read_schedule(schedule, options.trainer.schedule);
 }
 
-Result<std::shared_ptr<Training>> make_training(const std::shared_ptr<Model>& model, const Options& options) {
+/// All memory first, then what lives in it.
+Result<std::shared_ptr<Training>> make_training(const std::shared_ptr<Model>& model, Options options) {
+  if (!options.init_adapter.empty()) {
+    const auto rank = Adapter::rank_in(options.init_adapter);
+    if (!rank.ok()) return rank.status();
+    options.rank = rank.value();
+  }
+  const auto arena = reserve_training(*model, options.rank, options.trainer);
+  if (!arena.ok()) return arena.status();
   auto adapter = options.init_adapter.empty()
-                     ? Adapter::create(*model, options.rank, options.alpha, options.seed, true)
-                     : Adapter::load(*model, options.init_adapter, true);
+                     ? Adapter::create(*model, options.rank, options.alpha, options.seed, true, arena.value())
+                     : Adapter::load(*model, options.init_adapter, true, arena.value());
   if (!adapter.ok()) return adapter.status();
-  auto trainer = Trainer::create(model, adapter.value(), options.trainer);
+  auto trainer = Trainer::create(model, adapter.value(), options.trainer, arena.value());
   if (!trainer.ok()) return trainer.status();
-  return std::make_shared<Training>(Training{adapter.take(), trainer.take()});
+  return std::make_shared<Training>(Training{adapter.take(), trainer.take(), options.trainer.recompute.value_or(false)});
 }
 
 }  // namespace
@@ -76,6 +86,7 @@ Napi::Value TrainerObject::create(Napi::Env env, std::shared_ptr<Session> sessio
   auto work = [model = session->shared_model(), options]() { return make_training(model, options); };
   auto finish = [session](Napi::Env env, std::shared_ptr<Training>& training) -> Napi::Value {
     Napi::Object object = Handle::make(env, Addon::of(env).trainer, session, training);
+    object.Set("recompute", training->recompute);
     object.Set("adapter", AdapterObject::make(env, session, training->adapter));
     return object;
   };
@@ -105,6 +116,7 @@ Napi::Value TrainerObject::save(const Napi::CallbackInfo& info) {
   if (Status status = ready(); !status.ok()) return rejected(env, status);
   if (Status status = read_text(info[0], "folder", folder); !status.ok()) return rejected(env, status);
   if (Status status = read_text(info[1], "base_model", base_model); !status.ok()) return rejected(env, status);
+  session()->trim();  // what is written is copied first
   auto work = [training = native(), folder, base_model]() -> Result<Nothing> {
     NAMESAKE_TRY(training->trainer->save_checkpoint(folder, base_model));
     return Nothing{};
@@ -118,6 +130,7 @@ Napi::Value TrainerObject::load(const Napi::CallbackInfo& info) {
   std::string folder;
   if (Status status = ready(); !status.ok()) return rejected(env, status);
   if (Status status = read_text(info[0], "folder", folder); !status.ok()) return rejected(env, status);
+  session()->trim();
   auto work = [training = native(), folder]() -> Result<std::int64_t> {
     NAMESAKE_TRY(training->trainer->load_checkpoint(folder));
     return training->trainer->step_count();

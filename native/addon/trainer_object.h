@@ -11,6 +11,7 @@ namespace namesake::addon {
 struct Training {
   std::shared_ptr<Adapter> adapter;
   std::unique_ptr<Trainer> trainer;
+  bool recompute = false;
 };
 
 class TrainerObject final : public Handle<TrainerObject, Training> {

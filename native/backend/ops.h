@@ -78,6 +78,19 @@ struct AdamW {
   float grad_scale = 1;    ///< gradient is multiplied by this first (clipping)
 };
 
+/// The largest calls that will be made of a backend, for the size of its scratch. Sizes that no call has are 0.
+struct Workload {
+  std::int64_t hidden = 0, ffn = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab = 0;  ///< of the model
+  std::int64_t rank = 0;         ///< R, 0 = no adapter
+  std::int64_t rows = 0;         ///< M of linear layers and attention
+  std::int64_t sequence = 0;     ///< longest sequence of an attention call
+  std::int64_t loss_rows = 0;    ///< M of head_loss
+  bool compares = false;         ///< head_loss gets x_base
+  bool backward = false;         ///< backward ops and optimizer too
+  std::int64_t cached_keys = 0;  ///< most positions of attention_cached, 0 = no decoding
+  std::int64_t logit_rows = 0;   ///< M of the head as a linear layer
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -91,9 +104,18 @@ class Backend {
   virtual void set_cancel(const std::atomic<bool>* flag) = 0;
 
   // --- memory ---
+  /// Bytes that allocate could still give without harm to the machine: an estimate, see backend/host_memory.h.
+  virtual std::uint64_t available() const = 0;
   /// Zeroed memory of `bytes`, 64-byte aligned; memory.insufficient if there is none.
   virtual Result<void*> allocate(std::size_t bytes) = 0;
   virtual void release(void* pointer) = 0;
+  /// The machine may use the pages of allocated memory until it is written again; contents are undefined from here on.
+  virtual void discard(void* pointer, std::size_t bytes) = 0;
+  /// Most bytes of scratch that an op needs in calls up to the sizes of `work`.
+  virtual std::size_t scratch_bytes(const Workload& work) const = 0;
+  /// Ops take their scratch from here, and fail with `internal` where they need more. nullptr (the default): from memory of their
+  /// own that grows with what is asked of them. Not owned.
+  virtual void lend_scratch(void* memory, std::size_t bytes) = 0;
   virtual Status upload(void* to, const void* from_host, std::size_t bytes) = 0;
   virtual Status download(void* to_host, const void* from, std::size_t bytes) = 0;
   virtual Status copy(void* to, const void* from, std::size_t bytes) = 0;

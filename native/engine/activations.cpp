@@ -1,8 +1,6 @@
-// The plan of the arena: every array is named here once, for sizes and pointers alike.
+// See engine/activations.h.
 #include "engine/activations.h"
 
-#include <algorithm>
-#include <string>
 #include <type_traits>
 
 namespace namesake {
@@ -14,16 +12,24 @@ constexpr std::size_t kAlign = 64;  // bytes, a cache line
 std::size_t padded(std::int64_t count) { return (static_cast<std::size_t>(count) * 4 + kAlign - 1) / kAlign * kAlign; }
 }  // namespace
 
-Activations::Activations(Backend& backend, const Config& config, std::int64_t rank, bool backward)
-    : config_(config), rank_(rank), backward_(backward),
-      layers_(static_cast<std::size_t>(backward ? config.layers : 1)), arena_(backend) {}
+Activations::Activations(const Config& config, std::int64_t rank, Keep keep)
+    : config_(config), rank_(rank), keep_(keep),
+      layers_(keep == Keep::nothing ? 1 : static_cast<std::size_t>(config.layers)) {}
 
 template <class Take>
-void Activations::plan(std::int64_t M, std::int64_t E, Take&& take) {
+void Activations::plan(std::int64_t M, Take&& take) {
+  const std::int64_t E = M;  // written out a batch has all its tokens, packed fewer
   const std::int64_t C = config_.hidden, F = config_.ffn, Q = config_.heads * config_.head_dim,
                      KV = config_.kv_heads * config_.head_dim;
+  const bool backward = keep_ != Keep::nothing;
   for (LayerActivations& layer : layers_) {
     take(layer.x_in, M * C);
+    if (keep_ == Keep::inputs && &layer != &layers_.front()) {
+      float* x_in = layer.x_in;
+      layer = layers_.front();
+      layer.x_in = x_in;
+      continue;
+    }
     take(layer.attn_rstd, M);
     take(layer.q, M * Q);
     take(layer.k, M * KV);
@@ -38,7 +44,7 @@ void Activations::plan(std::int64_t M, std::int64_t E, Take&& take) {
   }
   take(ids, M);
   take(positions, M);
-  if (backward_) take(x_out, M * C);
+  if (backward) take(x_out, M * C);
   take(h, M * C);
   take(act, M * F);
   take(rows, M * C);
@@ -54,7 +60,7 @@ void Activations::plan(std::int64_t M, std::int64_t E, Take&& take) {
   take(wide_k, E * KV);
   take(wide_v, E * KV);
   take(wide_attn, E * Q);
-  if (!backward_) return;
+  if (!backward) return;
   take(wide_dattn, E * Q);
   take(wide_dq, E * Q);
   take(wide_dk, E * KV);
@@ -70,31 +76,19 @@ void Activations::plan(std::int64_t M, std::int64_t E, Take&& take) {
   take(drows, M * C);
 }
 
-Status Activations::reserve(std::int64_t tokens, std::int64_t expanded) {
-  if (tokens <= tokens_ && expanded <= expanded_) return {};
-  tokens = std::max(tokens, tokens_);
-  expanded = std::max(expanded, expanded_);
-  tokens_ = expanded_ = 0;
+std::size_t Activations::bytes(const Config& config, std::int64_t rank, Keep keep, std::int64_t tokens) {
   std::size_t total = 0;
-  plan(tokens, expanded, [&](auto*&, std::int64_t count) { total += padded(count); });
-  if (Status status = arena_.reserve(total); !status.ok()) {
-    return Status::error(status.code, "activations of " + std::to_string(tokens) + " tokens need " +
-                                          std::to_string(total >> 20) + " MB: " + status.message);
-  }
-  std::byte* next = arena_.data();
-  plan(tokens, expanded, [&](auto*& pointer, std::int64_t count) {
-    pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(next);
-    next += padded(count);
-  });
-  if (!backward_) x_out = layers_[0].x_in;
-  tokens_ = tokens;
-  expanded_ = expanded;
-  return {};
+  Activations(config, rank, keep).plan(tokens, [&](auto*&, std::int64_t count) { total += padded(count); });
+  return total;
 }
 
-void Activations::release() {
-  arena_.release();
-  tokens_ = expanded_ = 0;
+void Activations::place(std::byte* memory, std::int64_t tokens) {
+  plan(tokens, [&](auto*& pointer, std::int64_t count) {
+    pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(memory);
+    memory += padded(count);
+  });
+  if (keep_ == Keep::nothing) x_out = layers_[0].x_in;
+  tokens_ = tokens;
 }
 
 float* Activations::layer_output(std::int64_t l) {

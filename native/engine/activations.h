@@ -1,11 +1,11 @@
-// Activations: the memory of a forward and backward pass, planned before it is allocated.
+// Activations: where everything of a forward and backward pass lies in memory that was planned for it.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "engine/buffer.h"
 #include "namesake/model.h"
 
 namespace namesake {
@@ -28,21 +28,26 @@ struct LayerActivations {
   std::array<float*, kLinearsPerLayer> xa{};  ///< [M, R] each: x Aᵀ of every linear, in the order of Linear
 };
 
-/// One arena for passes over up to `capacity` tokens. With `backward` each layer has its own activations; without, all
-/// layers share one set, and a layer's output replaces its input.
+/// What is left of a forward pass for the backward pass.
+enum class Keep {
+  nothing,  ///< no backward pass: all layers share one set, and a layer's output replaces its input
+  inputs,   ///< each layer's input; the rest of a layer is computed again when the backward pass comes to it
+  all,      ///< every layer's own set
+};
+
+/// Passes over up to `tokens` tokens, packed or written out.
 class Activations {
  public:
-  Activations(Backend& backend, const Config& config, std::int64_t rank, bool backward);
+  Activations(const Config& config, std::int64_t rank, Keep keep);
 
-  /// Makes room for M tokens that are E written out; contents are undefined after growth. memory.insufficient names the
-  /// bytes.
-  Status reserve(std::int64_t tokens, std::int64_t expanded);
-  /// Gives the arena back; all pointers are dead until the next reserve.
-  void release();
+  /// Bytes of passes over `tokens` tokens.
+  static std::size_t bytes(const Config& config, std::int64_t rank, Keep keep, std::int64_t tokens);
+  /// Points everything into `memory`, which has bytes(..., tokens).
+  void place(std::byte* memory, std::int64_t tokens);
 
-  /// Bytes of the arena.
-  std::size_t bytes() const { return arena_.bytes(); }
-  LayerActivations& layer(std::int64_t l) { return layers_[static_cast<std::size_t>(backward_ ? l : 0)]; }
+  std::int64_t tokens() const { return tokens_; }  ///< room for so many
+  Keep keep() const { return keep_; }
+  LayerActivations& layer(std::int64_t l) { return layers_[keep_ == Keep::nothing ? 0 : static_cast<std::size_t>(l)]; }
   /// Where layer l writes its output: the next layer's input, or x_out after the last.
   float* layer_output(std::int64_t l);
 
@@ -82,16 +87,15 @@ class Activations {
   float* kl = nullptr;         ///< [M]
 
  private:
+  /// Names every array once: take(pointer, count) for sizes and pointers alike.
   template <class Take>
-  void plan(std::int64_t tokens, std::int64_t expanded, Take&& take);
+  void plan(std::int64_t tokens, Take&& take);
 
   Config config_;
   std::int64_t rank_;
-  bool backward_;
-  std::int64_t tokens_ = 0;    ///< room for M
-  std::int64_t expanded_ = 0;  ///< room for E
+  Keep keep_;
+  std::int64_t tokens_ = 0;
   std::vector<LayerActivations> layers_;
-  Buffer arena_;
 };
 
 }  // namespace namesake

@@ -87,6 +87,13 @@ Result<PeftConfig> parse_config(const JsonObject& json) {
   return config;
 }
 
+Result<PeftConfig> read_config(const std::string& folder) {
+  const Result<JsonObject> json =
+      JsonObject::read(folder + "/adapter_config.json", Code::adapter_unreadable, Code::adapter_invalid);
+  if (!json.ok()) return json.status();
+  return parse_config(json.value());
+}
+
 /// PEFT's own rule: a module is a target when its path is the entry or ends in "." + entry.
 bool is_target(const PeftConfig& config, const LoraPart& part) {
   const bool mlp = part.linear >= Linear::gate;
@@ -99,16 +106,20 @@ bool is_target(const PeftConfig& config, const LoraPart& part) {
 
 }  // namespace
 
-Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::string& folder, bool trainable) {
-  const Result<JsonObject> json =
-      JsonObject::read(folder + "/adapter_config.json", Code::adapter_unreadable, Code::adapter_invalid);
-  if (!json.ok()) return json.status();
-  const Result<PeftConfig> config = parse_config(json.value());
+Result<std::int64_t> Adapter::rank_in(const std::string& folder) {
+  const Result<PeftConfig> config = read_config(folder);
+  if (!config.ok()) return config.status();
+  return config.value().rank;
+}
+
+Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::string& folder, bool trainable,
+                                               std::shared_ptr<Arena> arena) {
+  const Result<PeftConfig> config = read_config(folder);
   if (!config.ok()) return config.status();
   Result<SafetensorsFile> file = read_safetensors(folder + "/adapter_model.safetensors");
   if (!file.ok()) return file.status();
   Result<std::shared_ptr<LoraAdapter>> made =
-      LoraAdapter::allocate(model, config.value().rank, config.value().alpha, trainable);
+      LoraAdapter::allocate(model, config.value().rank, config.value().alpha, trainable, std::move(arena));
   if (!made.ok()) return made.status();
   LoraAdapter& adapter = *made.value();
 
@@ -147,7 +158,7 @@ Status LoraAdapter::save(const std::string& folder, const std::string& base_mode
   for (std::size_t i = 0; i < trainables_.size(); ++i) {
     const Trainable& t = trainables_[i];
     std::vector<float> own(static_cast<std::size_t>(t.rows * t.cols));
-    NAMESAKE_TRY(backend_->download(own.data(), t.value, own.size() * sizeof(float)));
+    NAMESAKE_TRY(arena_->backend().download(own.data(), t.value, own.size() * sizeof(float)));
     values.push_back(to_hugging_face(config_, lora_part(i), t.cols, own));
     tensors.push_back({t.name, {t.rows, t.cols}, values.back().data()});
   }

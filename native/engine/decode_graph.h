@@ -1,10 +1,10 @@
 // DecodeGraph: the forward order of the Llama family over a KV cache, for rows of any mix of sequences.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "engine/buffer.h"
 #include "engine/kv_cache.h"
 #include "namesake/model.h"
 
@@ -29,37 +29,47 @@ struct DecodeRows {
 
 class DecodeGraph {
  public:
-  explicit DecodeGraph(const Model& model) : model_(model), arena_(model.backend()) {}
+  explicit DecodeGraph(const Model& model) : model_(model) {}
 
-  /// Scratch for calls of up to `rows` rows, `wanted` of them with logits, and adapters up to `rank`. memory.insufficient.
-  Status reserve(std::int64_t rows, std::int64_t wanted, std::int64_t rank);
+  /// Bytes for calls of up to `rows` rows, `wanted` of them with logits, and adapters up to `rank`.
+  static std::size_t bytes(const Config& config, std::int64_t rows, std::int64_t wanted, std::int64_t rank);
+  /// Uses `memory`, which has so many bytes.
+  void place(float* memory, std::int64_t rows, std::int64_t wanted, std::int64_t rank);
 
   /// Stores keys and values of all rows and downloads logits [wanted, V]. `adapter` may be nullptr. The head always sums in
   /// decode order: its rows are few even in a prompt.
   Status forward(const DecodeRows& rows, const Adapter* adapter, const KvCache& cache, Phase phase, std::vector<float>& logits);
 
  private:
+  /// Where everything lies that is not in the cache.
+  struct Arrays {
+    float* x = nullptr;           ///< [M, C] residual stream
+    float* h = nullptr;           ///< [M, C] norm output
+    float* q = nullptr;           ///< [M, H*D]
+    float* k = nullptr;           ///< [M, G*D]
+    float* v = nullptr;           ///< [M, G*D]
+    float* attn = nullptr;        ///< [M, H*D]
+    float* gate = nullptr;        ///< [M, F]
+    float* up = nullptr;          ///< [M, F]
+    float* act = nullptr;         ///< [M, F] swiglu of gate and up
+    float* xa = nullptr;          ///< [M, R]
+    float* row_on = nullptr;      ///< [M]
+    float* logits = nullptr;      ///< [wanted, V]
+    std::int32_t* ids = nullptr;        ///< [M]
+    std::int32_t* positions = nullptr;  ///< [M]
+
+    /// Names every array once: take(pointer, count) for sizes and pointers alike.
+    template <class Take>
+    void plan(const Config& c, std::int64_t rows, std::int64_t wanted, std::int64_t rank, Take&& take);
+  };
+
   struct Call;  // what is the same for all layers of one call
   Status layer(std::int64_t l, const Call& call);
   Status linear(std::int64_t l, Linear which, const Matrix& w, const float* x, const float* residual, float* y, const Call& call);
   Status head(const DecodeRows& rows, std::vector<float>& logits);
 
   const Model& model_;
-  Buffer arena_;
-  float* x_ = nullptr;           // [M, C] residual stream
-  float* h_ = nullptr;           // [M, C] norm output
-  float* q_ = nullptr;           // [M, H*D]
-  float* k_ = nullptr;           // [M, G*D]
-  float* v_ = nullptr;           // [M, G*D]
-  float* attn_ = nullptr;        // [M, H*D]
-  float* gate_ = nullptr;        // [M, F]
-  float* up_ = nullptr;          // [M, F]
-  float* act_ = nullptr;         // [M, F] swiglu of gate and up
-  float* xa_ = nullptr;          // [M, R]
-  float* row_on_ = nullptr;      // [M]
-  float* logits_ = nullptr;      // [wanted, V]
-  std::int32_t* ids_ = nullptr;        // [M]
-  std::int32_t* positions_ = nullptr;  // [M]
+  Arrays at_;
 };
 
 }  // namespace namesake

@@ -4,17 +4,16 @@
 #include <algorithm>
 #include <chrono>
 
-#include "engine/cancel_scope.h"
+#include "engine/arena.h"
 #include "engine/decode_graph.h"
 #include "engine/kv_cache.h"
+#include "engine/memory_plan.h"
 #include "engine/sampler.h"
+#include "namesake/cancel_scope.h"
 
 namespace namesake {
 
 namespace {
-
-constexpr std::int64_t kChunk = 512;     // rows of a prompt pass
-constexpr std::int64_t kMostSlots = 256;
 
 /// Adds the time of its life to `seconds`.
 class Stopwatch {
@@ -67,15 +66,16 @@ using OnToken = std::function<void(std::size_t, std::int32_t)>;
 /// One call of Generator::run.
 class Run {
  public:
-  Run(const Model& model, const Adapter* adapter, DecodeGraph& graph, KvCache& cache, GenerateTimes& times,
+  Run(const Model& model, const Adapter* adapter, Arena& arena, DecodeGraph& graph, KvCache& cache, GenerateTimes& times,
       const std::vector<GenerateRequest>& requests, const OnToken& on_token, const std::atomic<bool>* cancel,
       std::vector<GenerateResult>& results)
-      : config_(model.config()), adapter_(adapter), graph_(graph), cache_(cache), times_(times), requests_(requests),
+      : config_(model.config()), adapter_(adapter), arena_(arena), graph_(graph), cache_(cache), times_(times), requests_(requests),
         on_token_(on_token), cancel_(cancel), results_(results) {}
 
   /// Code::cancelled leaves StopReason::cancelled in the results that are not finished.
   Status all(std::int64_t slots) {
     NAMESAKE_TRY(prepare(slots));
+    const ScratchScope scratch(arena_.backend(), scratch_, memory_.scratch);
     for (int state : {0, 1}) NAMESAKE_TRY(compute_prefix(prefixes_[state], state == 1));
     while (next_ < requests_.size() || !active_.empty()) {
       NAMESAKE_TRY(admit());
@@ -125,17 +125,26 @@ class Run {
                                   prompt.begin() + static_cast<std::ptrdiff_t>(common_prefix(by_state[state])));
       if (!prefixes_[state].ids.empty()) prefixes_[state].slot = slots++;
     }
-    NAMESAKE_TRY(cache_.reserve(slots, capacity));
-    return graph_.reserve(std::max(std::min(kChunk, prompt_rows), slots), slots, adapter_ ? adapter_->rank() : 0);
+    const GenerationShape shape{slots, capacity, std::max(std::min(kPromptChunk, prompt_rows), slots),
+                                adapter_ ? adapter_->rank() : 0};
+    memory_ = generation_memory(config_, arena_.backend(), shape);
+    NAMESAKE_TRY(arena_.reserve(memory_.total(), std::to_string(slots) + " answers of up to " + std::to_string(capacity) + " tokens"));
+    float *cache = nullptr, *work = nullptr;
+    NAMESAKE_TRY(arena_.take(cache, memory_.cache, "keys and values"));
+    NAMESAKE_TRY(arena_.take(work, memory_.work, "activations"));
+    NAMESAKE_TRY(arena_.take(scratch_, memory_.scratch, "scratch"));
+    cache_.place(cache, slots, capacity);
+    graph_.place(work, shape.rows, slots, shape.rank);
+    return {};
   }
 
   Status compute_prefix(const Prefix& prefix, bool on) {
     Stopwatch stopwatch(times_.prefill_seconds);
     const std::int64_t length = static_cast<std::int64_t>(prefix.ids.size());
-    for (std::int64_t first = 0; first < length; first += kChunk) {
+    for (std::int64_t first = 0; first < length; first += kPromptChunk) {
       NAMESAKE_TRY(check_cancel());
       DecodeRows rows;
-      for (std::int64_t i = first; i < std::min(first + kChunk, length); ++i) {
+      for (std::int64_t i = first; i < std::min(first + kPromptChunk, length); ++i) {
         rows.add(prefix.ids[static_cast<std::size_t>(i)], prefix.slot, i, on);
       }
       NAMESAKE_TRY(graph_.forward(rows, adapter_, cache_, Phase::prefill, logits_));
@@ -178,7 +187,7 @@ class Run {
       const GenerateRequest& request = requests_[sequence.request];
       const std::int64_t length = static_cast<std::int64_t>(request.prompt.size());
       for (; sequence.length < length; ++sequence.length) {
-        if (rows.size() == kChunk) NAMESAKE_TRY(flush());
+        if (rows.size() == kPromptChunk) NAMESAKE_TRY(flush());
         if (sequence.length + 1 == length) {
           rows.wanted.push_back(rows.size());
           owners.push_back(i);
@@ -249,6 +258,7 @@ class Run {
 
   const Config& config_;
   const Adapter* adapter_;
+  Arena& arena_;
   DecodeGraph& graph_;
   KvCache& cache_;
   GenerateTimes& times_;
@@ -256,6 +266,8 @@ class Run {
   const OnToken& on_token_;
   const std::atomic<bool>* cancel_;
   std::vector<GenerateResult>& results_;
+  GenerationMemory memory_;
+  std::byte* scratch_ = nullptr;
   Prefix prefixes_[2];               // by adapter off, on
   std::vector<Sequence> active_;
   std::vector<std::int64_t> free_;   // slots
@@ -266,7 +278,7 @@ class Run {
 class CachedGenerator final : public Generator {
  public:
   CachedGenerator(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter, std::int64_t slots)
-      : model_(std::move(model)), adapter_(std::move(adapter)), slots_(slots), graph_(*model_),
+      : model_(std::move(model)), adapter_(std::move(adapter)), slots_(slots), arena_(model_->shared_backend()), graph_(*model_),
         cache_(model_->backend(), model_->config()) {}
 
   void set_adapter(std::shared_ptr<Adapter> adapter) override { adapter_ = std::move(adapter); }
@@ -278,17 +290,20 @@ class CachedGenerator final : public Generator {
     std::vector<GenerateResult> results(requests.size());
     for (GenerateResult& result : results) result.reason = StopReason::cancelled;
     CancelScope scope(model_->backend(), cancel);
-    Run run(*model_, adapter_.get(), graph_, cache_, times_, requests, on_token, cancel, results);
-    if (Status status = run.all(slots_); !status.ok() && status.code != Code::cancelled) return status;
+    Run run(*model_, adapter_.get(), arena_, graph_, cache_, times_, requests, on_token, cancel, results);
+    const Status status = run.all(slots_);
+    arena_.release();
+    if (!status.ok() && status.code != Code::cancelled) return status;
     return results;
   }
 
   GenerateTimes times() const override { return times_; }
 
  private:
-  std::shared_ptr<Model> model_;  // first: what follows releases into its backend
+  std::shared_ptr<Model> model_;
   std::shared_ptr<Adapter> adapter_;
   std::int64_t slots_;
+  Arena arena_;
   DecodeGraph graph_;
   KvCache cache_;
   GenerateTimes times_;

@@ -1,6 +1,8 @@
 // See engine/gradients.h; also the public gradients() of trainer.h.
 #include "engine/gradients.h"
 
+#include <algorithm>
+
 #include "engine/lora_layout.h"
 #include "engine/optimizer.h"
 
@@ -16,6 +18,7 @@ Status check_trainable(Adapter& adapter) {
 Status step_gradients(const Model& model, Adapter& adapter, LossGraph& loss, std::span<const Batch> micro_batches,
                       StepResult& result) {
   if (micro_batches.empty()) return Status::error(Code::rows_invalid, "a step has no batch");
+  const ScratchScope scratch = loss.scratch();
   NAMESAKE_TRY(zero_gradients(model.backend(), adapter.trainables()));
   LossSums sums;
   for (const Batch& batch : micro_batches) {
@@ -30,7 +33,10 @@ Status step_gradients(const Model& model, Adapter& adapter, LossGraph& loss, std
 
 Result<Gradients> gradients(Model& model, Adapter& adapter, std::span<const Batch> micro_batches) {
   NAMESAKE_TRY(check_trainable(adapter));
-  LossGraph loss(model, &adapter, true);
+  LossGraph loss(model, &adapter, Keep::all);
+  std::size_t tokens = 0;
+  for (const Batch& batch : micro_batches) tokens = std::max(tokens, batch.ids.size());
+  NAMESAKE_TRY(loss.reserve(static_cast<std::int64_t>(tokens)));
   Gradients out;
   NAMESAKE_TRY(step_gradients(model, adapter, loss, micro_batches, out.result));
   for (std::size_t i = 0; i < adapter.trainables().size(); ++i) {

@@ -12,7 +12,7 @@ namespace namesake {
 Status check_trainable(Adapter& adapter);
 
 /// Sums the gradients of all micro-batches in the adapter's trainables, and fills all of `result` but step and lr.
-/// `loss` must train this adapter. rows.invalid | training.diverged | cancelled; gradients are then undefined.
+/// `loss` must train this adapter and have its room. rows.invalid | training.diverged | cancelled; gradients are then undefined.
 Status step_gradients(const Model& model, Adapter& adapter, LossGraph& loss, std::span<const Batch> micro_batches,
                       StepResult& result);
 

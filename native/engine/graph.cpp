@@ -87,7 +87,12 @@ Status Graph::layer_backward(std::int64_t l, const Packed& batch, LayerActivatio
 }
 
 Status Graph::backward(const Packed& batch, Activations& acts) const {
-  for (std::int64_t l = model_.config().layers; l-- > 0;) {
+  const std::int64_t layers = model_.config().layers;
+  for (std::int64_t l = layers; l-- > 0;) {
+    // The same ops on the same input give the same bits. The last layer's set is still that of the forward pass.
+    if (acts.keep() == Keep::inputs && l + 1 < layers) {
+      NAMESAKE_TRY(layer_forward(l, batch, true, acts.layer(l), acts.layer_output(l), acts));
+    }
     NAMESAKE_TRY(layer_backward(l, batch, acts.layer(l), acts));
   }
   return {};

@@ -3,18 +3,20 @@
 
 namespace namesake {
 
-Status KvCache::reserve(std::int64_t slots, std::int64_t capacity) {
-  const std::size_t bytes = static_cast<std::size_t>(layers_ * slots * capacity * row_) * sizeof(float);
-  NAMESAKE_TRY(keys_.reserve(bytes));
-  NAMESAKE_TRY(values_.reserve(bytes));
+std::size_t KvCache::bytes(const Config& config, std::int64_t slots, std::int64_t capacity) {
+  return static_cast<std::size_t>(2 * config.layers * slots * capacity * config.kv_heads * config.head_dim) * sizeof(float);
+}
+
+void KvCache::place(float* memory, std::int64_t slots, std::int64_t capacity) {
+  keys_ = memory;
+  values_ = memory + layers_ * slots * capacity * row_;
   slots_ = slots;
   capacity_ = capacity;
-  return {};
 }
 
 KvView KvCache::layer(std::int64_t l) const {
   const std::int64_t at = l * slots_ * capacity_ * row_;
-  return {keys_.floats() + at, values_.floats() + at, capacity_};
+  return {keys_ + at, values_ + at, capacity_};
 }
 
 Status KvCache::copy_prefix(std::int64_t from, std::int64_t to, std::int64_t count) {

@@ -1,9 +1,9 @@
 // KvCache: keys and values of every layer for the sequences that a generator holds.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
-#include "engine/buffer.h"
 #include "namesake/model.h"
 
 namespace namesake {
@@ -12,10 +12,12 @@ namespace namesake {
 class KvCache {
  public:
   KvCache(Backend& backend, const Config& config)
-      : backend_(backend), layers_(config.layers), row_(config.kv_heads * config.head_dim), keys_(backend), values_(backend) {}
+      : backend_(backend), layers_(config.layers), row_(config.kv_heads * config.head_dim) {}
 
-  /// Room for `slots` sequences of `capacity` positions. What was stored is lost. memory.insufficient names the bytes.
-  Status reserve(std::int64_t slots, std::int64_t capacity);
+  /// Bytes for `slots` sequences of `capacity` positions.
+  static std::size_t bytes(const Config& config, std::int64_t slots, std::int64_t capacity);
+  /// Uses `memory`, which has so many bytes. What was stored is lost.
+  void place(float* memory, std::int64_t slots, std::int64_t capacity);
 
   /// Layer l for kv_write and attention_cached.
   KvView layer(std::int64_t l) const;
@@ -29,8 +31,8 @@ class KvCache {
   std::int64_t row_;           // floats of one position: G * D
   std::int64_t slots_ = 0;
   std::int64_t capacity_ = 0;
-  Buffer keys_;
-  Buffer values_;
+  float* keys_ = nullptr;
+  float* values_ = nullptr;
 };
 
 }  // namespace namesake

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "engine/lora_layout.h"
 #include "engine/philox.h"
@@ -10,46 +11,44 @@
 namespace namesake {
 
 namespace {
-constexpr std::int64_t kMaxRank = 1024;
 constexpr std::uint64_t kInitStream = std::uint64_t{1} << 32;  // + trainable index: apart from the streams of sampling
-constexpr std::size_t kAlignFloats = 16;  // a cache line
-
-std::size_t padded(const Trainable& t) {
-  return (static_cast<std::size_t>(t.rows * t.cols) + kAlignFloats - 1) / kAlignFloats * kAlignFloats;
-}
 }  // namespace
 
 Result<std::shared_ptr<LoraAdapter>> LoraAdapter::allocate(const Model& model, std::int64_t rank, float alpha,
-                                                           bool trainable) {
+                                                           bool trainable, std::shared_ptr<Arena> arena) {
   if (rank < 1 || rank > kMaxRank) {
     return Status::error(Code::recipe_unsupported, "rank " + std::to_string(rank) + " is not between 1 and 1024");
   }
   if (!std::isfinite(alpha) || alpha <= 0) return Status::error(Code::recipe_unsupported, "alpha must be a positive number");
-  std::shared_ptr<LoraAdapter> adapter(new LoraAdapter(model.shared_backend(), model.config(), rank, alpha));
-
+  const std::size_t bytes = lora_bytes(model.config(), rank);
+  if (!arena) {
+    arena = std::make_shared<Arena>(model.shared_backend());
+    NAMESAKE_TRY(arena->reserve(bytes * (trainable ? 4 : 1), "an adapter of rank " + std::to_string(rank)));
+  }
+  float *value = nullptr, *grad = nullptr, *moments = nullptr;
+  NAMESAKE_TRY(arena->take(value, bytes, "adapter"));
+  if (trainable) {
+    NAMESAKE_TRY(arena->take(grad, bytes, "gradients"));
+    NAMESAKE_TRY(arena->take(moments, 2 * bytes, "optimizer"));
+  }
+  std::shared_ptr<LoraAdapter> adapter(new LoraAdapter(std::move(arena), model.config(), rank, alpha));
   const std::size_t count = static_cast<std::size_t>(model.config().layers) * 2 * kLinearsPerLayer;
-  std::size_t floats = 0;
+  std::size_t at = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const LoraPart part = lora_part(i);
-    const Matrix& w = linear_of(model.weights().layers[static_cast<std::size_t>(part.layer)], part.linear);
+    const LinearShape shape = linear_shape(model.config(), part.linear);
     Trainable t;
     t.name = peft_key(part);
-    t.rows = part.b ? w.rows : rank;
-    t.cols = part.b ? rank : w.cols;
-    floats += padded(t);
-    adapter->trainables_.push_back(std::move(t));
-  }
-  NAMESAKE_TRY(adapter->values_.reserve(floats * sizeof(float)));
-  if (trainable) NAMESAKE_TRY(adapter->states_.reserve(3 * floats * sizeof(float)));
-  std::size_t at = 0;
-  for (Trainable& t : adapter->trainables_) {
-    t.value = adapter->values_.floats() + at;
+    t.rows = part.b ? shape.out : rank;
+    t.cols = part.b ? rank : shape.in;
+    t.value = value + at;
     if (trainable) {
-      t.grad = adapter->states_.floats() + at;
-      t.m = t.grad + floats;
-      t.v = t.m + floats;
+      t.grad = grad + at;
+      t.m = moments + at;
+      t.v = t.m + bytes / sizeof(float);
     }
-    at += padded(t);
+    at += padded_floats(t.rows, t.cols);
+    adapter->trainables_.push_back(std::move(t));
   }
   return adapter;
 }
@@ -66,12 +65,13 @@ Status LoraAdapter::init_a(std::size_t index, std::uint64_t seed) {
 }
 
 Status LoraAdapter::set_values(std::size_t index, std::span<const float> values) {
-  return backend_->upload(trainables_[index].value, values.data(), values.size_bytes());
+  return arena_->backend().upload(trainables_[index].value, values.data(), values.size_bytes());
 }
 
 Result<std::shared_ptr<Adapter>> Adapter::create(const Model& model, std::int64_t rank, float alpha, std::uint64_t seed,
-                                                 bool trainable) {
-  const Result<std::shared_ptr<LoraAdapter>> adapter = LoraAdapter::allocate(model, rank, alpha, trainable);
+                                                 bool trainable, std::shared_ptr<Arena> arena) {
+  const Result<std::shared_ptr<LoraAdapter>> adapter =
+      LoraAdapter::allocate(model, rank, alpha, trainable, std::move(arena));
   if (!adapter.ok()) return adapter.status();
   for (std::size_t i = 0; i < adapter.value()->trainables().size(); i += 2) NAMESAKE_TRY(adapter.value()->init_a(i, seed));
   return std::shared_ptr<Adapter>(adapter.value());

@@ -3,18 +3,21 @@
 
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
-#include "engine/buffer.h"
+#include "engine/arena.h"
 #include "namesake/model.h"
 
 namespace namesake {
 
 class LoraAdapter final : public Adapter {
  public:
-  /// Room for factors of `rank` on every linear layer, all zero; with `trainable` also gradients and optimizer states.
-  /// recipe.unsupported for a rank outside 1..1024 or an alpha that is not a positive number; memory.insufficient.
-  static Result<std::shared_ptr<LoraAdapter>> allocate(const Model& model, std::int64_t rank, float alpha, bool trainable);
+  /// Room for factors of `rank` on every linear layer, all zero; with `trainable` also gradients and optimizer states: from
+  /// `arena`, or from one of its own where that is nullptr. recipe.unsupported for a rank outside 1..1024 or an alpha that is not
+  /// a positive number; memory.insufficient.
+  static Result<std::shared_ptr<LoraAdapter>> allocate(const Model& model, std::int64_t rank, float alpha, bool trainable,
+                                                       std::shared_ptr<Arena> arena);
 
   /// A of the trainable at `index` as Adapter::create describes it.
   Status init_a(std::size_t index, std::uint64_t seed);
@@ -29,15 +32,13 @@ class LoraAdapter final : public Adapter {
   Status save(const std::string& folder, const std::string& base_model) const override;
 
  private:
-  LoraAdapter(std::shared_ptr<Backend> backend, const Config& config, std::int64_t rank, float alpha)
-      : backend_(std::move(backend)), config_(config), rank_(rank), alpha_(alpha), values_(*backend_), states_(*backend_) {}
+  LoraAdapter(std::shared_ptr<Arena> arena, const Config& config, std::int64_t rank, float alpha)
+      : arena_(std::move(arena)), config_(config), rank_(rank), alpha_(alpha) {}
 
-  std::shared_ptr<Backend> backend_;  // before the buffers: they release into it
+  std::shared_ptr<Arena> arena_;
   Config config_;
   std::int64_t rank_;
   float alpha_;
-  Buffer values_;
-  Buffer states_;  // gradients, then first moments, then second moments
   std::vector<Trainable> trainables_;
 };
 

@@ -42,17 +42,33 @@ std::string peft_key(const LoraPart& part) {
          kModuleNames[static_cast<std::size_t>(part.linear)] + (part.b ? ".lora_B.weight" : ".lora_A.weight");
 }
 
-const Matrix& linear_of(const LayerWeights& weights, Linear linear) {
+LinearShape linear_shape(const Config& config, Linear linear) {
+  const std::int64_t C = config.hidden, F = config.ffn, Q = config.heads * config.head_dim,
+                     KV = config.kv_heads * config.head_dim;
   switch (linear) {
-    case Linear::q: return weights.q;
-    case Linear::k: return weights.k;
-    case Linear::v: return weights.v;
-    case Linear::o: return weights.o;
-    case Linear::gate: return weights.gate;
-    case Linear::up: return weights.up;
-    case Linear::down: return weights.down;
+    case Linear::q: return {Q, C};
+    case Linear::k:
+    case Linear::v: return {KV, C};
+    case Linear::o: return {C, Q};
+    case Linear::gate:
+    case Linear::up: return {F, C};
+    case Linear::down: return {C, F};
   }
-  return weights.down;
+  return {};
+}
+
+std::size_t padded_floats(std::int64_t rows, std::int64_t cols) {
+  constexpr std::size_t kAlignFloats = 16;  // a cache line
+  return (static_cast<std::size_t>(rows * cols) + kAlignFloats - 1) / kAlignFloats * kAlignFloats;
+}
+
+std::size_t lora_bytes(const Config& config, std::int64_t rank) {
+  std::size_t floats = 0;
+  for (int i = 0; i < kLinearsPerLayer; ++i) {
+    const LinearShape shape = linear_shape(config, static_cast<Linear>(i));
+    floats += padded_floats(rank, shape.in) + padded_floats(shape.out, rank);
+  }
+  return static_cast<std::size_t>(config.layers) * floats * sizeof(float);
 }
 
 std::vector<float> to_hugging_face(const Config& config, const LoraPart& part, std::int64_t cols,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -22,14 +23,24 @@ struct LoraPart {
 inline constexpr std::array<const char*, kLinearsPerLayer> kModuleNames = {
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
 
+inline constexpr std::int64_t kMaxRank = 1024;
+
 LoraPart lora_part(std::size_t index);
 std::size_t lora_index(const LoraPart& part);
 
 /// "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
 std::string peft_key(const LoraPart& part);
 
-/// The frozen matrix that a factor belongs to.
-const Matrix& linear_of(const LayerWeights& weights, Linear linear);
+/// Shape of a linear layer's matrix [out, in].
+struct LinearShape {
+  std::int64_t out = 0, in = 0;
+};
+LinearShape linear_shape(const Config& config, Linear linear);
+
+/// Floats of a [rows, cols] factor in memory: whole cache lines.
+std::size_t padded_floats(std::int64_t rows, std::int64_t cols);
+/// Bytes of all factors of `rank`.
+std::size_t lora_bytes(const Config& config, std::int64_t rank);
 
 /// A factor [rows, cols] in Hugging Face's row order, from the model's own; a copy where the two are the same.
 /// They differ in lora_B of q and k where rope pairs are adjacent: row 2i + j of a head there is row j * D/2 + i here.

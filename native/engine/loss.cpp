@@ -4,6 +4,9 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
+
+#include "engine/workload.h"
 
 namespace namesake {
 
@@ -79,9 +82,43 @@ LossRows loss_rows(const Batch& batch) {
   return rows;
 }
 
-LossGraph::LossGraph(const Model& model, const Adapter* adapter, bool train)
-    : model_(model), adapter_(adapter), train_(train), graph_(model, adapter),
-      acts_(model.backend(), model.config(), adapter ? adapter->rank() : 0, train) {}
+LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens, Keep keep) {
+  Workload work = workload_of(config, rank);
+  work.rows = work.sequence = work.loss_rows = tokens;
+  work.compares = true;
+  work.backward = keep != Keep::nothing;
+  return {Arena::padded(Activations::bytes(config, rank, keep, tokens)), Arena::padded(backend.scratch_bytes(work))};
+}
+
+LossGraph::LossGraph(const Model& model, const Adapter* adapter, Keep keep)
+    : model_(model), adapter_(adapter), graph_(model, adapter), acts_(model.config(), adapter ? adapter->rank() : 0, keep) {}
+
+Status LossGraph::reserve(std::int64_t tokens, std::shared_ptr<Arena> arena) {
+  const std::int64_t rank = adapter_ ? adapter_->rank() : 0;
+  memory_ = loss_memory(model_.config(), model_.backend(), rank, tokens, acts_.keep());
+  if (!arena) {
+    arena = std::make_shared<Arena>(model_.shared_backend());
+    NAMESAKE_TRY(arena->reserve(memory_.total(), "a batch of " + std::to_string(tokens) + " tokens"));
+  }
+  NAMESAKE_TRY(arena->take(activations_, memory_.activations, "activations"));
+  NAMESAKE_TRY(arena->take(scratch_, memory_.scratch, "scratch"));
+  arena_ = std::move(arena);
+  acts_.place(activations_, tokens);
+  return {};
+}
+
+void LossGraph::release() {
+  if (!arena_) return;
+  arena_->backend().discard(activations_, memory_.activations);
+  arena_->backend().discard(scratch_, memory_.scratch);
+}
+
+Status LossGraph::check_room(const Batch& batch) const {
+  const std::int64_t tokens = static_cast<std::int64_t>(batch.ids.size());
+  if (tokens <= acts_.tokens()) return {};
+  return Status::error(Code::internal, "a batch has " + std::to_string(tokens) + " tokens, memory was planned for " +
+                                           std::to_string(acts_.tokens()));
+}
 
 LossGraph::Pass LossGraph::tuned_pass(const Batch& batch, const LossRows& rows) {
   Pass pass;
@@ -169,19 +206,19 @@ Status LossGraph::download_losses(std::int64_t count, const float* from, std::ve
 
 Status LossGraph::run(const Batch& batch, LossSums& sums) {
   NAMESAKE_TRY(check_batch(model_.config(), batch));
+  NAMESAKE_TRY(check_room(batch));
   const LossRows rows = loss_rows(batch);
   if (rows.size() == 0) return {};
   const Pass tuned = tuned_pass(batch, rows), base = base_pass(batch, rows);
   const bool any_kl = !base.rows.empty();
-  NAMESAKE_TRY(reserve(base));
-  NAMESAKE_TRY(reserve(tuned));
 
+  const bool train = acts_.keep() != Keep::nothing;
   Backend& backend = model_.backend();
   const std::int64_t C = model_.config().hidden, P = rows.size();
   NAMESAKE_TRY(upload_rows(rows));
   if (any_kl) NAMESAKE_TRY(base_hidden(base, rows));
   NAMESAKE_TRY(hidden(tuned, true, acts_.rows_norm));
-  NAMESAKE_TRY(head(rows, acts_.rows_norm, any_kl ? acts_.rows_base : nullptr, train_ ? acts_.drows_norm : nullptr));
+  NAMESAKE_TRY(head(rows, acts_.rows_norm, any_kl ? acts_.rows_base : nullptr, train ? acts_.drows_norm : nullptr));
 
   std::vector<float> ce, kl(static_cast<std::size_t>(P));
   NAMESAKE_TRY(download_losses(P, acts_.ce, ce));
@@ -193,7 +230,7 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
   if (!std::isfinite(sums.ce) || !std::isfinite(sums.kl)) {
     return Status::error(Code::training_diverged, "the loss is not finite");
   }
-  if (!train_) return {};
+  if (!train) return {};
 
   NAMESAKE_TRY(backend.zero(acts_.drows, float_bytes(P * C)));
   NAMESAKE_TRY(backend.rmsnorm_backward(acts_.drows_norm, acts_.rows, model_.weights().output_norm, acts_.rows_rstd, P, C,
@@ -207,6 +244,7 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
 
 Status LossGraph::score(const Batch& batch, ScoreResult& result) {
   NAMESAKE_TRY(check_batch(model_.config(), batch));
+  NAMESAKE_TRY(check_room(batch));
   Batch plain = batch;
   plain.kl_weights.assign(batch.ids.size(), 0);
   for (std::size_t i = 0; i < batch.labels.size(); ++i) {
@@ -219,7 +257,6 @@ Status LossGraph::score(const Batch& batch, ScoreResult& result) {
 
   // Every row is wanted adapter on and off: one pass describes both.
   const Pass pass = base_pass(plain, rows);
-  NAMESAKE_TRY(reserve(pass));
   NAMESAKE_TRY(upload_rows(rows));
   NAMESAKE_TRY(base_hidden(pass, rows));
   NAMESAKE_TRY(head(rows, acts_.rows_base, nullptr, nullptr));

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "engine/activations.h"
+#include "engine/arena.h"
 #include "engine/graph.h"
 #include "namesake/trainer.h"
 
@@ -33,21 +35,38 @@ Status check_batch(const Config& config, const Batch& batch);
 /// Rows with a weight; a label of -100 has no cross-entropy whatever its weight.
 LossRows loss_rows(const Batch& batch);
 
-/// Owns the activations of its passes. One batch at a time.
+/// What a LossGraph needs, in bytes.
+struct LossMemory {
+  std::size_t activations = 0;
+  std::size_t scratch = 0;
+
+  std::size_t total() const { return activations + scratch; }
+};
+
+/// For batches of up to `tokens` tokens, with or without KL.
+LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens, Keep keep);
+
+/// One batch at a time, in memory of a plan.
 class LossGraph {
  public:
-  /// `adapter` may be nullptr (base model). `train`: keep what the backward pass needs; the adapter must have gradients.
-  LossGraph(const Model& model, const Adapter* adapter, bool train);
+  /// `adapter` may be nullptr (base model). With a `keep` other than nothing run() also computes gradients; the adapter must have
+  /// them.
+  LossGraph(const Model& model, const Adapter* adapter, Keep keep);
 
-  /// Adds the batch's weighted losses to `sums`. With `train` also adds the gradients of their sum to the adapter's.
-  /// training.diverged where a loss is not finite (gradients are then incomplete).
+  /// Takes room for batches of up to `tokens` tokens from `arena`, or from an arena of its own where that is nullptr.
+  Status reserve(std::int64_t tokens, std::shared_ptr<Arena> arena = nullptr);
+  /// Ops use the planned scratch while this lives.
+  ScratchScope scratch() { return {model_.backend(), scratch_, memory_.scratch}; }
+
+  /// Adds the batch's weighted losses to `sums`, and the gradients of their sum to the adapter's. `internal` for a batch beyond the
+  /// plan; training.diverged where a loss is not finite (gradients are then incomplete).
   Status run(const Batch& batch, LossSums& sums);
 
   /// Unweighted losses of the labelled rows, adapter on and off.
   Status score(const Batch& batch, ScoreResult& result);
 
-  /// Gives the activations back until the next call makes them again: they hold nothing between calls.
-  void release() { acts_.release(); }
+  /// Lets the machine use the memory until the next call: it holds nothing between calls.
+  void release();
 
  private:
   /// A pass over packed sequences, and which of its rows are wanted.
@@ -58,7 +77,7 @@ class LossGraph {
   };
   static Pass tuned_pass(const Batch& batch, const LossRows& rows);
   static Pass base_pass(const Batch& batch, const LossRows& rows);
-  Status reserve(const Pass& pass) { return acts_.reserve(pass.packed.tokens(), pass.packed.expanded()); }
+  Status check_room(const Batch& batch) const;
   Status hidden(const Pass& pass, bool adapter_on, float* rows_norm);
   Status base_hidden(const Pass& pass, const LossRows& rows);
   Status upload_rows(const LossRows& rows);
@@ -67,9 +86,12 @@ class LossGraph {
 
   const Model& model_;
   const Adapter* adapter_;
-  bool train_;
   Graph graph_;
   Activations acts_;
+  LossMemory memory_;
+  std::shared_ptr<Arena> arena_;
+  std::byte* activations_ = nullptr;
+  std::byte* scratch_ = nullptr;
 };
 
 }  // namespace namesake

@@ -8,6 +8,9 @@ namespace namesake {
 
 namespace {
 
+constexpr std::int64_t kMostLayers = 1024, kMostContext = std::int64_t{1} << 20, kMostHidden = 1 << 16, kMostFfn = 1 << 18,
+                       kMostHeads = 1024, kMostHeadDim = 1024, kMostVocab = 1 << 24;
+
 Status invalid(const std::string& what) { return Status::error(Code::model_invalid, what); }
 Status unknown(const std::string& what) { return Status::error(Code::model_unknown_architecture, what); }
 
@@ -68,35 +71,26 @@ Result<Config> read_config(const GgufFile& file) {
     return unknown("architecture \"" + config.architecture + "\" is not supported; llama is");
   }
   NAMESAKE_TRY(refuse_options(file));
-  NAMESAKE_TRY(read_size(file, "llama.block_count", 1024, true, config.layers));
-  NAMESAKE_TRY(read_size(file, "llama.context_length", std::int64_t{1} << 20, true, config.context));
-  NAMESAKE_TRY(read_size(file, "llama.embedding_length", 1 << 16, true, config.hidden));
-  NAMESAKE_TRY(read_size(file, "llama.feed_forward_length", 1 << 18, true, config.ffn));
-  NAMESAKE_TRY(read_size(file, "llama.attention.head_count", 1024, true, config.heads));
+  NAMESAKE_TRY(read_size(file, "llama.block_count", kMostLayers, true, config.layers));
+  NAMESAKE_TRY(read_size(file, "llama.context_length", kMostContext, true, config.context));
+  NAMESAKE_TRY(read_size(file, "llama.embedding_length", kMostHidden, true, config.hidden));
+  NAMESAKE_TRY(read_size(file, "llama.feed_forward_length", kMostFfn, true, config.ffn));
+  NAMESAKE_TRY(read_size(file, "llama.attention.head_count", kMostHeads, true, config.heads));
   config.kv_heads = config.heads;
-  NAMESAKE_TRY(read_size(file, "llama.attention.head_count_kv", 1024, false, config.kv_heads));
-  if (config.heads % config.kv_heads != 0) {
-    return invalid(std::to_string(config.heads) + " heads are not a multiple of " + std::to_string(config.kv_heads) +
-                   " key/value heads");
-  }
-
+  NAMESAKE_TRY(read_size(file, "llama.attention.head_count_kv", kMostHeads, false, config.kv_heads));
   if (!file.metadata().contains("llama.attention.key_length") && config.hidden % config.heads != 0) {
     return invalid("hidden size " + std::to_string(config.hidden) + " is not a multiple of " +
                    std::to_string(config.heads) + " heads");
   }
   config.head_dim = config.hidden / config.heads;
-  NAMESAKE_TRY(read_size(file, "llama.attention.key_length", 1024, false, config.head_dim));
+  NAMESAKE_TRY(read_size(file, "llama.attention.key_length", kMostHeadDim, false, config.head_dim));
   std::int64_t value_length = config.head_dim, rope_dims = config.head_dim;
-  NAMESAKE_TRY(read_size(file, "llama.attention.value_length", 1024, false, value_length));
-  NAMESAKE_TRY(read_size(file, "llama.rope.dimension_count", 1024, false, rope_dims));
-  if (config.head_dim < 2 || config.head_dim % 2 != 0 || config.head_dim > 1024) {
-    return invalid("head size " + std::to_string(config.head_dim) + " is not an even number up to 1024");
-  }
-  // Bounds the rope table at 512 MB; a million positions of head size 128 still fit.
-  if (config.context * config.head_dim > std::int64_t{1} << 27) {
-    return invalid("a context of " + std::to_string(config.context) + " with head size " + std::to_string(config.head_dim) +
-                   " is out of range");
-  }
+  NAMESAKE_TRY(read_size(file, "llama.attention.value_length", kMostHeadDim, false, value_length));
+  NAMESAKE_TRY(read_size(file, "llama.rope.dimension_count", kMostHeadDim, false, rope_dims));
+  const GgufTensor* embedding = file.tensor("token_embd.weight");
+  if (!embedding) return Status::error(Code::model_missing_tensor, "tensor token_embd.weight is missing");
+  config.vocab = embedding->matrix.rows;
+  NAMESAKE_TRY(check_sizes(config));
   if (value_length != config.head_dim) return unknown("key and value heads of different sizes are not supported");
   if (rope_dims != config.head_dim) return unknown("rope over a part of the head is not supported");
 
@@ -106,20 +100,44 @@ Result<Config> read_config(const GgufFile& file) {
   NAMESAKE_TRY(read_number(file, "llama.rope.freq_base", 1, 1e12, false, config.rope_theta));
   config.rope_adjacent = true;
 
-  const GgufTensor* embedding = file.tensor("token_embd.weight");
-  if (!embedding) return Status::error(Code::model_missing_tensor, "tensor token_embd.weight is missing");
-  config.vocab = embedding->matrix.rows;
-  if (config.vocab < 2 || config.vocab > 1 << 24) {
-    return invalid("a vocabulary of " + std::to_string(config.vocab) + " tokens is out of range");
-  }
   std::int64_t stated = config.vocab;
-  NAMESAKE_TRY(read_size(file, "llama.vocab_size", std::int64_t{1} << 24, false, stated));
+  NAMESAKE_TRY(read_size(file, "llama.vocab_size", kMostVocab, false, stated));
   if (stated != config.vocab) {
     return invalid("llama.vocab_size is " + std::to_string(stated) + ", the embedding has " + std::to_string(config.vocab) +
                    " rows");
   }
   config.tied = file.tensor("output.weight") == nullptr;
   return config;
+}
+
+Status check_sizes(const Config& config) {
+  const struct {
+    const char* what;
+    std::int64_t value, most;
+  } sizes[] = {{"layers", config.layers, kMostLayers},      {"context", config.context, kMostContext},
+               {"hidden size", config.hidden, kMostHidden}, {"ffn size", config.ffn, kMostFfn},
+               {"heads", config.heads, kMostHeads},         {"key/value heads", config.kv_heads, kMostHeads}};
+  for (const auto& [what, value, most] : sizes) {
+    if (value < 1 || value > most) {
+      return invalid(std::string(what) + ": " + std::to_string(value) + " is not between 1 and " + std::to_string(most));
+    }
+  }
+  if (config.heads % config.kv_heads != 0) {
+    return invalid(std::to_string(config.heads) + " heads are not a multiple of " + std::to_string(config.kv_heads) +
+                   " key/value heads");
+  }
+  if (config.head_dim < 2 || config.head_dim % 2 != 0 || config.head_dim > kMostHeadDim) {
+    return invalid("head size " + std::to_string(config.head_dim) + " is not an even number up to 1024");
+  }
+  // Bounds the rope table at 512 MB; a million positions of head size 128 still fit.
+  if (config.context * config.head_dim > std::int64_t{1} << 27) {
+    return invalid("a context of " + std::to_string(config.context) + " with head size " + std::to_string(config.head_dim) +
+                   " is out of range");
+  }
+  if (config.vocab < 2 || config.vocab > kMostVocab) {
+    return invalid("a vocabulary of " + std::to_string(config.vocab) + " tokens is out of range");
+  }
+  return {};
 }
 
 }  // namespace namesake

@@ -10,4 +10,7 @@ namespace namesake {
 /// keys that are missing, out of range or at odds with each other. `vocab` is set from the embedding, which must exist.
 Result<Config> read_config(const GgufFile& file);
 
+/// model.invalid for sizes that are out of range or at odds with each other, wherever they come from.
+Status check_sizes(const Config& config);
+
 }  // namespace namesake

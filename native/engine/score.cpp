@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/loss.h"
+#include "engine/workload.h"
 #include "namesake/trainer.h"
 
 namespace namesake {
@@ -13,8 +14,10 @@ constexpr std::int64_t kLogitRows = 64;  // rows of the head at a time: 64 x 49,
 }
 
 Result<ScoreResult> score(Model& model, const Adapter* adapter, const Batch& batch) {
-  LossGraph loss(model, adapter, false);
+  LossGraph loss(model, adapter, Keep::nothing);
   ScoreResult result;
+  NAMESAKE_TRY(loss.reserve(static_cast<std::int64_t>(batch.ids.size())));
+  const ScratchScope scratch = loss.scratch();
   NAMESAKE_TRY(loss.score(batch, result));
   return result;
 }
@@ -36,20 +39,33 @@ Result<std::vector<float>> logits(Model& model, const Adapter* adapter, const st
   NAMESAKE_TRY(check_batch(config, batch));
 
   Backend& backend = model.backend();
-  Activations acts(backend, config, adapter ? adapter->rank() : 0, false);
-  Buffer chunk(backend);
+  const std::int64_t rank = adapter ? adapter->rank() : 0, chunk_rows = std::min(M, kLogitRows);
+  Workload work = workload_of(config, rank);
+  work.rows = work.sequence = M;
+  work.logit_rows = chunk_rows;
+  const std::size_t acts_bytes = Activations::bytes(config, rank, Keep::nothing, M), scratch_bytes = backend.scratch_bytes(work),
+                    chunk_bytes = static_cast<std::size_t>(chunk_rows * V) * sizeof(float);
+  Arena arena(model.shared_backend());
+  NAMESAKE_TRY(arena.reserve(Arena::padded(acts_bytes) + Arena::padded(scratch_bytes) + Arena::padded(chunk_bytes),
+                             "logits of " + std::to_string(M) + " tokens"));
+  std::byte *acts_memory = nullptr, *scratch = nullptr;
+  float* chunk = nullptr;
+  NAMESAKE_TRY(arena.take(acts_memory, acts_bytes, "activations"));
+  NAMESAKE_TRY(arena.take(scratch, scratch_bytes, "scratch"));
+  NAMESAKE_TRY(arena.take(chunk, chunk_bytes, "logits"));
+  Activations acts(config, rank, Keep::nothing);
+  acts.place(acts_memory, M);
+  const ScratchScope scope(backend, scratch, scratch_bytes);
   std::vector<std::int32_t> rows;
   const Packed packed = pack(batch.ids, batch.positions, batch.cu_seqlens, rows);
-  NAMESAKE_TRY(acts.reserve(packed.tokens(), packed.expanded()));
-  NAMESAKE_TRY(chunk.reserve(static_cast<std::size_t>(std::min(M, kLogitRows) * V) * sizeof(float)));
   NAMESAKE_TRY(Graph(model, adapter).forward(packed, true, acts));
   NAMESAKE_TRY(backend.rmsnorm_forward(acts.x_out, model.weights().output_norm, config.rms_eps, M, C, acts.h, nullptr));
   std::vector<float> out(static_cast<std::size_t>(M * V));
   for (std::int64_t first = 0; first < M; first += kLogitRows) {
     const std::int64_t count = std::min(kLogitRows, M - first);
     NAMESAKE_TRY(backend.linear_forward(model.weights().head, nullptr, nullptr, acts.h + first * C, count, nullptr,
-                                        chunk.floats(), nullptr, Phase::prefill));
-    NAMESAKE_TRY(backend.download(out.data() + first * V, chunk.floats(), static_cast<std::size_t>(count * V) * sizeof(float)));
+                                        chunk, nullptr, Phase::prefill));
+    NAMESAKE_TRY(backend.download(out.data() + first * V, chunk, static_cast<std::size_t>(count * V) * sizeof(float)));
   }
   return out;
 }

@@ -5,11 +5,13 @@
 #include <string>
 #include <utility>
 
-#include "engine/cancel_scope.h"
 #include "engine/checkpoint.h"
 #include "engine/gradients.h"
 #include "engine/loss.h"
+#include "engine/lora_layout.h"
+#include "engine/memory_plan.h"
 #include "engine/optimizer.h"
+#include "namesake/cancel_scope.h"
 
 namespace namesake {
 
@@ -28,13 +30,19 @@ Status check_options(const TrainerOptions& o) {
   if (!at_least(o.clip, 0)) return unsupported("clip must be a number of at least 0");
   if (o.warmup_steps < 0) return unsupported("warmup_steps must be at least 0");
   if (o.steps < 1) return unsupported("steps must be at least 1");
+  if (o.batch_tokens < 1 || o.batch_tokens > kMostBatchTokens) {
+    return unsupported("batch_tokens must be between 1 and " + std::to_string(kMostBatchTokens));
+  }
   return {};
 }
 
 class TrainerOfAdapter final : public Trainer {
  public:
   TrainerOfAdapter(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter, const TrainerOptions& options)
-      : model_(std::move(model)), adapter_(std::move(adapter)), options_(options), loss_(*model_, adapter_.get(), true) {}
+      : model_(std::move(model)), adapter_(std::move(adapter)), options_(options),
+        loss_(*model_, adapter_.get(), options.recompute.value_or(false) ? Keep::inputs : Keep::all) {}
+
+  Status reserve(std::shared_ptr<Arena> arena) { return loss_.reserve(options_.batch_tokens, std::move(arena)); }
 
   Result<StepResult> step(std::span<const Batch> micro_batches) override {
     StepResult result;
@@ -80,11 +88,24 @@ class TrainerOfAdapter final : public Trainer {
 
 }  // namespace
 
+Result<std::shared_ptr<Arena>> reserve_training(const Model& model, std::int64_t rank, TrainerOptions& options) {
+  NAMESAKE_TRY(check_options(options));
+  if (rank < 1 || rank > kMaxRank) return unsupported("rank " + std::to_string(rank) + " is not between 1 and " + std::to_string(kMaxRank));
+  const TrainingMemory memory = plan_training(model.config(), model.backend(), rank, options.batch_tokens, options.recompute,
+                                              model.backend().available());
+  auto arena = std::make_shared<Arena>(model.shared_backend());
+  NAMESAKE_TRY(arena->reserve(memory.total(), "training with batches of " + std::to_string(options.batch_tokens) + " tokens"));
+  options.recompute = memory.recompute;
+  return arena;
+}
+
 Result<std::unique_ptr<Trainer>> Trainer::create(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter,
-                                                 const TrainerOptions& options) {
+                                                 const TrainerOptions& options, std::shared_ptr<Arena> arena) {
   NAMESAKE_TRY(check_options(options));
   NAMESAKE_TRY(check_trainable(*adapter));
-  return std::unique_ptr<Trainer>(std::make_unique<TrainerOfAdapter>(std::move(model), std::move(adapter), options));
+  auto trainer = std::make_unique<TrainerOfAdapter>(std::move(model), std::move(adapter), options);
+  NAMESAKE_TRY(trainer->reserve(std::move(arena)));
+  return std::unique_ptr<Trainer>(std::move(trainer));
 }
 
 }  // namespace namesake

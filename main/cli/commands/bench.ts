@@ -16,12 +16,12 @@ interface BenchFlags {
   precision: 'as-stored' | 'bf16' | 'f32';
 }
 
-async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineProcess; id: string; vocab: number }> {
+async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineProcess; id: string; path: string; vocab: number }> {
   const model = await context.models.locate(flags.model ?? context.models.default);
   const engine = context.startEngine();
   try {
     const { vocab } = await engine.open({ path: model.path, precision: flags.precision, device: 'auto', ...context.compute });
-    return { engine, id: model.id, vocab };
+    return { engine, id: model.id, path: model.path, vocab };
   } catch (error) {
     await engine.dispose();
     throw error;
@@ -60,21 +60,28 @@ export function addBench(program: Command): void {
   const precision = (): Option => new Option('--precision <precision>').choices(['as-stored', 'bf16', 'f32']).default('as-stored');
   bench
     .command('train')
-    .description('tokens per second and peak memory of training')
+    .description('tokens per second of training, and its peak memory beside the planned one')
     .option('--model <ref>')
     .addOption(precision())
     .option('--batch-tokens <n>', 'tokens per step', wholeNumber(64), 512)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
     .option('--steps <n>', 'steps that are timed, after one to warm up', wholeNumber(1), 8)
+    .option('--recompute', 'compute activations again instead of keeping them')
     .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
-    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string }, command: Command) => {
+    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; recompute?: boolean }, command: Command) => {
       const context = createContext(command);
-      const { engine, id, vocab } = await openBench(context, flags);
+      const { engine, id, path, vocab } = await openBench(context, flags);
       try {
         const batches =
           flags.tokens === undefined
             ? syntheticBatches(flags.batchTokens, vocab)
             : importTokenBatches(readText(flags.tokens, 'rows.unreadable')).map(tokenBatchToBatch);
+        const batch_tokens = Math.max(...batches.map(({ ids }) => ids.length));
+        const recompute = flags.recompute === true ? true : null;
+        const budget = await engine.planMemory(path, {
+          ...{ precision: flags.precision, device: 'auto', ...context.compute },
+          ...{ rank: flags.rank, batch_tokens, max_length: batch_tokens, answers: false, recompute },
+        });
         await engine.createTrainer({
           rank: flags.rank,
           alpha: 2 * flags.rank,
@@ -89,6 +96,8 @@ export function addBench(program: Command): void {
           warmup_steps: 0,
           steps: flags.steps + 1,
           base_model: id,
+          batch_tokens,
+          recompute,
         });
         const losses = [(await engine.step(batches.slice(0, 1))).loss];
         let tokens = 0;
@@ -99,10 +108,16 @@ export function addBench(program: Command): void {
           losses.push(done.loss);
         }
         const seconds = (performance.now() - start) / 1000;
-        const result = { tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds, peak_rss_bytes: peakRss(engine.pid), losses };
+        const result = {
+          ...{ tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds },
+          ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, losses },
+        };
         context.output.event({ event: 'result', ...result });
         if (!context.output.json) {
-          context.output.print(`${result.tokens_per_second.toFixed(0)} tokens/s · peak ${((result.peak_rss_bytes ?? 0) / 1e6).toFixed(0)} MB`);
+          const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
+          context.output.print(
+            `${result.tokens_per_second.toFixed(0)} tokens/s · peak ${megabytes(result.peak_rss_bytes ?? 0)} MB, planned ${megabytes(result.planned_bytes)} MB`,
+          );
         }
       } finally {
         await engine.dispose();

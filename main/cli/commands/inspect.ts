@@ -1,15 +1,19 @@
-// inspect rows, tokens, model, logits: the arrow, step by step, for anyone who wants to look.
+// inspect rows, tokens, model, memory, logits: the arrow, step by step, for anyone who wants to look.
 import { Option, type Command } from 'commander';
 import { resolve } from 'node:path';
 import type { EngineClient } from '../../../shared/engine.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { Row } from '../../../shared/row.ts';
+import type { MemoryBudget } from '../../../shared/memory.ts';
+import { translate, type MessageKey } from '../../../shared/i18n/translate.ts';
 import { writeWhole } from '../../disk.ts';
+import { MemoryService } from '../../services/memory.ts';
 import { personaOf } from '../../services/rows.ts';
 import { readRecipe, refuseUnsupported } from '../../services/recipe.ts';
 import { createContext, type Context } from '../context.ts';
 import { wholeNumber } from '../number-option.ts';
+import type { Output } from '../output.ts';
 
 /** Opens the recipe's model and runs `body` with its rows. */
 async function withRows(
@@ -52,8 +56,37 @@ function logitsFile(logits: Float32Array, shape: readonly number[]): Uint8Array 
   return Buffer.concat([size, padded, Buffer.from(logits.buffer, logits.byteOffset, logits.byteLength)]);
 }
 
+interface MemoryFlags {
+  model: string;
+  maxLength: number;
+  batchTokens: number;
+  rank: number;
+  precision: Recipe['model']['precision'];
+  device: Recipe['device'];
+  recompute?: boolean;
+}
+
+/** The budget in words, a purpose a line. */
+function printBudget(output: Output, budget: MemoryBudget): void {
+  const line = (key: MessageKey, bytes: number): void => {
+    output.print(`${(bytes / 1e6).toFixed(0).padStart(8)} MB  ${translate(output.language, key)}`);
+  };
+  line('memory.weights_mapped', budget.weights_mapped);
+  line('memory.weights_resident', budget.weights_resident);
+  line('memory.adapter', budget.adapter);
+  line('memory.gradients', budget.gradients);
+  line('memory.optimizer', budget.optimizer);
+  line(budget.recompute ? 'memory.activations_again' : 'memory.activations', budget.activations);
+  line('memory.scratch', budget.scratch);
+  line('memory.between_steps', budget.between_steps);
+  line('memory.process', budget.process);
+  line('memory.total', budget.total);
+  line('memory.available', budget.available);
+  output.print(translate(output.language, budget.fits ? 'memory.fits' : 'memory.does_not_fit'));
+}
+
 export function addInspect(program: Command): void {
-  const inspect = program.command('inspect').description('look at rows, tokens, a model or its logits');
+  const inspect = program.command('inspect').description('look at rows, tokens, a model, its memory or its logits');
   inspect
     .command('rows')
     .description('the rows that a recipe trains on')
@@ -101,6 +134,31 @@ export function addInspect(program: Command): void {
       } finally {
         await engine.dispose();
       }
+    });
+  inspect
+    .command('memory')
+    .description('what training a model would take, planned before anything is allocated; needs no weights of catalogue models')
+    .requiredOption('--model <ref>')
+    .option('--max-length <n>', 'longest conversation', wholeNumber(8), 512)
+    .option('--batch-tokens <n>', 'tokens of a micro-batch; not less than --max-length', wholeNumber(8), 640)
+    .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
+    .addOption(new Option('--precision <precision>').choices(['as-stored', 'nf4', 'bf16', 'f32']).default('as-stored'))
+    .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
+    .option('--recompute', 'compute activations again instead of keeping them; chosen anyway where keeping does not fit')
+    .action(async (flags: MemoryFlags, command: Command) => {
+      const context = createContext(command);
+      const memory = new MemoryService(context.home, context.models, context.startEngine, () => context.compute);
+      const budget = await memory.budget(flags.model, {
+        precision: flags.precision,
+        device: flags.device,
+        rank: flags.rank,
+        batch_tokens: Math.max(flags.batchTokens, flags.maxLength),
+        max_length: flags.maxLength,
+        answers: true,
+        recompute: flags.recompute === true ? true : null,
+      });
+      context.output.event({ event: 'result', ...budget });
+      if (!context.output.json) printBudget(context.output, budget);
     });
   inspect
     .command('logits')

@@ -87,8 +87,8 @@ Status CpuBackend::attention_forward(const float* q, const float* k, const float
   // Query tiles of the batch: (sequence, first row), the longest rows of keys first, as far as one sequence goes.
   std::int64_t query_tiles = 0;
   for (std::int64_t s = 0; s < S; ++s) query_tiles += ceil_div(cu_seqlens[s + 1] - cu_seqlens[s], kPanel);
-  NAMESAKE_TRY(reserve(M * G * (D + padded) + 2 * query_tiles, T_max * kPanel + padded * kPanel));
-  float* key_tiles = shared_.data();                 // [G][M * D]
+  NAMESAKE_TRY(reserve(attention_forward_scratch(M, T_max, query_tiles, shape)));
+  float* key_tiles = shared_scratch();               // [G][M * D]
   float* value_panels = key_tiles + M * G * D;       // [G][M * padded]
   auto* list = reinterpret_cast<std::int32_t*>(value_panels + M * G * padded);
   std::int64_t listed = 0;
@@ -131,8 +131,8 @@ Status CpuBackend::attention_backward(const float* do_, const float* q, const fl
   const std::int64_t M = S > 0 ? cu_seqlens[S] : 0, H = shape.heads, G = shape.kv_heads, D = shape.head_dim, group = H / G;
   if (M == 0) return {};
   const std::int64_t padded = round_up(D, kPanel), T_max = longest(cu_seqlens, S);
-  NAMESAKE_TRY(reserve(M * G * (2 * D + padded) + 2 * M * H * D, (2 * T_max + 4 * padded) * kPanel));
-  float* key_tiles = shared_.data();               // [G][M * D]
+  NAMESAKE_TRY(reserve(attention_backward_scratch(M, T_max, shape)));
+  float* key_tiles = shared_scratch();             // [G][M * D]
   float* value_tiles = key_tiles + M * G * D;      // [G][M * D]
   float* key_panels = value_tiles + M * G * D;     // [G][M * padded]
   float* dk_heads = key_panels + M * G * padded;   // [H][M * D]: one per query head, added up at the end
@@ -212,7 +212,7 @@ Status CpuBackend::attention_cached(const float* q, const std::int32_t* slots, c
     keys_max = std::max<std::int64_t>(keys_max, positions[m] + 1);
     keys_all += positions[m] + 1;
   }
-  NAMESAKE_TRY(reserve(0, round_up(keys_max, 16)));
+  NAMESAKE_TRY(reserve(attention_cached_scratch(keys_max)));
   // A waking thread costs a few microseconds: a short context is done sooner alone.
   const std::int64_t piece = keys_all * H * D < (1 << 15) ? std::max<std::int64_t>(1, M * H) : 1;
   return for_each(ceil_div(M * H, piece), [&](std::int64_t task, int thread) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "backend/cpu/cpu_features.h"
+#include "backend/host_memory.h"
 
 namespace namesake::cpu {
 
@@ -24,14 +25,15 @@ WeightView view_of(const float* values, std::int64_t rows, std::int64_t cols, st
           stride * static_cast<std::int64_t>(sizeof(float))};
 }
 
-CpuBackend::CpuBackend(const KernelTable& kernels, int threads) : kernels_(kernels), pool_(threads) {
-  thread_scratch_.resize(static_cast<std::size_t>(pool_.threads()));
+CpuBackend::CpuBackend(const KernelTable& kernels, int threads) : kernels_(kernels), pool_(threads) {}
+
+Status CpuBackend::reserve(const ScratchNeed& need) {
+  need_ = need;
+  return scratch_.reserve(static_cast<std::size_t>(need.floats(pool_.threads())));
 }
 
-Status CpuBackend::reserve(std::int64_t shared_floats, std::int64_t thread_floats) {
-  NAMESAKE_TRY(shared_.reserve(static_cast<std::size_t>(shared_floats)));
-  for (Scratch& scratch : thread_scratch_) NAMESAKE_TRY(scratch.reserve(static_cast<std::size_t>(thread_floats)));
-  return {};
+std::size_t CpuBackend::scratch_bytes(const Workload& work) const {
+  return static_cast<std::size_t>(most_scratch(work, pool_.threads())) * sizeof(float);
 }
 
 std::int64_t CpuBackend::row_chunks(std::int64_t panels, std::int64_t tiles) const {
@@ -41,12 +43,16 @@ std::int64_t CpuBackend::row_chunks(std::int64_t panels, std::int64_t tiles) con
   return std::min(tiles, ceil_div(4 * threads, panels));
 }
 
+std::uint64_t CpuBackend::available() const { return available_host_memory(); }
+
 Result<void*> CpuBackend::allocate(std::size_t bytes) {
   if (void* pointer = allocate_zeroed(bytes)) return pointer;
   return Status::error(Code::memory_insufficient, "no room for " + std::to_string(bytes) + " bytes");
 }
 
 void CpuBackend::release(void* pointer) { cpu::release(pointer); }
+
+void CpuBackend::discard(void* pointer, std::size_t bytes) { cpu::discard(pointer, bytes); }
 
 Status CpuBackend::upload(void* to, const void* from_host, std::size_t bytes) { return copy(to, from_host, bytes); }
 

@@ -5,17 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "backend/cpu/isa/kernels.h"
 #include "backend/cpu/memory.h"
+#include "backend/cpu/scratch.h"
 #include "backend/cpu/thread_pool.h"
 #include "backend/ops.h"
 
 namespace namesake::cpu {
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
 /// A frozen matrix as the kernels read it.
 WeightView view_of(const Matrix& matrix);
@@ -43,8 +40,12 @@ class CpuBackend final : public Backend {
   int threads() const override { return pool_.threads(); }
   void set_cancel(const std::atomic<bool>* flag) override { cancel_ = flag; }
 
+  std::uint64_t available() const override;
   Result<void*> allocate(std::size_t bytes) override;
   void release(void* pointer) override;
+  void discard(void* pointer, std::size_t bytes) override;
+  std::size_t scratch_bytes(const Workload& work) const override;
+  void lend_scratch(void* memory, std::size_t bytes) override { scratch_.lend(memory, bytes); }
   Status upload(void* to, const void* from_host, std::size_t bytes) override;
   Status download(void* to_host, const void* from, std::size_t bytes) override;
   Status copy(void* to, const void* from, std::size_t bytes) override;
@@ -96,9 +97,10 @@ class CpuBackend final : public Backend {
                     [&](std::int64_t task, int) { body(task * grain, std::min(n, (task + 1) * grain)); });
   }
 
-  /// Scratch of an op: one shared buffer and one per thread.
-  Status reserve(std::int64_t shared_floats, std::int64_t thread_floats);
-  float* thread_scratch(int thread) { return thread_scratch_[static_cast<std::size_t>(thread)].data(); }
+  /// Room for one op: shared_scratch, and thread_scratch for each thread.
+  Status reserve(const ScratchNeed& need);
+  float* shared_scratch() { return scratch_.data(); }
+  float* thread_scratch(int thread) { return scratch_.data() + need_.shared_floats() + thread * need_.thread_floats(); }
 
   /// Pieces that M tiles are split into, so that `panels` panels of columns keep every thread busy.
   std::int64_t row_chunks(std::int64_t panels, std::int64_t tiles) const;
@@ -114,8 +116,8 @@ class CpuBackend final : public Backend {
   const KernelTable& kernels_;
   ThreadPool pool_;
   const std::atomic<bool>* cancel_ = nullptr;
-  Scratch shared_;
-  std::vector<Scratch> thread_scratch_;
+  Scratch scratch_;
+  ScratchNeed need_;  // of the op at work
 };
 
 }  // namespace namesake::cpu

@@ -10,9 +10,6 @@
 namespace namesake::cpu {
 namespace {
 
-constexpr std::int64_t kVocabularyPiece = 1024;
-constexpr std::int64_t kLogitsBytes = std::int64_t{32} << 20;  // for all groups of a chunk, base included; at least one group
-
 bool learns(const HeadLoss& args, std::int64_t m) {
   return args.ce_weight && args.ce_weight[m] != 0 && args.targets[m] >= 0;
 }
@@ -205,12 +202,10 @@ Status CpuBackend::head_loss(const HeadLoss& args) {
   if (args.dx && M > 0) std::memset(args.dx, 0, static_cast<std::size_t>(M * C) * sizeof(float));
   if (active == 0) return {};
 
-  const std::int64_t groups = ceil_div(active, kPanel), copies = compared > 0 ? 2 : 1, pieces = ceil_div(V, kVocabularyPiece);
-  const std::int64_t most = std::clamp<std::int64_t>(kLogitsBytes / (V * kPanel * copies * 4), 1, groups);
-  const std::int64_t inputs = most * C * kPanel, logits = most * V * kPanel, parts = most * pieces * kPanel;
-  NAMESAKE_TRY(reserve(groups * kPanel + copies * (inputs + logits + 2 * parts) + (2 * copies + 3) * most * kPanel + parts + inputs,
-                       kPanel * std::max(C, kVocabularyPiece)));
-  float* free = shared_.data();
+  const HeadBuffers buffers(active, compared > 0, V, C);
+  const auto& [groups, most, copies, pieces, inputs, logits, parts] = buffers;
+  NAMESAKE_TRY(reserve(buffers.need(C)));
+  float* free = shared_scratch();
   const auto take = [&](std::int64_t floats) { return std::exchange(free, free + floats); };
   auto* rows = reinterpret_cast<std::int32_t*>(take(groups * kPanel));
   HeadChunk chunk;

@@ -29,8 +29,8 @@ Status CpuBackend::linear_forward(const Matrix& w, const float* bias, const Lora
   const std::int64_t N = w.rows, K = w.cols, R = lora ? lora->rank : 0, depth = K + R, width = kernels_.panel_width;
   const RowTiles tiles(M, kernels_.tile_rows);
   const std::int64_t ranks = ceil_div(R, kPanel);
-  NAMESAKE_TRY(reserve(M * depth + ranks * K * kPanel, depth * kPanel));
-  float* packed = shared_.data();
+  NAMESAKE_TRY(reserve(linear_forward_scratch(M, N, K, R)));
+  float* packed = shared_scratch();
   float* a_panels = packed + M * depth;
 
   if (R > 0) {
@@ -71,8 +71,8 @@ Status CpuBackend::linear_forward(const Matrix& w, const float* bias, const Lora
 Status CpuBackend::linear_decode(const Matrix& w, const float* bias, const LoraView* lora, const float* x, std::int64_t M,
                                  const float* residual, float* y, float* xa) {
   const std::int64_t N = w.rows, K = w.cols, R = lora ? lora->rank : 0, padded = round_up(K, kPanel);
-  NAMESAKE_TRY(reserve(M * R + (padded == K ? 0 : M * padded), 4 * padded));
-  float* xs = shared_.data();
+  NAMESAKE_TRY(reserve(linear_decode_scratch(M, K, R)));
+  float* xs = shared_scratch();
   if (padded != K) {
     float* rows = xs + M * R;
     for (std::int64_t m = 0; m < M; ++m) {
@@ -108,9 +108,8 @@ Status CpuBackend::linear_backward(const Matrix& w, const LoraView* lora, const 
   if (R == 0 && !dx) return {};
   const RowTiles tiles(M, kernels_.tile_rows);
   const std::int64_t ranks = ceil_div(R, kPanel);
-  // The kernels may read one panel past the last row of dyb and xs: those lanes are not stored.
-  NAMESAKE_TRY(reserve(M * depth + ranks * N * kPanel + 2 * (M * R + kPanel), std::max(depth, M) * kPanel));
-  float* packed = shared_.data();
+  NAMESAKE_TRY(reserve(linear_backward_scratch(M, N, K, R)));
+  float* packed = shared_scratch();
   float* b_panels = packed + M * depth;
   float* dyb = b_panels + ranks * N * kPanel;  // [M, R] scale * row_on * dy B
   float* xs = dyb + M * R + kPanel;            // [M, R] scale * row_on * xa

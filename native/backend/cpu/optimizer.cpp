@@ -6,8 +6,6 @@
 namespace namesake::cpu {
 namespace {
 
-constexpr std::int64_t kSumPiece = 16384;
-
 /// Sum of n values by halves.
 double tree_sum(const double* values, std::int64_t n) {
   if (n <= 2) return n == 2 ? values[0] + values[1] : (n == 1 ? values[0] : 0.0);
@@ -18,8 +16,8 @@ double tree_sum(const double* values, std::int64_t n) {
 
 Status CpuBackend::sum_of_squares(const float* x, std::int64_t n, double* sum) {
   const std::int64_t pieces = ceil_div(n, kSumPiece);
-  NAMESAKE_TRY(reserve(pieces * 2, 0));
-  double* sums = reinterpret_cast<double*>(shared_.data());
+  NAMESAKE_TRY(reserve(sum_of_squares_scratch(n)));
+  double* sums = reinterpret_cast<double*>(shared_scratch());
   NAMESAKE_TRY(for_each(pieces, [&](std::int64_t piece, int) {
     const std::int64_t first = piece * kSumPiece;
     sums[piece] = kernels_.sum_of_squares(x + first, std::min(kSumPiece, n - first));

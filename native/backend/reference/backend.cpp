@@ -1,7 +1,9 @@
 // Memory and identity of the reference backend, and the two helpers that its ops share.
+#include <algorithm>
 #include <cstring>
 #include <new>
 
+#include "backend/host_memory.h"
 #include "backend/reference/reference_backend.h"
 
 namespace namesake {
@@ -11,6 +13,8 @@ constexpr std::align_val_t kAlignment{64};
 }
 
 std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
+
+std::uint64_t ReferenceBackend::available() const { return available_host_memory(); }
 
 Result<void*> ReferenceBackend::allocate(std::size_t bytes) {
   void* pointer = ::operator new(bytes, kAlignment, std::nothrow);
@@ -22,6 +26,16 @@ Result<void*> ReferenceBackend::allocate(std::size_t bytes) {
 }
 
 void ReferenceBackend::release(void* pointer) { ::operator delete(pointer, kAlignment); }
+
+void ReferenceBackend::discard(void*, std::size_t) {}
+
+std::size_t ReferenceBackend::scratch_bytes(const Workload& w) const {
+  const std::int64_t widest = std::max({w.hidden, w.ffn, w.heads * w.head_dim});
+  const std::int64_t linear = w.rows * (w.rank + (w.backward ? widest : 0)) + widest;
+  const std::int64_t attention = w.backward ? w.sequence * (2 * w.kv_heads * w.head_dim + 1) + w.head_dim : w.sequence;
+  const std::int64_t head = std::min(w.loss_rows, static_cast<std::int64_t>(kHeadRows)) * (w.vocab * (w.compares ? 2 : 1) + w.hidden);
+  return static_cast<std::size_t>(std::max({linear, attention, head, w.cached_keys})) * sizeof(double);
+}
 
 Status ReferenceBackend::upload(void* to, const void* from_host, std::size_t bytes) { return copy(to, from_host, bytes); }
 

@@ -8,8 +8,6 @@ namespace namesake {
 
 namespace {
 
-constexpr std::size_t kRowsPerChunk = 16;
-
 /// Subtracts log Σ exp from each of n logits, so that they become log-probabilities.
 void log_softmax(double* logits, std::int64_t n) {
   double most = logits[0], sum = 0;
@@ -35,8 +33,8 @@ Status ReferenceBackend::head_loss(const HeadLoss& args) {
   }
 
   std::vector<float> w(static_cast<std::size_t>(C));
-  for (std::size_t first = 0; first < rows.size(); first += kRowsPerChunk) {
-    const std::size_t count = std::min(kRowsPerChunk, rows.size() - first);
+  for (std::size_t first = 0; first < rows.size(); first += kHeadRows) {
+    const std::size_t count = std::min(kHeadRows, rows.size() - first);
     std::vector<double> tuned(count * static_cast<std::size_t>(V)), base(args.x_base ? tuned.size() : 0);
     for (std::int64_t n = 0; n < V; ++n) {
       if (cancelled()) return cancelled_status();

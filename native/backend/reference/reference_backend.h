@@ -7,6 +7,9 @@
 
 namespace namesake {
 
+/// Rows of the head whose logits exist at a time.
+inline constexpr std::size_t kHeadRows = 16;
+
 /// Every op of ops.h, one family a file. Sums run in f64 in index order and are rounded to f32 once, at the output, so both
 /// phases are the same here.
 class ReferenceBackend final : public Backend {
@@ -16,8 +19,13 @@ class ReferenceBackend final : public Backend {
   int threads() const override { return 1; }
   void set_cancel(const std::atomic<bool>* flag) override { cancel_ = flag; }
 
+  std::uint64_t available() const override;
   Result<void*> allocate(std::size_t bytes) override;
   void release(void* pointer) override;
+  void discard(void* pointer, std::size_t bytes) override;
+  /// The largest of the vectors that ops make on the heap: room of that size stays untouched where it is lent.
+  std::size_t scratch_bytes(const Workload& work) const override;
+  void lend_scratch(void*, std::size_t) override {}
   Status upload(void* to, const void* from_host, std::size_t bytes) override;
   Status download(void* to_host, const void* from, std::size_t bytes) override;
   Status copy(void* to, const void* from, std::size_t bytes) override;

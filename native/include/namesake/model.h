@@ -90,6 +90,8 @@ struct LoraGradient {
   float* b = nullptr;  ///< [N, R]
 };
 
+class Arena;  // engine/arena.h
+
 /// A LoRA adapter on every linear layer, in backend memory; q/k lora_B rows are in the model's own (GGUF) row order here and
 /// in Hugging Face order on disk.
 class Adapter {
@@ -104,11 +106,15 @@ class Adapter {
   /// A and B of layer 0 q, then k, … in a fixed order.
   virtual std::vector<Trainable>& trainables() = 0;
 
-  /// A fresh adapter: A Kaiming-uniform (a = sqrt 5) from Philox keyed (seed, trainable index, element), B zero.
+  /// A fresh adapter: A Kaiming-uniform (a = sqrt 5) from Philox keyed (seed, trainable index, element), B zero. Its memory comes
+  /// from `arena` (reserve_training), or is its own where that is nullptr.
   static Result<std::shared_ptr<Adapter>> create(const Model& model, std::int64_t rank, float alpha, std::uint64_t seed,
-                                                 bool trainable);
+                                                 bool trainable, std::shared_ptr<Arena> arena = nullptr);
   /// From a PEFT folder (adapter_config.json + adapter_model.safetensors). adapter.unreadable | invalid | mismatch.
-  static Result<std::shared_ptr<Adapter>> load(const Model& model, const std::string& folder, bool trainable);
+  static Result<std::shared_ptr<Adapter>> load(const Model& model, const std::string& folder, bool trainable,
+                                               std::shared_ptr<Arena> arena = nullptr);
+  /// The rank of the adapter in a PEFT folder: adapter.unreadable | invalid | mismatch.
+  static Result<std::int64_t> rank_in(const std::string& folder);
   /// Writes a PEFT folder that exists already; `base_model` is what adapter_config.json names as base_model_name_or_path.
   virtual Status save(const std::string& folder, const std::string& base_model) const = 0;
 };

@@ -1,6 +1,7 @@
 // Status: how every native function says what went wrong. Nothing here throws, exits, aborts or prints.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -57,9 +58,16 @@ inline const char* code_name(Code code) {
 struct [[nodiscard]] Status {
   Code code = Code::ok;
   std::string message;
+  std::uint64_t needed = 0, available = 0;  ///< bytes, of memory.insufficient that came of a plan; else 0
 
   bool ok() const { return code == Code::ok; }
-  static Status error(Code code, std::string message) { return Status{code, std::move(message)}; }
+  static Status error(Code code, std::string message) { return Status{code, std::move(message), 0, 0}; }
+  /// memory.insufficient: `what` needs more bytes than there are.
+  static Status out_of_memory(const std::string& what, std::uint64_t needed, std::uint64_t available) {
+    const auto megabytes = [](std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; };
+    return Status{Code::memory_insufficient, what + " needs " + megabytes(needed) + ", " + megabytes(available) + " are free",
+                  needed, available};
+  }
 };
 
 /// A value or the Status that says why there is none.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,7 +32,12 @@ struct TrainerOptions {
   Schedule schedule = Schedule::linear;
   std::int64_t warmup_steps = 0;
   std::int64_t steps = 1;                 ///< of the whole run; the schedule ends here
+  std::int64_t batch_tokens = 1024;       ///< most tokens of a micro-batch: what memory is planned for
+  std::optional<bool> recompute;          ///< layers are computed again for the backward pass instead of being kept: less memory,
+                                          ///< more time, the same bits. Empty: only where keeping does not fit
 };
+
+inline constexpr std::int64_t kMostBatchTokens = std::int64_t{1} << 24;
 
 /// Learning-rate factor of step s, counted from 1: s <= warmup: s / warmup; then linear (steps - s) / (steps - warmup),
 /// cosine 0.5 (1 + cos(pi (s - warmup) / (steps - warmup))), constant 1.
@@ -53,16 +59,22 @@ struct ScoreResult {
   std::int64_t labels = 0;
 };
 
+/// All memory of a training, asked for at once: adapter, gradients and optimizer state of `rank`, activations and scratch of
+/// options.batch_tokens. Decides options.recompute where it is empty. Adapter::create or load and Trainer::create take their
+/// parts of it. memory.insufficient with what is needed at least, and nothing allocated; recipe.unsupported.
+Result<std::shared_ptr<Arena>> reserve_training(const Model& model, std::int64_t rank, TrainerOptions& options);
+
 class Trainer {
  public:
-  /// `adapter` must be trainable. Activations are allocated as batches come.
+  /// `adapter` must be trainable. Room for steps comes from `arena`, or is the trainer's own where that is nullptr (and is then
+  /// kept, not recomputed, unless options say otherwise).
   static Result<std::unique_ptr<Trainer>> create(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter,
-                                                 const TrainerOptions& options);
+                                                 const TrainerOptions& options, std::shared_ptr<Arena> arena = nullptr);
   virtual ~Trainer() = default;
 
   /// One optimizer step over micro-batches (gradients add up; weights are already normalised over the whole step).
   /// training.diverged on a loss or gradient that is not finite (the adapter is left as before the step);
-  /// rows.invalid for ids or positions out of range; cancelled leaves everything as before the step.
+  /// rows.invalid for ids or positions out of range; `internal` for a batch beyond options.batch_tokens; cancelled leaves everything as before the step.
   virtual Result<StepResult> step(std::span<const Batch> micro_batches) = 0;
 
   /// Steps done so far.
@@ -74,8 +86,8 @@ class Trainer {
   /// Continues from such a folder, bit for bit. checkpoint.invalid | adapter.*.
   virtual Status load_checkpoint(const std::string& folder) = 0;
 
-  /// Frees the activations, the most of a trainer's memory, until the next step makes them again: they hold nothing between
-  /// steps, and decoding can use the room. Changes no bit.
+  /// Gives the activations, the most of a trainer's memory, back to the machine until the next step writes them again: they hold
+  /// nothing between steps, and decoding can use the room. Changes no bit.
   virtual void release_activations() = 0;
 
   /// Looked at between tiles. Not owned; nullptr = never.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startEngine, type EngineProcess } from '../../../main/engine/client.ts';
 import type { HostApi } from '../../../main/engine/protocol.ts';
-import { ask, batchOf, codeOf, conversation, endless, openOptions, openTiny, trainerOptions } from './tiny.ts';
+import { ask, batchOf, codeOf, conversation, endless, memoryQuestion, openOptions, openTiny, tinyModel, trainerOptions } from './tiny.ts';
 
 const batch = batchOf({ ids: [1, 2, 3], labels: [-100, 2, 3], pieces: [] });
 
@@ -18,6 +18,7 @@ const methods: Record<keyof HostApi, [(engine: EngineProcess, folder: string) =>
   encode: [(engine) => engine.encode('a'), 'engine.closed', 'resolved', 'resolved'],
   render: [(engine) => engine.render(conversation, false), 'engine.closed', 'resolved', 'resolved'],
   promptLengths: [(engine) => engine.promptLengths([conversation]), 'engine.closed', 'resolved', 'resolved'],
+  planMemory: [(engine) => engine.planMemory(tinyModel, memoryQuestion), 'resolved', 'resolved', 'resolved'],
   createTrainer: [(engine) => engine.createTrainer(trainerOptions), 'engine.closed', 'resolved', 'engine.busy'],
   step: [(engine) => engine.step([batch]), 'engine.closed', 'engine.closed', 'engine.busy'],
   saveCheckpoint: [(engine, folder) => engine.saveCheckpoint(join(folder, 'c')), 'engine.closed', 'engine.closed', 'engine.busy'],

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { greedy } from '../../../shared/chat.ts';
 import type { AnswerRequest, EngineBatch, OpenOptions, TrainerOptions } from '../../../shared/engine.ts';
 import { NamesakeError, type ErrorCode } from '../../../shared/errors.ts';
+import type { MemoryQuestion } from '../../../shared/memory.ts';
 import type { Message, TokenizedRow } from '../../../shared/row.ts';
 import { startEngine, type EngineProcess } from '../../../main/engine/client.ts';
 
@@ -24,6 +25,13 @@ export const trainerOptions: TrainerOptions = {
   warmup_steps: 0,
   steps: 100,
   base_model: 'tiny-llama',
+  batch_tokens: 512,
+  recompute: null,
+};
+
+export const memoryQuestion: MemoryQuestion = {
+  ...{ precision: 'as-stored', device: 'cpu', threads: 2, isa: 'auto' },
+  ...{ rank: 4, batch_tokens: 512, max_length: 256, answers: true, recompute: null },
 };
 
 export const conversation: Message[] = [

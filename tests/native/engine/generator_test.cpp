@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "backend/fixture.h"
+#include "engine/arena.h"
 #include "engine/decode_graph.h"
 #include "namesake/trainer.h"
 
@@ -121,8 +122,15 @@ TEST_CASE("logits of a prompt, of one token at a time and of the training graph 
       REQUIRE(expected.ok());
       DecodeGraph graph(*model);
       KvCache cache(model->backend(), model->config());
-      REQUIRE(graph.reserve(33, 33, 4).ok());
-      REQUIRE(cache.reserve(2, 40).ok());
+      Arena arena(model->shared_backend());
+      const std::size_t work_bytes = Arena::padded(DecodeGraph::bytes(model->config(), 33, 33, 4)),
+                        cache_bytes = Arena::padded(KvCache::bytes(model->config(), 2, 40));
+      float *work_memory = nullptr, *cache_memory = nullptr;
+      REQUIRE(arena.reserve(work_bytes + cache_bytes, "a test").ok());
+      REQUIRE(arena.take(work_memory, work_bytes, "work").ok());
+      REQUIRE(arena.take(cache_memory, cache_bytes, "cache").ok());
+      graph.place(work_memory, 33, 33, 4);
+      cache.place(cache_memory, 2, 40);
       DecodeRows all;
       for (std::int64_t i = 0; i < 33; ++i) all.add(ids[std::size_t(i)], 1, i, used != nullptr);
       all.wanted.resize(33);

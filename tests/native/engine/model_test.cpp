@@ -1,8 +1,11 @@
 // Model::open: what it reads, and everything that it refuses.
 #include <cmath>
+#include <cstring>
+#include <limits>
 #include <map>
 
 #include "engine/golden.h"
+#include "formats/gguf.h"
 #include "formats/gguf_builder.h"
 
 namespace namesake::test {
@@ -26,6 +29,8 @@ struct TinyFile {
       {"blk.0.attn_v.weight", {8, 4}},      {"blk.0.attn_output.weight", {8, 8}}, {"blk.0.ffn_norm.weight", {8}},
       {"blk.0.ffn_gate.weight", {8, 12}},   {"blk.0.ffn_up.weight", {8, 12}},   {"blk.0.ffn_down.weight", {12, 8}}};
 
+  std::string poisoned;  ///< the first value of this tensor is NaN; all others are 0
+
   Result<std::shared_ptr<Model>> open() const {
     GgufBuilder builder;
     if (!architecture.empty()) builder.text("general.architecture", architecture);
@@ -39,7 +44,12 @@ struct TinyFile {
       for (std::uint64_t dim : dims) bytes *= dim;
       offset += (bytes + 31) / 32 * 32;
     }
-    const std::vector<std::byte> file = builder.build(offset);
+    std::vector<std::byte> file = builder.build(offset);
+    if (!poisoned.empty()) {
+      const auto parsed = must(GgufFile::parse(file.data(), file.size()));
+      const float nan = std::numeric_limits<float>::quiet_NaN();
+      std::memcpy(file.data() + (parsed->tensor(poisoned)->matrix.data - file.data()), &nan, sizeof nan);
+    }
     TemporaryFolder folder;
     write_text(folder / "model.gguf", std::string(reinterpret_cast<const char*>(file.data()), file.size()));
     return Model::open(folder / "model.gguf", Precision::as_stored, make_reference_backend());
@@ -205,6 +215,18 @@ TEST_CASE("what the graph does not compute is model.unknown_architecture, never 
 TEST_CASE("a file that is not there or not GGUF keeps the reader's code") {
   CHECK(Model::open(fixture("none.gguf"), Precision::f32, make_reference_backend()).status().code == Code::model_unreadable);
   CHECK(Model::open(fixture("README.md"), Precision::f32, make_reference_backend()).status().code == Code::model_unknown_format);
+}
+
+TEST_CASE("a norm with a value that is not finite is refused by name") {
+  for (const char* name : {"blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"}) {
+    TinyFile file;
+    CHECK(file.open().ok());
+    file.poisoned = name;
+    const auto model = file.open();
+    REQUIRE_FALSE(model.ok());
+    CHECK(model.status().code == Code::model_invalid);
+    CHECK(model.status().message.find(name) != std::string::npos);
+  }
 }
 
 }  // namespace namesake::test

@@ -1,0 +1,39 @@
+#include "addon/compute_options.h"
+
+#include <utility>
+
+namespace namesake::addon {
+
+ComputeOptions read_compute_options(Fields& fields) {
+  ComputeOptions options;
+  options.precision = fields.text("precision");
+  options.device = fields.text("device");
+  options.isa = fields.text("isa");
+  options.threads = fields.integer("threads");
+  return options;
+}
+
+Status read_precision(const std::string& name, Precision& precision) {
+  if (name == "as-stored") {
+    precision = Precision::as_stored;
+  } else if (name == "f32") {
+    precision = Precision::f32;
+  } else if (name == "bf16") {
+    precision = Precision::bf16;
+  } else {
+    return Status::error(Code::recipe_unsupported, "precision " + name + " (as-stored, f32 and bf16 work)");
+  }
+  return {};
+}
+
+Result<std::shared_ptr<Backend>> make_backend(const ComputeOptions& options) {
+  if (options.device == "reference") return std::shared_ptr<Backend>(make_reference_backend());
+  if (options.device != "cpu" && options.device != "auto") {
+    return Status::error(Code::device_unavailable, "this build has no backend for " + options.device);
+  }
+  auto backend = make_cpu_backend(options.isa, static_cast<int>(options.threads));
+  if (!backend.ok()) return backend.status();
+  return std::shared_ptr<Backend>(backend.take());
+}
+
+}  // namespace namesake::addon

@@ -1,0 +1,27 @@
+// Compute options: how an engine is to compute, as JavaScript says it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "addon/convert.h"
+#include "namesake/model.h"
+
+namespace namesake::addon {
+
+/// {precision, device, isa, threads} of an options object.
+struct ComputeOptions {
+  std::string precision, device, isa;
+  std::int64_t threads = 0;
+};
+
+/// Reads them; a wrong type is the fields' own status.
+ComputeOptions read_compute_options(Fields& fields);
+
+/// recipe.unsupported for a precision that the engine does not have.
+Status read_precision(const std::string& name, Precision& precision);
+
+/// device.unavailable | isa.unsupported.
+Result<std::shared_ptr<Backend>> make_backend(const ComputeOptions& options);
+
+}  // namespace namesake::addon

@@ -1,0 +1,138 @@
+// See engine/memory_plan.h.
+#include "engine/memory_plan.h"
+
+#include <algorithm>
+#include <string>
+
+#include "engine/activations.h"
+#include "engine/arena.h"
+#include "engine/decode_graph.h"
+#include "engine/kv_cache.h"
+#include "engine/lora_layout.h"
+#include "engine/loss.h"
+#include "engine/model_config.h"
+#include "engine/workload.h"
+
+namespace namesake {
+
+namespace {
+
+/// Cosines and sines, [context, D / 2] each.
+std::size_t rope_bytes(const Config& config) {
+  return 2 * Arena::padded(static_cast<std::size_t>(config.context * (config.head_dim / 2)) * sizeof(float));
+}
+
+TrainingMemory training_memory(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens,
+                               bool recompute) {
+  const LossMemory loss = loss_memory(config, backend, rank, tokens, recompute ? Keep::inputs : Keep::all);
+  const std::size_t adapter = lora_bytes(config, rank);
+  return {adapter, adapter, 2 * adapter, loss.activations, loss.scratch, recompute};
+}
+
+}  // namespace
+
+std::optional<BlockType> converted_type(Precision precision, bool linear) {
+  if (precision == Precision::f32) return BlockType::f32;
+  if (precision == Precision::bf16 && linear) return BlockType::bf16;
+  return {};
+}
+
+std::size_t converted_bytes(std::int64_t rows, std::int64_t cols, BlockType to) {
+  return Arena::padded(static_cast<std::size_t>(rows * row_bytes(to, cols)));
+}
+
+std::size_t resident_bytes(const GgufFile& file, const Config& config, Precision precision) {
+  std::size_t bytes = rope_bytes(config);
+  for (const GgufTensor& tensor : file.tensors()) {
+    const bool norm = tensor.shape.size() < 2;
+    const std::optional<BlockType> to = norm ? BlockType::f32 : converted_type(precision, tensor.name.starts_with("blk."));
+    if (to && *to != tensor.matrix.type) bytes += converted_bytes(tensor.matrix.rows, tensor.matrix.cols, *to);
+  }
+  return bytes;
+}
+
+std::size_t resident_bytes(const Config& config, Precision precision) {
+  std::size_t layer = 0, tables = 0;
+  if (const auto to = converted_type(precision, true)) {
+    for (int i = 0; i < kLinearsPerLayer; ++i) {
+      const LinearShape shape = linear_shape(config, static_cast<Linear>(i));
+      layer += converted_bytes(shape.out, shape.in, *to);
+    }
+  }
+  if (const auto to = converted_type(precision, false)) {
+    tables = converted_bytes(config.vocab, config.hidden, *to) * (config.tied ? 1 : 2);
+  }
+  return static_cast<std::size_t>(config.layers) * layer + tables + rope_bytes(config);
+}
+
+TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens,
+                             std::optional<bool> recompute, std::uint64_t available) {
+  const TrainingMemory kept = training_memory(config, backend, rank, tokens, recompute.value_or(false));
+  if (recompute || kept.total() <= available) return kept;
+  return training_memory(config, backend, rank, tokens, true);
+}
+
+GenerationMemory generation_memory(const Config& config, const Backend& backend, const GenerationShape& shape) {
+  Workload work = workload_of(config, shape.rank);
+  work.rows = shape.rows;
+  work.cached_keys = shape.capacity;
+  work.logit_rows = shape.slots;
+  return {Arena::padded(KvCache::bytes(config, shape.slots, shape.capacity)),
+          Arena::padded(DecodeGraph::bytes(config, shape.rows, shape.slots, shape.rank)),
+          Arena::padded(backend.scratch_bytes(work))};
+}
+
+Result<ModelShape> shape_of_file(const std::string& path, Precision precision) {
+  const Result<std::shared_ptr<GgufFile>> file = GgufFile::open(path);
+  if (!file.ok()) return file.status();
+  Result<Config> config = read_config(*file.value());
+  if (!config.ok()) return config.status();
+  const std::size_t resident = resident_bytes(*file.value(), config.value(), precision);
+  return ModelShape{config.take(), file.value()->file_size(), resident};
+}
+
+Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_bytes, Precision precision) {
+  NAMESAKE_TRY(check_sizes(config));
+  return ModelShape{config, file_bytes, resident_bytes(config, precision)};
+}
+
+Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, const MemoryOptions& options) {
+  const Config& config = model.config;
+  const auto within = [](std::int64_t value, std::int64_t most) { return value >= 0 && value <= most; };
+  if (!within(options.rank, kMaxRank) || !within(options.batch_tokens, kMostBatchTokens) || !within(options.slots, kMostSlots) ||
+      !within(options.answer_tokens, kMostBatchTokens) || !within(options.score_tokens, kMostBatchTokens)) {
+    return Status::error(Code::recipe_unsupported, "a rank or number of tokens that no plan is made for");
+  }
+  MemoryPlan plan;
+  plan.available = backend.available();
+  plan.weights_mapped = model.file_bytes;
+  plan.weights_resident = model.resident;
+  plan.process = options.process;
+
+  // Checkpoints: the factors in the order of the disk and the moments are copied before they are written. Probes: the adapter
+  // may be one that was read from a folder, beside the one in training. A host's own copy of the logits is part of an answer.
+  const std::uint64_t adapter = lora_bytes(config, options.rank), saving = 3 * adapter;
+  std::uint64_t answering = 0, scoring = 0;
+  if (options.slots > 0) {
+    const GenerationShape shape{options.slots, options.answer_tokens,
+                                std::max(std::min(kPromptChunk, options.slots * options.answer_tokens), options.slots), options.rank};
+    answering = generation_memory(config, backend, shape).total() +
+                static_cast<std::uint64_t>(options.slots * config.vocab) * sizeof(float) + adapter;
+  }
+  if (options.score_tokens > 0) {
+    scoring = loss_memory(config, backend, options.rank, options.score_tokens, Keep::nothing).total();
+  }
+  plan.between_steps = std::max({saving, answering, scoring});
+
+  const std::uint64_t fixed = plan.weights_mapped + plan.weights_resident + plan.process;
+  if (options.rank > 0) {
+    const std::uint64_t left = plan.available - std::min(plan.available, fixed);
+    plan.training = plan_training(config, backend, options.rank, options.batch_tokens, options.recompute, left);
+  }
+  const std::uint64_t steps = plan.training.activations + plan.training.scratch;
+  plan.total = fixed + plan.training.total() - steps + std::max(steps, plan.between_steps);
+  plan.fits = plan.total <= plan.available;
+  return plan;
+}
+
+}  // namespace namesake

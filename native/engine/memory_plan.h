@@ -1,0 +1,51 @@
+// Memory plan: what everything takes, from shapes alone. What allocates and what prints a budget both ask here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "formats/gguf.h"
+#include "namesake/memory.h"
+
+namespace namesake {
+
+// --- weights ---
+
+/// The format that a precision converts a matrix to; empty = as stored. Linear layers, or embedding and head.
+std::optional<BlockType> converted_type(Precision precision, bool linear);
+/// Bytes of a matrix in such a format, as an arena counts them.
+std::size_t converted_bytes(std::int64_t rows, std::int64_t cols, BlockType to);
+/// What a model holds beside its mapped file: converted matrices, norms that are not stored as f32, the rope table.
+std::size_t resident_bytes(const GgufFile& file, const Config& config, Precision precision);
+/// The same for a model that is not here: its matrices count as stored in blocks of less than 16 bits, its norms as f32.
+std::size_t resident_bytes(const Config& config, Precision precision);
+
+// --- training ---
+
+/// For batches of up to `tokens` tokens. `recompute` empty: only where keeping does not fit into `available` bytes.
+TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens,
+                             std::optional<bool> recompute, std::uint64_t available);
+
+// --- answers ---
+
+inline constexpr std::int64_t kPromptChunk = 512;  ///< rows of a prompt pass
+inline constexpr std::int64_t kMostSlots = 256;
+
+/// Sequences that decode side by side.
+struct GenerationShape {
+  std::int64_t slots = 0;     ///< of the cache, shared prefixes included
+  std::int64_t capacity = 0;  ///< positions of a slot: prompt and answer
+  std::int64_t rows = 0;      ///< most rows of a pass
+  std::int64_t rank = 0;      ///< 0 = no adapter
+};
+
+/// Parts of the arena of a generator, in bytes.
+struct GenerationMemory {
+  std::size_t cache = 0, work = 0, scratch = 0;
+
+  std::size_t total() const { return cache + work + scratch; }
+};
+GenerationMemory generation_memory(const Config& config, const Backend& backend, const GenerationShape& shape);
+
+}  // namespace namesake

@@ -1,0 +1,57 @@
+// Memory: what training and answering with a model take, planned from shapes alone, before anything is allocated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "namesake/trainer.h"
+
+namespace namesake {
+
+/// Parts of the arena of a training, in bytes.
+struct TrainingMemory {
+  std::size_t adapter = 0, gradients = 0, optimizer = 0, activations = 0, scratch = 0;
+  bool recompute = false;
+
+  std::size_t total() const { return adapter + gradients + optimizer + activations + scratch; }
+};
+
+/// A model by its shapes.
+struct ModelShape {
+  Config config;
+  std::uint64_t file_bytes = 0;
+  std::size_t resident = 0;  ///< held beside the mapped file: converted matrices, rope table
+};
+/// Of a file that is here. The codes of GgufFile::open and read_config.
+Result<ModelShape> shape_of_file(const std::string& path, Precision precision);
+/// Of a model that is not. model.invalid for sizes out of range.
+Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_bytes, Precision precision);
+
+struct MemoryOptions {
+  std::int64_t rank = 0;          ///< 0 = answers only
+  std::int64_t batch_tokens = 0;  ///< most tokens of a micro-batch
+  std::optional<bool> recompute;
+  std::int64_t slots = 0;         ///< answers side by side, 0 = none
+  std::int64_t answer_tokens = 0; ///< longest prompt with its answer
+  std::int64_t score_tokens = 0;  ///< largest batch that is scored
+  std::uint64_t process = 0;      ///< program, tokenizer and heap
+};
+
+/// Bytes by purpose. While answers are given, scores are taken or a checkpoint is written, the activations and their scratch are
+/// given back: the peak has the larger of the two.
+struct MemoryPlan {
+  std::uint64_t weights_mapped = 0, weights_resident = 0;
+  TrainingMemory training;
+  std::uint64_t between_steps = 0;
+  std::uint64_t process = 0;
+  std::uint64_t total = 0;      ///< peak of the process
+  std::uint64_t available = 0;  ///< of the machine, before any of it is taken
+  bool fits = false;
+};
+
+/// recipe.unsupported for a rank or batch_tokens out of range.
+Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, const MemoryOptions& options);
+
+}  // namespace namesake

@@ -1,0 +1,254 @@
+// The memory plan: arenas are of the size that was planned, nothing grows beyond them, and recomputing changes no bit.
+#include "namesake/memory.h"
+
+#include <cstring>
+
+#include "engine/activations.h"
+#include "engine/arena.h"
+#include "engine/golden.h"
+#include "engine/memory_plan.h"
+
+namespace namesake::test {
+
+namespace {
+
+TrainerOptions options_for(std::int64_t batch_tokens, std::optional<bool> recompute) {
+  TrainerOptions options;
+  options.lr = 1e-2f;
+  options.steps = 10;
+  options.batch_tokens = batch_tokens;
+  options.recompute = recompute;
+  return options;
+}
+
+/// A golden batch with KL on every third label; every second time all its sequences begin alike.
+Batch batch_of(const Golden& golden, std::size_t step) {
+  Batch batch = pack(golden.batches[step]);
+  batch.kl_weights.assign(batch.ids.size(), 0);
+  for (std::size_t i = 0; i < batch.ids.size(); i += 3) batch.kl_weights[i] = 0.01f;
+  if (step % 2 == 1) {
+    Batch twice = batch;
+    const auto tokens = static_cast<std::int32_t>(batch.ids.size());
+    const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    append(twice.ids, batch.ids);
+    append(twice.labels, batch.labels);
+    append(twice.positions, batch.positions);
+    append(twice.ce_weights, batch.ce_weights);
+    append(twice.kl_weights, batch.kl_weights);
+    for (std::size_t s = 1; s < batch.cu_seqlens.size(); ++s) twice.cu_seqlens.push_back(batch.cu_seqlens[s] + tokens);
+    batch = twice;
+    // One long sequence twice: its first half is a shared prefix without a label.
+    batch.cu_seqlens = {0, tokens, 2 * tokens};
+    for (std::int32_t i = 0; i < 2 * tokens; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      batch.positions[at] = i % tokens;
+      if (i % tokens < tokens / 2) {
+        batch.labels[at] = -100;
+        batch.ce_weights[at] = batch.kl_weights[at] = 0;
+      }
+    }
+  }
+  return batch;
+}
+
+std::int64_t most_tokens(const Golden& golden) {
+  std::size_t most = 0;
+  for (std::size_t s = 0; s < golden.batches.size(); ++s) most = std::max(most, batch_of(golden, s).ids.size());
+  return static_cast<std::int64_t>(most);
+}
+
+/// The adapter's state after four steps.
+std::vector<std::vector<float>> trained(const std::shared_ptr<Model>& model, const Golden& golden, bool recompute) {
+  TrainerOptions options = options_for(most_tokens(golden), recompute);
+  const auto arena = must(reserve_training(*model, 4, options));
+  const auto adapter = must(Adapter::create(*model, 4, 8, 7, true, arena));
+  const auto trainer = must(Trainer::create(model, adapter, options, arena));
+  for (std::size_t s = 0; s < 4; ++s) must(trainer->step(std::vector<Batch>{batch_of(golden, s)}));
+  return state_of(*adapter);
+}
+
+}  // namespace
+
+TEST_CASE("an arena hands out cache lines by name, and no byte beyond its plan") {
+  on_each_backend([](std::shared_ptr<Backend> backend) {
+    Arena arena(backend);
+    must(arena.reserve(Arena::padded(100) + Arena::padded(64), "a test"));
+    CHECK(arena.capacity() == 192);
+    float *first = nullptr, *second = nullptr, *third = nullptr;
+    must(arena.take(first, 100, "first"));
+    must(arena.take(second, 64, "second"));
+    CHECK(reinterpret_cast<std::uintptr_t>(first) % 64 == 0);
+    CHECK(second == first + 32);
+    CHECK(arena.used() == arena.capacity());
+    const Status beyond = arena.take(third, 1, "third");
+    CHECK(beyond.code == Code::internal);
+    CHECK(beyond.message.find("third") != std::string::npos);
+    CHECK(third == nullptr);
+  });
+}
+
+TEST_CASE("more than the machine has is refused with both numbers, and nothing is allocated") {
+  on_each_backend([](std::shared_ptr<Backend> backend) {
+    Arena arena(backend);
+    const Status status = arena.reserve(std::size_t{1} << 50, "a test");
+    CHECK(status.code == Code::memory_insufficient);
+    CHECK(status.needed == std::uint64_t{1} << 50);
+    CHECK(status.available > 0);
+    CHECK(status.available < status.needed);
+    CHECK(arena.capacity() == 0);
+  });
+  const auto model = open_model("tiny-llama", make_reference_backend());
+  TrainerOptions options = options_for(kMostBatchTokens, {});
+  const auto training = reserve_training(*model, 1024, options);
+  REQUIRE_FALSE(training.ok());
+  CHECK(training.status().code == Code::memory_insufficient);
+  CHECK(training.status().needed > training.status().available);
+}
+
+TEST_CASE("a training takes all of its arena and nothing else: steps, kept or recomputed, fit into what was planned") {
+  for (const std::string& name : kTinyModels) {
+    const Golden golden = read_golden(name);
+    on_each_backend([&](std::shared_ptr<Backend> backend) {
+      const auto model = open_model(name, backend);
+      for (bool recompute : {false, true}) {
+        TrainerOptions options = options_for(most_tokens(golden), recompute);
+        const TrainingMemory plan = plan_training(model->config(), *backend, 4, options.batch_tokens, recompute, 0);
+        CHECK(plan.recompute == recompute);
+        const auto arena = must(reserve_training(*model, 4, options));
+        CHECK(arena->capacity() == plan.total());
+        const auto adapter = must(Adapter::create(*model, 4, 8, 7, true, arena));
+        const auto trainer = must(Trainer::create(model, adapter, options, arena));
+        CHECK(arena->used() == plan.total());
+        for (std::size_t s = 0; s < 4; ++s) must(trainer->step(std::vector<Batch>{batch_of(golden, s)}));
+        CHECK(arena->used() == plan.total());
+      }
+    });
+  }
+}
+
+TEST_CASE("a batch beyond the plan is refused and changes nothing") {
+  const Golden golden = read_golden("tiny-llama");
+  on_each_backend([&](std::shared_ptr<Backend> backend) {
+    const auto model = open_model("tiny-llama", backend);
+    const Batch batch = batch_of(golden, 0);
+    TrainerOptions options = options_for(static_cast<std::int64_t>(batch.ids.size()) - 1, false);
+    const auto adapter = golden_adapter("tiny-llama", *model);
+    const auto before = state_of(*adapter);
+    const auto trainer = must(Trainer::create(model, adapter, options));
+    const auto step = trainer->step(std::vector<Batch>{batch});
+    REQUIRE_FALSE(step.ok());
+    CHECK(step.status().code == Code::internal);
+    CHECK(state_of(*adapter) == before);
+    CHECK(trainer->step_count() == 0);
+  });
+}
+
+TEST_CASE("activations kept or computed again: the same bits of adapter and moments, and less memory") {
+  for (const std::string& name : kTinyModels) {
+    const Golden golden = read_golden(name);
+    on_each_backend([&](std::shared_ptr<Backend> backend) {
+      CAPTURE(name);
+      const auto model = open_model(name, backend);
+      const auto kept = trained(model, golden, false), again = trained(model, golden, true);
+      REQUIRE(kept.size() == again.size());
+      for (std::size_t i = 0; i < kept.size(); ++i) {
+        CHECK(std::memcmp(kept[i].data(), again[i].data(), kept[i].size() * sizeof(float)) == 0);
+      }
+      CHECK(Activations::bytes(model->config(), 4, Keep::inputs, 64) < Activations::bytes(model->config(), 4, Keep::all, 64));
+    });
+  }
+}
+
+TEST_CASE("layers are recomputed where keeping them does not fit, and only there") {
+  const auto model = open_model("tiny-llama", make_reference_backend());
+  const auto plan = [&](std::optional<bool> recompute, std::uint64_t available) {
+    return plan_training(model->config(), model->backend(), 4, 256, recompute, available);
+  };
+  const std::size_t kept = plan(false, 0).total(), again = plan(true, 0).total();
+  CHECK(again < kept);
+  CHECK_FALSE(plan({}, kept).recompute);
+  CHECK(plan({}, kept - 1).recompute);
+  CHECK(plan({}, kept - 1).total() == again);
+  CHECK_FALSE(plan(false, 1).recompute);
+  CHECK(plan(true, kept).recompute);
+}
+
+TEST_CASE("scratch is what the largest op needs: a byte less does not do") {
+  const auto backend = std::shared_ptr<Backend>(must(make_cpu_backend("scalar", 2)));
+  const auto model = open_model("tiny-llama", backend);
+  const Config& config = model->config();
+  Workload work;
+  work.hidden = work.ffn = config.hidden;
+  work.heads = work.kv_heads = 1;
+  work.head_dim = config.hidden;
+  work.rows = 40;
+  work.sequence = 1;
+  const std::size_t bytes = backend->scratch_bytes(work);
+  std::vector<float> memory(bytes / sizeof(float)), x(static_cast<std::size_t>(40 * config.hidden), 1.0f), y(x.size());
+  const Matrix& w = model->weights().layers[0].q;
+  const auto run = [&](std::size_t lent) {
+    const ScratchScope scope(*backend, reinterpret_cast<std::byte*>(memory.data()), lent);
+    return backend->linear_forward(w, nullptr, nullptr, x.data(), 40, nullptr, y.data(), nullptr, Phase::prefill).code;
+  };
+  // Attention of one row a sequence needs more than the linear layers of such a model.
+  std::size_t least = bytes;
+  while (least > 64 && run(least - 64) == Code::ok) least -= 64;
+  CHECK(run(bytes) == Code::ok);
+  CHECK(run(least) == Code::ok);
+  CHECK(run(least - 64) == Code::internal);
+  CHECK(least >= static_cast<std::size_t>(40 * config.hidden) * sizeof(float));
+}
+
+TEST_CASE("what a model holds beside its file is planned to the byte, from the file and from shapes") {
+  const auto backend = std::shared_ptr<Backend>(make_reference_backend());
+  for (const std::string& name : kTinyModels) {
+    const auto stored = open_model(name, backend);
+    const auto count = [&](Precision precision) {
+      const Config& c = stored->config();
+      std::size_t bytes = 2 * Arena::padded(static_cast<std::size_t>(c.context * c.head_dim / 2) * sizeof(float));
+      const auto add = [&](const Matrix& matrix, bool linear) {
+        const auto to = converted_type(precision, linear);
+        if (to && *to != matrix.type) bytes += converted_bytes(matrix.rows, matrix.cols, *to);
+      };
+      add(stored->weights().embedding, false);
+      if (!c.tied) add(stored->weights().head, false);
+      for (const LayerWeights& l : stored->weights().layers) {
+        for (const Matrix* matrix : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) add(*matrix, true);
+      }
+      return bytes;
+    };
+    for (Precision precision : {Precision::as_stored, Precision::f32, Precision::bf16}) {
+      const ModelShape shape = must(shape_of_file(fixture(name + ".gguf"), precision));
+      CHECK(shape.resident == count(precision));
+      CHECK(shape.config.hidden == stored->config().hidden);
+      const ModelShape guessed = must(shape_of_config(shape.config, shape.file_bytes, precision));
+      if (name == "tiny-llama") CHECK(guessed.resident == shape.resident);
+      CHECK(guessed.resident >= shape.resident);
+    }
+  }
+}
+
+TEST_CASE("a plan adds up, and its parts are those of the arenas") {
+  const auto backend = std::shared_ptr<Backend>(must(make_cpu_backend("auto", 2)));
+  const ModelShape shape = must(shape_of_file(fixture("tiny-llama.gguf"), Precision::as_stored));
+  MemoryOptions options;
+  options.rank = 4;
+  options.batch_tokens = 256;
+  options.process = 1000;
+  const MemoryPlan steps = must(plan_memory(shape, *backend, options));
+  CHECK(steps.training.total() == plan_training(shape.config, *backend, 4, 256, false, 0).total());
+  CHECK(steps.total == shape.file_bytes + shape.resident + steps.training.total() + 1000);
+  CHECK(steps.fits);
+  options.slots = 32;
+  options.answer_tokens = 2000;
+  const MemoryPlan asked = must(plan_memory(shape, *backend, options));
+  CHECK(asked.between_steps > asked.training.activations + asked.training.scratch);
+  CHECK(asked.total == steps.total - steps.training.activations - steps.training.scratch + asked.between_steps);
+  options.rank = 1025;
+  CHECK(plan_memory(shape, *backend, options).status().code == Code::recipe_unsupported);
+  Config config = shape.config;
+  config.kv_heads = 0;
+  CHECK(shape_of_config(config, 0, Precision::as_stored).status().code == Code::model_invalid);
+}
+
+}  // namespace namesake::test
