@@ -46,7 +46,8 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
         Object.assign(globalThis, { asked });
         dialog.showMessageBox = ((...args: unknown[]) => {
           asked.push(args.at(-1));
-          return new Promise((resolve) => setTimeout(() => resolve({ response, checkboxChecked: false }), 50));
+          const answer = { response, checkboxChecked: false };
+          return new Promise<typeof answer>((resolve) => setTimeout(() => resolve(answer), 50));
         }) as typeof dialog.showMessageBox;
       }, response);
     const asked = (app: DesktopApp): Promise<{ message: string; buttons: string[] }[]> =>

@@ -327,11 +327,14 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       expect(heard).toBe(1);
     });
 
-    test('unknown, malformed, oversized and hostile messages are refused by code, each with one line of the log', async () => {
+    test('a name that is no request goes no further than the preload', async () => {
+      for (const name of ['run', '__proto__', 'constructor', 'files.choose', 'toString', '']) {
+        expect(await ask(page, name), name).toMatchObject({ ok: false, error: { code: 'request.unknown' } });
+      }
+    });
+
+    test('malformed, oversized and hostile messages are refused by code, each with one line of the log', async () => {
       const cases: [string, unknown, string][] = [
-        ['run', {}, 'request.unknown'],
-        ['__proto__', {}, 'request.unknown'],
-        ['constructor', {}, 'request.unknown'],
         ['runs.get', {}, 'request.invalid'],
         ['runs.get', { run: '../../etc' }, 'request.invalid'],
         ['runs.get', { run: '20200101-000000-abcdef', extra: 1 }, 'request.invalid'],

@@ -21,7 +21,7 @@ class App extends EventEmitter {
   readonly name = 'Namesake';
   readonly isPackaged = false;
   readonly #paths = new Map<string, string>([['downloads', tmpdir()]]);
-  readonly #ready = Promise.withResolvers<void>();
+  readonly #ready = new Promise<void>((resolve) => this.once('ready', () => resolve()));
   #quitting = false;
   #lock: string | null = null;
 
@@ -48,7 +48,6 @@ class App extends EventEmitter {
     };
     state.ready = true;
     this.emit('ready', {}, {});
-    this.#ready.resolve();
   }
 
   #beforeReady(what: string, ...args: unknown[]): void {
@@ -57,7 +56,7 @@ class App extends EventEmitter {
   }
 
   whenReady(): Promise<void> {
-    return this.#ready.promise;
+    return this.#ready;
   }
 
   isReady(): boolean {

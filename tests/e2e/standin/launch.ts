@@ -4,13 +4,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type * as ElectronModule from 'electron';
 import { _electron, chromium, type Browser as Client, type Page } from 'playwright-core';
 import { root } from '../../support/files.ts';
 import { chromiumPath, startBrowser, type Browser } from './browser.ts';
 import type { Done } from './control.ts';
+import type * as StandInModule from './exports.ts';
 
 /** `electron` as functions that run in the main process see it; the stand-in has `calls` and `trays` besides. */
-export type Electron = typeof import('electron') & typeof import('./exports.ts');
+export type Electron = typeof ElectronModule & typeof StandInModule;
 
 export interface LaunchOptions {
   /** The home; a new one where not given. */

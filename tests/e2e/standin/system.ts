@@ -142,13 +142,16 @@ export const crashReporter = {
   getUploadToServer: (): boolean => false,
 };
 
-/** A keychain as one with a keyring has it; what it "encrypts" can at least not be taken for the text. */
+/** What a keychain "encrypts" can here at least not be taken for the text. */
+const masked = (bytes: Buffer): Buffer => Buffer.from(bytes.map((byte) => byte ^ 0x5a));
+
+/** A machine with a keyring. */
 export const safeStorage = {
   getSelectedStorageBackend: (): string => 'gnome_libsecret',
   isAsyncEncryptionAvailable: (): Promise<boolean> => Promise.resolve(true),
-  encryptStringAsync: (text: string): Promise<Buffer> => Promise.resolve(Buffer.from(text, 'utf8').map((byte) => byte ^ 0x5a)),
+  encryptStringAsync: (text: string): Promise<Buffer> => Promise.resolve(masked(Buffer.from(text, 'utf8'))),
   decryptStringAsync: (sealed: Buffer): Promise<{ result: string; shouldReEncrypt: boolean }> =>
-    Promise.resolve({ result: Buffer.from(sealed.map((byte) => byte ^ 0x5a)).toString('utf8'), shouldReEncrypt: false }),
+    Promise.resolve({ result: masked(sealed).toString('utf8'), shouldReEncrypt: false }),
 };
 
 const display = { id: 1, workArea: { x: 0, y: 0, width: 1440, height: 900 } };
