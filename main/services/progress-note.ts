@@ -1,6 +1,5 @@
 // Progress note: what a run is doing, written into the database for other processes, a few times a second at most.
 import type { RunProgress } from '../../shared/api.ts';
-import { diskError } from '../disk.ts';
 import type { RunStore } from '../store/runs.ts';
 
 const EVERY_MS = 250;
@@ -34,9 +33,8 @@ export class ProgressNote {
     if (this.#next === null) return;
     try {
       this.#store.setProgress(this.#run, this.#next);
-    } catch (error) {
-      // A full disk ends the run where it writes what must not be lost; a note may be.
-      if (diskError(error, '') === null) throw error;
+    } catch {
+      // A full disk ends the run where it writes what must not be lost. A note may be lost, and must end nothing.
     }
     this.#next = null;
     this.#timer = setTimeout(() => this.#flush(), EVERY_MS).unref();

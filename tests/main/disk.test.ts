@@ -1,12 +1,15 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { diskError, onDisk, renameWhole, writeWhole } from '../../main/disk.ts';
+import { diskError, folderBytes, onDisk, removeWhole, renameWhole, sweepFolder, writeFolder, writeWhole } from '../../main/disk.ts';
 import { openDatabase } from '../../main/store/db.ts';
 import { ModelStore } from '../../main/store/models.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import { thrownBy } from '../support/errors.ts';
-import { temporaryFolder } from '../support/files.ts';
+import { root, temporaryFolder } from '../support/files.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 
 describe('diskError', () => {
@@ -91,6 +94,75 @@ describe('renameWhole', () => {
   it('says so where there is nothing to rename', () => {
     const folder = temporaryFolder();
     expect(thrownBy(() => { renameWhole(join(folder, 'from'), join(folder, 'to')); }).code).toBe('disk.unwritable'); // prettier-ignore
+  });
+});
+
+describe('writeFolder', () => {
+  const files = (text: string) => [['a', text], ['b', text]] as const;
+  const read = (folder: string): string[] => readdirSync(folder).sort().map((name) => readFileSync(join(folder, name), 'utf8'));
+
+  it('makes a folder, and replaces all that is in one', () => {
+    const folder = join(temporaryFolder(), 'folder');
+    writeFolder(folder, files('1'));
+    expect(read(folder)).toEqual(['1', '1']);
+    writeFileSync(join(folder, 'stray'), '');
+    writeFolder(folder, files('2'));
+    expect(readdirSync(folder).sort()).toEqual(['a', 'b']);
+    expect(read(folder)).toEqual(['2', '2']);
+    expect(existsSync(`${folder}.tmp`)).toBe(false);
+  });
+
+  it('leaves each file old or new, and whole, when it is killed', { timeout: 60_000 }, async () => {
+    const folder = join(temporaryFolder(), 'folder');
+    // One letter a time, so that a mixture inside a file shows.
+    const script = `
+      import { writeFolder } from ${JSON.stringify(join(root, 'main/disk.ts'))};
+      for (let i = 0; ; i++) {
+        const text = String.fromCharCode(97 + (i % 26)).repeat(100_000);
+        writeFolder(${JSON.stringify(folder)}, [['a', text], ['b', text]]);
+        if (i === 0) process.send?.('ready');
+      }`;
+    for (let kill = 0; kill < 8; kill++) {
+      const child = spawn(process.execPath, ['--experimental-strip-types', '--input-type=module', '-e', script], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+      await once(child, 'message');
+      await sleep(3 * kill);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      for (const name of ['a', 'b']) {
+        const text = readFileSync(join(folder, name), 'utf8');
+        expect(text, `kill ${kill}`).toBe((text[0] ?? '?').repeat(100_000));
+      }
+    }
+  });
+});
+
+describe('removeWhole and sweepFolder', () => {
+  it('remove a folder, and what a kill left of that and of writing', () => {
+    const folder = temporaryFolder();
+    for (const name of ['whole', 'killed.old', 'written.tmp']) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, 'file'), '');
+    }
+    writeFileSync(join(folder, 'file.tmp'), '');
+    writeFileSync(join(folder, 'kept'), '');
+    removeWhole(join(folder, 'whole'));
+    removeWhole(join(folder, 'killed'));
+    expect(readdirSync(folder).sort()).toEqual(['file.tmp', 'kept', 'written.tmp']);
+    sweepFolder(folder);
+    expect(readdirSync(folder)).toEqual(['kept']);
+    sweepFolder(join(folder, 'none'));
+    removeWhole(join(folder, 'none'));
+  });
+});
+
+describe('folderBytes', () => {
+  it('counts files at any depth', () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'a', 'b'), { recursive: true });
+    writeFileSync(join(folder, 'x'), Buffer.alloc(10));
+    writeFileSync(join(folder, 'a', 'b', 'y'), Buffer.alloc(200));
+    expect(folderBytes(folder)).toBe(210);
+    expect(folderBytes(join(folder, 'none'))).toBe(0);
   });
 });
 
