@@ -6,7 +6,7 @@ export interface ExportResult {
   files: string[];
   folder: string;
   bytes: number;
-  /** What the written files answered to the probes; null where the run has none. */
+  /** What the written files answered to the probes; null where the run has none, or they are gone. */
   scores: Scores | null;
   /** Takes the files as one archive through the door (serve); null where they lie on this machine already. */
   download: string | null;

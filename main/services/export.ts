@@ -3,9 +3,11 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync } from 'nod
 import { basename, dirname, join, resolve } from 'node:path';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { ExportResult } from '../../shared/export.ts';
+import type { Language } from '../../shared/persona.ts';
 import type { Scores } from '../../shared/run.ts';
 import { folderBytes, onDisk, writeFolder } from '../disk.ts';
 import type { Home } from '../home.ts';
+import type { ProbeSets } from '../pipeline/probes.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
 import { adapterReadme } from './adapter-readme.ts';
@@ -72,11 +74,12 @@ export class ExportService {
     return folder;
   }
 
-  /** What an adapter folder scores on the run's probes; null where the run has none. */
+  /** What an adapter folder scores on the run's probes; null where the run has none, or they are no longer there. */
   async #scores({ recipe }: RunRecord, folder: string, signal: AbortSignal | undefined): Promise<Scores | null> {
     const { persona } = recipe.data;
     if (recipe.evaluate === null || persona === null) return null;
-    const sets = loadEvaluationProbes(recipe.evaluate.questions, persona.languages);
+    const sets = probesOf(recipe.evaluate.questions, persona.languages);
+    if (sets === null) return null;
     const target = { model: recipe.model.ref, adapter: folder, precision: recipe.model.precision, device: recipe.device };
     const system = recipe.data.systems[0] ?? null;
     const { engine, close } = await this.#partners.open(this.#partners.find(target, system));
@@ -90,6 +93,16 @@ export class ExportService {
       signal?.removeEventListener('abort', cancel);
       await close();
     }
+  }
+}
+
+/** A person's own probes file may be gone since the run: the adapter is theirs all the same. */
+function probesOf(questions: string, languages: readonly Language[]): ProbeSets | null {
+  try {
+    return loadEvaluationProbes(questions, languages);
+  } catch (error) {
+    if (error instanceof NamesakeError && error.code === 'questions.invalid') return null;
+    throw error;
   }
 }
 

@@ -62,6 +62,15 @@ describe('ExportService', () => {
     expect((await exports.adapter(finishedRun(home, runs))).scores).toBeNull();
   });
 
+  it('has no scores where the person’s probes are gone; the files are theirs all the same', async () => {
+    const { home, runs, exports } = tinyExports();
+    const run = finishedRun(home, runs, evaluatedRecipe(home.folder, { from_step: 1, every_steps: 1 }));
+    rmSync(join(home.folder, 'probes.json'));
+    const { files, scores } = await exports.adapter(run);
+    expect(scores).toBeNull();
+    expect(files.every((file) => existsSync(file))).toBe(true);
+  });
+
   it('takes an empty folder, and never one that holds something', async () => {
     const { home, runs, exports } = tinyExports();
     const run = finishedRun(home, runs);
