@@ -36,7 +36,7 @@ function devtools(app) {
  */
 async function look(path, extra) {
   const home = await mkdtemp(join(tmpdir(), 'namesake-smoke-'));
-  const app = spawn(path, ['--home', home, '--remote-debugging-port=0', ...extra], { stdio: ['ignore', 'inherit', 'pipe'] });
+  const app = spawn(path, [`--home=${home}`, '--remote-debugging-port=0', ...extra], { stdio: ['ignore', 'inherit', 'pipe'] });
   const ended = new Promise((resolve) => app.once('exit', resolve));
   try {
     const browser = await chromium.connectOverCDP(await devtools(app));
