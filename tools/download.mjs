@@ -134,9 +134,23 @@ async function agree(reply, part, url) {
  */
 function take(reply, part, url, idleMs, onBytes) {
   return new Promise((resolve, reject) => {
-    let skip = 0;
-    let waiting = 0;
+    /** @type {Buffer[]} */
+    let waiting = [];
+    let bytesWaiting = 0;
     let arrived = 0;
+    let skip = 0;
+    const write = async () => {
+      if (waiting.length === 0) return;
+      const bytes = waiting.length === 1 ? /** @type {Buffer} */ (waiting[0]) : Buffer.concat(waiting);
+      waiting = [];
+      bytesWaiting = 0;
+      if (reply.isPaused()) reply.resume();
+      const fresh = bytes.subarray(Math.min(skip, bytes.length)).subarray(0, part.whole.size - part.size);
+      skip -= Math.min(skip, bytes.length);
+      await part.append(fresh);
+      onBytes(part.size);
+      if (part.full) reply.destroy();
+    };
     let work = agree(reply, part, url).then((there) => {
       skip = there;
     });
@@ -151,17 +165,11 @@ function take(reply, part, url, idleMs, onBytes) {
     };
     reply.on('data', (/** @type {Buffer} */ chunk) => {
       arrived += chunk.length;
-      waiting += chunk.length;
-      if (waiting > MOST_WAITING) reply.pause();
-      work = work.then(async () => {
-        const fresh = chunk.subarray(Math.min(skip, chunk.length)).subarray(0, part.whole.size - part.size);
-        skip -= Math.min(skip, chunk.length);
-        await part.append(fresh);
-        waiting -= chunk.length;
-        onBytes(part.size);
-        if (part.full) reply.destroy();
-        else if (waiting <= MOST_WAITING && reply.isPaused()) reply.resume();
-      });
+      bytesWaiting += chunk.length;
+      if (bytesWaiting > MOST_WAITING) reply.pause();
+      // What arrives while something is being written is written together.
+      if (waiting.push(chunk) > 1) return;
+      work = work.then(write);
       work.catch((error) => reply.destroy(error));
     });
     reply.on('error', end);

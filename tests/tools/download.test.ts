@@ -117,6 +117,19 @@ describe('download', () => {
     expect(server.served()).toBeLessThanOrEqual(data.length + 8);
   });
 
+  it('waits as long as it is asked to', async () => {
+    const soon = new Date(Date.now() + 2000).toUTCString();
+    for (const after of ['1', soon]) {
+      const server = await hostileServer(data, inOrder({ kind: 'status', status: 429, headers: { 'retry-after': after } }));
+      const part = await Part.open(newPart(), whole);
+      const start = performance.now();
+      await download({ url: server.url() }, part, { ...patience, longestWaitMs: 5000, onBytes: () => undefined });
+      await part.close();
+      expect(performance.now() - start).toBeGreaterThan(after === '1' ? 990 : 0);
+      expect(server.requests).toHaveLength(2);
+    }
+  });
+
   it.each<[string, Answer, RegExp]>([
     ['401', { kind: 'status', status: 401 }, /^denied: the server answered 401/],
     ['403', { kind: 'status', status: 403 }, /^denied: the server answered 403/],

@@ -1,8 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ModelUnavailableError, ensureModel, hasModel, modelPath } from '../../tools/fetch-model.mjs';
 import type { ModelEntry, ModelSource } from '../../tools/fetch-model.mjs';
+import { credentialsOf, defaultHubs, fileUrl, type Hub } from '../../tools/hubs.mjs';
+import { seeded } from '../support/hostile-server.ts';
 import { noise, root, scratch, serve, sha256, startNode, writeWheel } from './support.ts';
 
 const data = noise(500_000, 4);
@@ -112,6 +115,38 @@ describe('ensureModel', () => {
   });
 });
 
+describe('ensureModel on hubs', () => {
+  const source: ModelSource = { kind: 'huggingface', repo: 'o/n', revision: 'refs/pr/1', file: 'a b/n.gguf' };
+
+  it('asks HF_ENDPOINT first, with the token that is meant for it', async () => {
+    const home = scratch();
+    const seen: (string | undefined)[] = [];
+    const server = await serve(data, (request) => {
+      seen.push(request.url, request.headers.authorization);
+      return false;
+    });
+    const env = { HF_ENDPOINT: server.url('/').replace('//', '//me:password@'), HF_TOKEN: 'secret' };
+    const lines: string[] = [];
+    await ensureModel(home, entry(source), { ...silent, log: (line) => lines.push(line) }, { env });
+    expectWhole(home);
+    expect(seen).toEqual(['/o/n/resolve/refs%2Fpr%2F1/a%20b/n.gguf', 'Bearer secret']);
+    expect(lines).toEqual([`${server.url('')}/o/n/resolve/refs%2Fpr%2F1/a%20b/n.gguf`]);
+  });
+
+  it('knows the hubs of the environment, each token for its own host', () => {
+    const all = (env: NodeJS.ProcessEnv) => defaultHubs(env).map(({ kind, base, token }) => `${kind} ${base} ${token}`);
+    expect(all({ HF_TOKEN: 't' })).toEqual(['huggingface https://huggingface.co t', 'huggingface https://hf-mirror.com null', 'modelscope https://www.modelscope.cn null']);
+    expect(all({ HF_ENDPOINT: 'https://mirror.example/', HF_TOKEN: 't', MODELSCOPE_DOMAIN: 'ms.example', MODELSCOPE_API_TOKEN: 'u' })).toEqual([
+      ...['huggingface https://mirror.example t', 'huggingface https://huggingface.co null', 'huggingface https://hf-mirror.com null'],
+      'modelscope https://ms.example u',
+    ]);
+    expect(all({ HF_ENDPOINT: 'https://huggingface.co', HF_TOKEN: 't' })[0]).toBe('huggingface https://huggingface.co t');
+    const modelscope: Hub = { kind: 'modelscope', base: 'https://ms.example/x', token: 'u' };
+    expect(credentialsOf(modelscope)).toEqual({ origin: 'https://ms.example', headers: { authorization: 'Bearer u', cookie: 'm_session_id=u' } });
+    expect(fileUrl(modelscope, { repo: 'o/n', revision: 'master', file: 'n.gguf' })).toBe('https://ms.example/x/models/o/n/resolve/master/n.gguf');
+  });
+});
+
 describe('ensureModel in several processes', () => {
   function start(home: string, model: ModelEntry) {
     const script = `
@@ -119,6 +154,41 @@ describe('ensureModel in several processes', () => {
       await ensureModel(${JSON.stringify(home)}, ${JSON.stringify(model)}, { log: () => {}, onBytes: () => {} });`;
     return startNode(['--input-type=module', '-e', script]);
   }
+
+  it('survives being killed ten times at random moments, and fetches next to nothing twice', async () => {
+    const home = scratch();
+    const random = seeded(5);
+    const model = entry();
+    const path = modelPath(home, model);
+    const there = (): number => statSync(`${path}.part`, { throwIfNoEntry: false })?.size ?? 0;
+    let served = 0;
+    const starts: [number, number][] = [];
+    // Each connection gets some of the file and is then left waiting, until its process is killed.
+    const server = await serve(data, (request, response, count) => {
+      const from = Number(/(\d+)/.exec(request.headers.range ?? '')?.[1] ?? 0);
+      starts.push([from, there()]);
+      const body = count > 10 ? data.subarray(from) : data.subarray(from, from + 1000 + Math.floor(random() * 40_000));
+      response.writeHead(from > 0 ? 206 : 200, { etag: '"one"', 'content-length': data.length - from, ...(from > 0 && { 'content-range': `bytes ${from}-${data.length - 1}/${data.length}` }) });
+      response.write(body);
+      served += body.length;
+      return true;
+    });
+    model.sources.push({ kind: 'url', url: server.url('/m') });
+    for (let kill = 1; kill <= 10; kill++) {
+      const { child, end } = start(home, model);
+      while (starts.length < kill) await sleep(5);
+      // Some die while the bytes arrive, some when all of them are written.
+      await sleep(random() * 60);
+      child.kill('SIGKILL');
+      await end;
+      expect(existsSync(path)).toBe(false);
+    }
+    expect(await start(home, model).end).toEqual({ code: 0, stderr: '' });
+    expectWhole(home);
+    for (const [from, size] of starts) expect(from).toBe(size);
+    // At most what was on its way when a process died.
+    expect(served).toBeLessThanOrEqual(data.length + 10 * 41_000);
+  }, 60_000);
 
   it('fetches once for all that ask at the same time', async () => {
     const home = scratch();

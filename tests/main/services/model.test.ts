@@ -10,6 +10,7 @@ import { openDatabase } from '../../../main/store/db.ts';
 import { ModelStore } from '../../../main/store/models.ts';
 import { RunStore } from '../../../main/store/runs.ts';
 import type { DownloadState } from '../../../shared/model.ts';
+import { recipeSchema } from '../../../shared/recipe.ts';
 import { tryLock } from '../../../tools/lock.mjs';
 import type { Hub } from '../../../tools/hubs.mjs';
 import { thrownBy } from '../../support/errors.ts';
@@ -328,8 +329,7 @@ describe('remove', () => {
 
   it('refuses while a run trains it, and not when its process died', async () => {
     const { service, runs, home } = await fetched();
-    const recipe = tinyRecipe(home.folder);
-    runs.create('r', { ...recipe, model: { ...recipe.model, ref: 'hf:o/n' } });
+    runs.create('r', recipeSchema.parse(tinyRecipe(home.folder, { model: { ref: 'hf:o/n' } })));
     const release = tryLock(home.trainerLock);
     await expect(service.remove('hf:o/n')).rejects.toMatchObject({ code: 'model.in_use' });
     release?.();

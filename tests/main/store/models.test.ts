@@ -22,6 +22,42 @@ describe('ModelStore', () => {
     expect(models.list()).toEqual([{ id: 'a', path: '/文件 a.gguf' }, { id: 'b', path: '/b.gguf' }]); // prettier-ignore
     expect(models.find('a')).toEqual({ id: 'a', path: '/文件 a.gguf' });
     expect(models.find('c')).toBeUndefined();
+    expect([models.remove('a'), models.remove('a')]).toEqual([true, false]);
+    expect(models.list()).toEqual([{ id: 'b', path: '/b.gguf' }]);
+  });
+
+  it('remembers what a hub holds by its REF', () => {
+    const model = {
+      ...{ id: 'hf--o--n--1', file: 'n.gguf', size_bytes: 5, sha256: 'a'.repeat(64), licence: null, licence_url: null },
+      sources: [{ kind: 'huggingface' as const, repo: 'o/n', revision: 'main', file: 'n.gguf' }],
+    };
+    models.addHubModel('hf:o/n', { ...model, size_bytes: 4 });
+    models.addHubModel('hf:o/n', model);
+    models.addHubModel('hf:o/m', model);
+    expect(models.hubModel('hf:o/n')).toEqual(model);
+    expect(models.hubModel('hf:o/x')).toBeUndefined();
+    expect(models.hubModels()).toEqual([{ ref: 'hf:o/m', model }, { ref: 'hf:o/n', model }]);
+    expect([models.removeHubModel('hf:o/m'), models.removeHubModel('hf:o/m')]).toEqual([true, false]);
+  });
+
+  it('knows a hash for one size and time only', () => {
+    models.addFileHash('/m.gguf', 5, 1.5, 'a');
+    models.addFileHash('/m.gguf', 6, 2.25, 'b');
+    expect([models.fileHash('/m.gguf', 5, 1.5), models.fileHash('/m.gguf', 6, 2.25), models.fileHash('/m.gguf', 6, 2.5)]).toEqual([undefined, 'b', undefined]);
+  });
+
+  it('remembers the licence that was accepted, not another one', () => {
+    models.acceptLicence('hf:o/n', 'old');
+    models.acceptLicence('hf:o/n', 'new');
+    expect([models.licenceAccepted('hf:o/n', 'new'), models.licenceAccepted('hf:o/n', 'old'), models.licenceAccepted('hf:o/m', 'new')]).toEqual([true, false, false]);
+  });
+
+  it('knows the models of runs that go on', () => {
+    const insert = db.prepare(`INSERT INTO runs (id, name, status, recipe, steps, created_at, updated_at) VALUES (?, '', ?, ?, 1, '', '')`);
+    for (const [id, status] of [['a', 'running'], ['b', 'done'], ['c', 'preparing'], ['d', 'running']] as const) {
+      insert.run(id, status, JSON.stringify({ model: { ref: id === 'd' ? 'ref-a' : `ref-${id}` } }));
+    }
+    expect(models.trainedRefs().sort()).toEqual(['ref-a', 'ref-c']);
   });
 
   it('remembers base answers by model, system text and length', () => {
