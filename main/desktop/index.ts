@@ -90,10 +90,10 @@ function start(home: Home): void {
 
   const request: Api['request'] = async (name, input) => {
     const reply = await api.request(name, input);
-    // Nothing of what this process holds is there any more: it begins anew.
+    // What Electron itself keeps in the home went, too: the app begins anew.
     if (name === 'app.delete_everything' && reply.ok) {
       app.relaunch();
-      setImmediate(() => app.exit(0));
+      setImmediate(() => app.quit());
     }
     return reply;
   };

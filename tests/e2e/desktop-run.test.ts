@@ -76,6 +76,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
         } else await page.reload({ waitUntil: 'commit' });
       }
       if (shell.name === 'stand-in') expect(killed).toBe(Math.floor(RELOADS / 5));
+      await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.blur());
       // A page that comes late: what it asks for and what it hears after are one curve without a gap.
       await page.waitForLoadState('load');
       const curve = await page.evaluate(async (run) => {
@@ -114,6 +115,11 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const stored = await result<StoredMetric[]>(page, 'runs.metrics', { run, after: 0 });
       expect(stored.map(({ step }) => step)).toEqual(curve.steps);
       await runWhen(page, run, ({ status }) => status === 'done');
+      if (shell.name === 'stand-in') {
+        // Nobody looked at the window.
+        const told = (): Promise<unknown[]> => app.evaluate(({ calls }) => calls.filter(({ what }) => what === 'notification').map(({ args }) => args[0]));
+        await vi.waitFor(async () => expect(await told()).toMatchObject([{ title: '“tiny” is ready' }]), 10_000);
+      }
 
       const undisturbed = mkdtempSync(join(tmpdir(), 'namesake-run-'));
       try {
@@ -253,6 +259,25 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       await result(there, 'runs.resume', { run });
       await runWhen(there, run, (details) => details.step > step);
       await vi.waitFor(() => expect(started.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]), 10_000);
+      await next.kill();
+    });
+
+    test('deleting everything removes runs, database and settings, and the app begins anew', async () => {
+      const run = await tinyRun(home, 4000);
+      const app = await shell.launch({ home });
+      const page = await app.page();
+      await going(app, page, run);
+      await app.evaluate(({ app }) => {
+        app.relaunch = () => undefined;
+      });
+      await result(page, 'app.delete_everything', { confirm: 'delete everything' }).catch((error: Error) => {
+        // The page may be gone before its answer has come.
+        if (!/closed|crashed|destroyed/i.test(error.message)) throw error;
+      });
+      expect(await app.ended).toBe(0);
+      expect(existsSync(join(home, 'runs', run))).toBe(false);
+      const next = await shell.launch({ home });
+      expect(await result(await next.page(), 'runs.list')).toEqual([]);
       await next.kill();
     });
 
