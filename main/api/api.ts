@@ -53,7 +53,14 @@ export class Api {
     core.useWindows();
     this.#hub = new EventHub((present) => this.#runs.watch(present));
     this.#runs = new RunDesk(core, (event) => this.#hub.tell(event));
-    this.#context = { core, door, hub: this.#hub, runs: this.#runs, queue: new Queue(), deleteEverything: () => this.#deleteEverything() };
+    this.#context = {
+      core,
+      door,
+      hub: this.#hub,
+      runs: this.#runs,
+      queues: { chat: new Queue(), check: new Queue(), export: new Queue() },
+      deleteEverything: () => this.#deleteEverything(),
+    };
     this.#listen();
   }
 
@@ -115,19 +122,13 @@ export class Api {
 
   /** Ends what runs, keeping what it has: a run pauses with a checkpoint. The core can be closed after this. */
   async close(): Promise<void> {
-    const { own } = this.#runs;
-    this.#runs.watch(false);
     for (const unlisten of this.#unlisten) unlisten();
-    if (own !== null) this.#core.runs.pause(own);
-    await this.#core.chat.closeAll();
-    await this.#runs.ended;
+    await Promise.all([this.#runs.close(), this.#core.chat.closeAll(), this.#core.models.close()]);
   }
 
   async #deleteEverything(): Promise<void> {
     const core = this.#core;
-    if (this.#runs.own !== null) core.runs.cancel(this.#runs.own);
-    await core.chat.closeAll();
-    await this.#runs.ended;
+    await Promise.all([this.#runs.end('cancel'), core.chat.closeAll(), core.models.close()]);
     // Nobody begins to train meanwhile; where another process does already, nothing is removed.
     await asTrainer(core.home, async () => {
       for (const { id, here, download } of await core.models.list()) if (here || download !== null) await core.models.remove(id);

@@ -12,8 +12,8 @@ export interface ApiContext {
   door: Door;
   hub: EventHub;
   runs: RunDesk;
-  /** For what starts an engine host of its own. */
-  queue: Queue;
+  /** For what starts an engine host of its own, by how long it takes: a chat does not wait for an export. */
+  queues: Readonly<Record<'chat' | 'check' | 'export', Queue>>;
   /** Ends what runs, removes all of the user's data, and begins anew. */
   deleteEverything: () => Promise<void>;
 }

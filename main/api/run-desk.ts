@@ -30,6 +30,8 @@ export class RunDesk {
   #followed: Followed | null = null;
   #timer: NodeJS.Timeout | null = null;
   #ended: Promise<void> = Promise.resolve();
+  #ending: 'pause' | 'cancel' | null = null;
+  #closed = false;
 
   constructor(core: Core, tell: (event: ApiEvent) => void) {
     this.#core = core;
@@ -41,9 +43,24 @@ export class RunDesk {
     return this.#own?.summary.run ?? null;
   }
 
-  /** Settles when this process trains nothing any more and everyone was told. */
-  get ended(): Promise<void> {
-    return this.#ended;
+  /** Pauses the own run, begins no other, and settles when that is done. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.watch(false);
+    await this.end('pause');
+  }
+
+  /** Ends the own run, if any, and settles when everyone was told. */
+  async end(how: 'pause' | 'cancel'): Promise<void> {
+    const { runs } = this.#core;
+    this.#ending = how;
+    try {
+      // One that has just come to its end by itself is no longer active; one that is about to begin hears it then.
+      if (runs.active !== null) runs[how](runs.active);
+      await this.#ended;
+    } finally {
+      this.#ending = null;
+    }
   }
 
   /**
@@ -51,6 +68,7 @@ export class RunDesk {
    * later is the run's own state.
    */
   begin(work: (onEvent: OnRunEvent) => Promise<unknown>): Promise<string> {
+    if (this.#closed) throw new NamesakeError('cancelled', 'the program is about to end');
     return new Promise((resolve, reject) => {
       let begun: string | null = null;
       const onEvent: OnRunEvent = (event) => {
@@ -58,6 +76,7 @@ export class RunDesk {
           begun = event.run;
           this.#own = { summary: summaryOf(this.#core.runs.get(event.run)), progress: null };
           this.#tell({ event: 'runs' });
+          if (this.#ending !== null) this.#core.runs[this.#ending](event.run);
           resolve(event.run);
         } else this.#safely(() => this.#hear(event));
       };

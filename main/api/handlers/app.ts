@@ -11,7 +11,7 @@ export const app: HandlersOf<'app'> = {
     home: core.home.folder,
     platform: process.platform,
   }),
-  'app.doctor': ({ core, queue }) => queue.run(() => examine(core.home, core.startEngine)),
+  'app.doctor': ({ core, queues }) => queues.check.run(() => examine(core.home, core.startEngine)),
   'app.show': async ({ core, door }, { what, run }) => {
     if (what === 'home') await door.show(core.home.folder);
     else if (what === 'crashes') await door.show(core.home.crashes);

@@ -3,12 +3,12 @@ import type { HandlersOf } from '../handlers.ts';
 import { checkModel } from '../model-ref.ts';
 
 export const chats: HandlersOf<'chats'> = {
-  'chats.open': async ({ core, queue }, { target, system }) => {
+  'chats.open': async ({ core, queues }, { target, system }) => {
     if ('model' in target) checkModel(core, target.model);
     await core.tokens.load();
-    return queue.run(() => core.chat.open(target, system));
+    return queues.chat.run(() => core.chat.open(target, system));
   },
-  'chats.reopen': ({ core, queue }, { chat }) => queue.run(() => core.chat.reopen(chat)),
+  'chats.reopen': ({ core, queues }, { chat }) => queues.chat.run(() => core.chat.reopen(chat)),
   'chats.say': async ({ core, hub }, { chat, ...utterance }) => {
     try {
       const { answers, dropped_turns, tokens_per_second } = await core.chat.say(chat, utterance);

@@ -3,8 +3,8 @@ import { basename } from 'node:path';
 import type { HandlersOf } from '../handlers.ts';
 
 export const exporting: HandlersOf<'export'> = {
-  'export.adapter': ({ core, door, queue }, { run }) =>
-    queue.run(async () => {
+  'export.adapter': ({ core, door, queues }, { run }) =>
+    queues.export.run(async () => {
       const exported = await core.exports.adapter(run);
       const path = door.kind === 'serve' ? await core.exports.archive(exported) : exported.folder;
       return { ...exported, download: await door.offer(path, basename(path)) };

@@ -19,8 +19,8 @@ export const models: HandlersOf<'models'> = {
     hub.tell({ event: 'models' });
     return null;
   },
-  'models.add': ({ core, hub, queue }, { file }) =>
-    queue.run(async () => {
+  'models.add': ({ core, hub, queues }, { file }) =>
+    queues.check.run(async () => {
       const { path, name } = core.files.take(file);
       const engine = core.startEngine();
       try {
@@ -33,10 +33,10 @@ export const models: HandlersOf<'models'> = {
       hub.tell({ event: 'models' });
       return { id };
     }),
-  'models.memory': ({ core, queue }, { recipe }) => {
+  'models.memory': ({ core, queues }, { recipe }) => {
     const { ref } = recipe.model;
     // A run that was started on the command line may name a file; others may not.
     if (!core.runs.list().some((run) => run.recipe.model.ref === ref)) checkModel(core, ref);
-    return queue.run(() => core.memory.ofRecipe(recipe));
+    return queues.check.run(() => core.memory.ofRecipe(recipe));
   },
 };
