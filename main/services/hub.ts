@@ -27,11 +27,17 @@ interface RepositoryFile {
 interface Repository {
   /** The revision that the files belong to: a commit where the hub tells it. */
   revision: string;
+  /** As GGUF files call it; null where the hub does not say. */
+  architecture: string | null;
   licence: string | null;
   files: RepositoryFile[];
 }
 
 const REF = /^(hf|modelscope):([\w][\w.-]*\/[\w][\w.-]*)(?:@([\w][\w./-]*))?(?:#([\w][\w.-]*(?:\/[\w][\w.-]*)*\.gguf))?$/i;
+/** A REF and a file's name that any file system takes. */
+const LONGEST_REF = 200;
+const LONGEST_NAME = 120;
+const LONGEST_LICENCE = 100;
 const MOST_REPLY_BYTES = 16 * 2 ** 20;
 const ATTEMPTS = 2;
 const PAUSE_MS = 500;
@@ -40,6 +46,8 @@ const MOST_NAMED = 12;
 
 /** Formats of weights that the engine decodes, as file names say them. */
 const SUPPORTED = /(?:^|[-._])(?:f32|f16|fp16|bf16|q4_0|q4_1|q8_0)\.gguf$/i;
+/** Families of models that the engine computes, as GGUF files call them. */
+const ARCHITECTURES = new Set(['llama']);
 /** Names that say some other format. */
 const OTHER_FORMAT = /(?:^|[-._])(?:i?q\d\w*|tq\d\w*|mxfp\d\w*)\.gguf$/i;
 /** A part of a model, or no language model. */
@@ -49,7 +57,7 @@ const NO_MODEL = /-\d{5}-of-\d{5}\.gguf$|(?:^|[-._/])(?:mmproj|imatrix)[-._]/i;
 export function parseHubRef(text: string): HubRef | null {
   if (!/^(hf|modelscope):/i.test(text)) return null;
   const [, scheme = '', repo, revision, file] = REF.exec(text) ?? [];
-  if (repo === undefined || text.includes('..')) {
+  if (repo === undefined || text.includes('..') || text.length > LONGEST_REF) {
     throw new NamesakeError('model.source_unsupported', 'it is not of the form hf:OWNER/NAME[@REV][#FILE.gguf]', { ref: text });
   }
   const kind = scheme.toLowerCase() === 'hf' ? 'huggingface' : 'modelscope';
@@ -64,6 +72,7 @@ const hubFileSchema = z.object({
 const huggingFaceSchema = z.object({
   sha: z.string(),
   cardData: z.object({ license: z.union([z.string(), z.array(z.string())]).nullish(), license_name: z.string().nullish() }).nullish(),
+  gguf: z.object({ architecture: z.string().nullish() }).nullish(),
   siblings: z.array(hubFileSchema),
 });
 const modelScopeFilesSchema = z.object({
@@ -112,17 +121,17 @@ async function ask<T>(hub: Hub, path: string, schema: z.ZodType<T>, options: Ope
 async function readRepository(hub: Hub, repo: string, revision: string | null, options: OpenOptions): Promise<Repository> {
   if (hub.kind === 'huggingface') {
     const path = `/api/models/${repo}/revision/${encodeURIComponent(revision ?? 'main')}?blobs=true`;
-    const { sha, cardData, siblings } = await ask(hub, path, huggingFaceSchema, options);
+    const { sha, cardData, gguf, siblings } = await ask(hub, path, huggingFaceSchema, options);
     const files = siblings.map(({ rfilename, size, lfs }) => ({ path: rfilename, size: lfs?.size ?? size ?? 0, sha256: lfs?.sha256 ?? null }));
     const licence = cardData?.license === 'other' ? (cardData.license_name ?? 'other') : cardData?.license;
-    return { revision: sha, licence: [licence ?? []].flat().join(', ') || null, files };
+    return { revision: sha, architecture: gguf?.architecture ?? null, licence: [licence ?? []].flat().join(', ') || null, files };
   }
   const wanted = revision ?? 'master';
   const path = `/api/v1/models/${repo}/repo/files?Revision=${encodeURIComponent(wanted)}&Recursive=true`;
   const { Data } = await ask(hub, path, modelScopeFilesSchema, options);
   const files = Data.Files.filter(({ Type }) => Type !== 'tree').map(({ Path, Size, Sha256 }) => ({ path: Path, size: Size, sha256: Sha256 || null }));
   const about = await ask(hub, `/api/v1/models/${repo}`, modelScopeModelSchema, options);
-  return { revision: wanted, licence: about.Data.License || null, files };
+  return { revision: wanted, architecture: null, licence: about.Data.License || null, files };
 }
 
 /** The first hub's answer; errors of all as one. Throws model.unknown, download.denied, download.failed. */
@@ -191,21 +200,27 @@ function stated(ref: string, { path, size, sha256 }: RepositoryFile): { size_byt
 
 /**
  * What a REF means now: one file, its size, sha256 and licence. Throws model.unknown (no such repository), model.ambiguous
- * (several usable files), model.source_unsupported (none), download.denied, download.failed; an abort as its reason.
+ * (several usable files), model.source_unsupported (none), model.unknown_architecture (where the hub tells so), download.denied,
+ * download.failed; an abort as its reason.
  */
 export async function resolveHubRef(ref: HubRef, hubs: readonly Hub[], options: OpenOptions = {}): Promise<HubModel> {
-  const { revision, licence, files } = await firstAnswer(ref.kind, ref.text, hubs, (hub) => readRepository(hub, ref.repo, ref.revision, options));
+  const { revision, architecture, licence, files } = await firstAnswer(ref.kind, ref.text, hubs, (hub) => readRepository(hub, ref.repo, ref.revision, options));
+  // Better said now than after some hundred megabytes.
+  if (architecture !== null && !ARCHITECTURES.has(architecture)) {
+    throw new NamesakeError('model.unknown_architecture', `the hub says that ${ref.repo} is of the kind “${architecture.slice(0, 40)}”`);
+  }
   const chosen = chooseFile(ref, files);
-  if (!/^[\w][\w.-]*(?:\/[\w][\w.-]*)*$/.test(chosen.path)) {
-    throw new NamesakeError('model.source_unsupported', 'the file’s name has characters that are not taken', { ref: ref.text });
+  const name = chosen.path.split('/').at(-1) ?? chosen.path;
+  if (!/^[\w][\w.-]*(?:\/[\w][\w.-]*)*$/.test(chosen.path) || name.length > LONGEST_NAME) {
+    throw new NamesakeError('model.source_unsupported', 'the file’s name has characters that are not taken, or too many', { ref: ref.text });
   }
   const about = stated(ref.text, chosen);
   const owner = ref.repo.replace('/', '--');
   return {
     id: `${ref.kind === 'huggingface' ? 'hf' : 'ms'}--${owner}--${about.sha256.slice(0, 12)}`,
-    file: chosen.path.split('/').at(-1) ?? chosen.path,
+    file: name,
     ...about,
-    licence: licence === null ? null : (spdx.get(licence.toLowerCase()) ?? licence),
+    licence: licence === null ? null : (spdx.get(licence.toLowerCase()) ?? licence.slice(0, LONGEST_LICENCE)),
     licence_url: pageOf(ref),
     sources: [{ kind: ref.kind, repo: ref.repo, revision, file: chosen.path }],
   };

@@ -8,6 +8,8 @@ import { onTestFinished } from 'vitest';
 export interface HubRepository {
   files: Record<string, Buffer>;
   licence?: string | null;
+  /** What the hub says of its GGUF files. */
+  architecture?: string;
   /** Who does not bring this token is refused. */
   token?: string;
   /** What the hub states, where that is not the truth. */
@@ -59,7 +61,10 @@ function statedFiles({ files, stated = {} }: HubRepository): { path: string; siz
   return Object.entries(files).map(([path, data]) => ({ path, size: data.length, sha256: sha256(data), ...stated[path] }));
 }
 
-/** Starts a hub with repositories by OWNER/NAME. Ends with the test. */
+/**
+ * Starts a hub with repositories by OWNER/NAME. `o/garbage` answers like a hotel's network, `o/other-json` with something else,
+ * `o/endless` without an end. Ends with the test.
+ */
 export async function hubServer(repositories: Record<string, HubRepository>): Promise<HubServer> {
   const requests: HubRequest[] = [];
   const fetched: HubRequest[] = [];
@@ -79,6 +84,16 @@ export async function hubServer(repositories: Record<string, HubRepository>): Pr
     const [, api, resolved] = /^\/api\/(?:v1\/)?models\/([^/]+\/[^/]+)|^\/(?:models\/)?([^/]+\/[^/]+)\/resolve\//.exec(path) ?? [];
     const name = api ?? resolved ?? '';
     const repository = repositories[name];
+    if (name === 'o/garbage') {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Sign in to this network</html>');
+      return;
+    }
+    if (name === 'o/other-json') return json(response, 200, { siblings: 'none' });
+    if (name === 'o/endless') {
+      response.writeHead(200);
+      const more = (): void => void response.write(Buffer.alloc(1 << 20, ' '), () => !response.destroyed && setImmediate(more));
+      return more();
+    }
     if (repository === undefined) return json(response, 404, { error: 'Repository not found' });
     if (!isAllowed(request, repository)) return json(response, 401, { error: 'Access to this repository is restricted' });
 
@@ -98,6 +113,7 @@ export async function hubServer(repositories: Record<string, HubRepository>): Pr
     return json(response, 200, {
       sha: COMMIT,
       gated: false,
+      ...(repository.architecture !== undefined && { gguf: { architecture: repository.architecture } }),
       ...(licence === null ? {} : { cardData: { license: licence } }),
       siblings: [
         { rfilename: 'README.md', size: 10 },

@@ -56,7 +56,7 @@ describe('REFs to hubs', () => {
     expect(parseHubRef(text)).toEqual({ kind, repo, revision, file, text });
   });
 
-  it.each(['hf:', 'hf:owner', 'hf:/name', 'hf:owner/name/more', 'hf:../../etc', 'hf:a/..', 'hf:o/n@', 'hf:o/n@../x', 'hf:o/n#../x.gguf', 'hf:o/n#x.bin', 'hf:o/n?x', 'hf:o/n\0', 'modelscope:http://x/y'])(
+  it.each(['hf:', 'hf:owner', 'hf:/name', 'hf:owner/name/more', 'hf:../../etc', 'hf:a/..', 'hf:o/n@', 'hf:o/n@../x', 'hf:o/n#../x.gguf', 'hf:o/n#x.bin', 'hf:o/n?x', `hf:o/${'n'.repeat(200)}`, 'hf:o/n\0', 'modelscope:http://x/y'])(
     'refuses %j',
     (text) => {
       expect(thrownBy(() => parseHubRef(text))).toMatchObject({ code: 'model.source_unsupported', params: { ref: text } });
@@ -96,6 +96,7 @@ describe('models of hubs', () => {
     ['no such file', { 'a-Q8_0.gguf': q8 }, 'hf:o/n#b-Q8_0.gguf', 'model.source_unsupported'],
     ['a chosen format that is not read', { 'a-Q8_0.gguf': q8, 'a-Q6_K.gguf': q8 }, 'hf:o/n#a-Q6_K.gguf', 'model.source_unsupported'],
     ['no model at all', { 'model.safetensors': q8 }, 'hf:o/n', 'model.source_unsupported'],
+    ['a name that no file system takes', { [`${'n'.repeat(300)}-Q8_0.gguf`]: q8 }, 'hf:o/n', 'model.source_unsupported'],
     ['a name that leads elsewhere', { '../../../evil-Q8_0.gguf': q8 }, 'hf:o/n', 'model.source_unsupported'],
     ['no such repository', {}, 'hf:o/other', 'model.unknown'],
   ])('%s: %s', async (_what, files, ref, code) => {
@@ -105,6 +106,23 @@ describe('models of hubs', () => {
     await expect(service.locate(ref)).rejects.toMatchObject({ code });
     expect(existsSync(join(folder, 'models'))).toBe(false);
     if (code === 'model.ambiguous') await expect(service.locate(ref)).rejects.toMatchObject({ params: { ref, files: 'a-Q4_0.gguf, a-Q8_0.gguf' } });
+  });
+
+  it('says before anything is fetched that a kind of model is not supported', async () => {
+    const files = { 'n-Q8_0.gguf': q8 };
+    const server = await hubServer({ 'o/qwen': { files, architecture: 'qwen2' }, 'o/llama': { files, architecture: 'llama' } });
+    const { service } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    await expect(service.locate('hf:o/qwen')).rejects.toMatchObject({ code: 'model.unknown_architecture', detail: expect.stringContaining('qwen2') as string });
+    expect(server.fetched()).toEqual([]);
+    await service.locate('hf:o/llama');
+  });
+
+  it.each(['garbage', 'other-json', 'endless'])('is not led astray by a hub that is none (%s)', async (name) => {
+    const server = await hubServer({});
+    const { service } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    await expect(service.locate(`hf:o/${name}`)).rejects.toMatchObject({ code: 'download.failed' });
+    const modelscope = serviceOf(temporaryFolder(), [{ kind: 'modelscope', base: server.base, token: null }]).service;
+    await expect(modelscope.locate(`modelscope:o/${name}`)).rejects.toMatchObject({ code: 'download.failed' });
   });
 
   it('takes the file that a REF chooses, and one whose name says nothing where it is the only one', async () => {
