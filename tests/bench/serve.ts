@@ -1,6 +1,6 @@
 // Figures of the browser door, as a person's browser and a hostile one see the built program. Times are printed, never tested.
 //
-//   node tests/bench/serve.ts [--seconds 60] [--rate 1000] [--tabs 8] [--rounds 5] [--model PATH] [--only paint,flood,tabs]
+//   node tests/bench/serve.ts [--seconds 60] [--rate 1000] [--tabs 8] [--rounds 5] [--model PATH] [--threads N] [--only paint,flood,tabs]
 //
 // paint   from entering a fresh address to the page's first paint in Chromium, each time in a fresh profile
 // flood   so many requests a second, of a stranger and of a second session, while a run goes on and a window works
@@ -14,6 +14,7 @@ import type { Browser } from 'playwright-core';
 import { launchChromium } from '../support/chromium.ts';
 import { type Client, handOverModel } from '../support/door-client.ts';
 import { root } from '../support/files.ts';
+import { residentMegabytes } from '../support/processes.ts';
 import { ServedProgram } from '../support/served-program.ts';
 import { tinyModel } from '../support/tiny-run.ts';
 import { reached, startSmallRun, WatchedRun } from '../support/window-run.ts';
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     model: { type: 'string', default: tinyModel },
     program: { type: 'string', default: join(root, 'out', 'main', 'cli.js') },
+    threads: { type: 'string', default: '0' },
     only: { type: 'string', default: 'paint,flood,tabs' },
   },
 });
@@ -42,11 +44,6 @@ function median(numbers: readonly number[]): number {
 }
 
 const round = (value: number, digits = 0): string => value.toFixed(digits);
-
-/** Megabytes that a process holds. */
-function residentMegabytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000;
-}
 
 /** Seconds of processor time that a process has used. */
 function processorSeconds(pid: number): number {
@@ -76,7 +73,7 @@ async function paint(served: ServedProgram, rounds: number): Promise<void> {
 
 /** Starts a run that outlasts the bench, and waits for its first steps. */
 async function longRun(window: Client, model: string): Promise<WatchedRun> {
-  const watched = new WatchedRun(window, await startSmallRun(window, model, 1_000_000));
+  const watched = new WatchedRun(window, await startSmallRun(window, model, 50_000));
   await watched.load();
   await reached(watched, 10);
   return watched;
@@ -157,7 +154,7 @@ async function withTabs(served: ServedProgram, model: string, tabs: number, roun
 }
 
 const home = mkdtempSync(join(tmpdir(), 'namesake-bench-'));
-const served = await ServedProgram.start(home, resolve(values.program));
+const served = await ServedProgram.start(home, resolve(values.program), Number(values.threads));
 try {
   const parts = values.only.split(',');
   const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)];

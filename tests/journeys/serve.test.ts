@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Random } from '../../main/pipeline/random.ts';
+import { flood } from '../bench/serve-flood.ts';
 import { handOverModel } from '../support/door-client.ts';
-import { temporaryFolder } from '../support/files.ts';
+import { readLines, temporaryFolder } from '../support/files.ts';
+import { residentMegabytes } from '../support/processes.ts';
 import { ServedProgram } from '../support/served-program.ts';
 import { tinyModel } from '../support/tiny-run.ts';
 import { momentsOf, reached, startSmallRun, WatchedRun } from '../support/window-run.ts';
@@ -15,6 +17,9 @@ const CYCLES = 100;
 /** Every so many cycles it is the program that dies, not the connection. */
 const KILL_EVERY = 10;
 const STEPS = 400;
+/** Requests a second of the flood, and how long it goes on. */
+const RATE = 1000;
+const FLOOD_SECONDS = 10;
 
 describe('serve', () => {
   it(`keeps a run right over ${CYCLES} reloads, broken connections and kills at random moments`, async () => {
@@ -65,6 +70,45 @@ describe('serve', () => {
     expect(adapter(run).equals(adapter(undisturbed))).toBe(true);
     // The moments were all over the run, not before or behind it.
     expect(new Set(seen.filter((length) => length > 0 && length < STEPS)).size).toBeGreaterThan(CYCLES / 4);
+    expect(await served.end()).toBe(0);
+  });
+
+  it('answers a flood through the limiter, while a run goes on and a window works', async () => {
+    const home = temporaryFolder();
+    const served = await ServedProgram.start(home);
+    onTestFinished(() => served.kill());
+    const window = await served.window();
+    const model = await handOverModel(window, tinyModel, served);
+    const run = new WatchedRun(window, await startSmallRun(window, model, 20_000));
+    await run.load();
+    await reached(run, 5);
+    const wild = (await served.signIn(await served.newAddress())).cookie;
+    await flood(served.port, wild, RATE, 2);
+    const [steps, memory] = [run.curve.length, residentMegabytes(served.pid)];
+    let answers = 0;
+    let flooding = true;
+    const honest = (async () => {
+      for (; flooding; answers++) {
+        expect((await window.request('runs.list', {})).length).toBe(1);
+        await sleep(100);
+      }
+    })();
+    const report = await flood(served.port, wild, RATE, FLOOD_SECONDS);
+    flooding = false;
+    await honest;
+    expect(report.sent).toBeGreaterThan(RATE * FLOOD_SECONDS * 0.8);
+    expect(report.unanswered).toBe(0);
+    expect(Object.keys(report.http).sort()).toEqual(expect.arrayContaining(['200', '429']));
+    expect(report.http['429']).toBeGreaterThan(report.sent / 2);
+    expect(report.socket['request.too_many']).toBeGreaterThan(0);
+    expect(answers).toBeGreaterThan(FLOOD_SECONDS);
+    expect(run.curve.length).toBeGreaterThan(steps);
+    expect(run.status).toBe('running');
+    // Growth that a flood of a minute would make visible is many times this.
+    expect(residentMegabytes(served.pid) - memory).toBeLessThan(60);
+    const lines = readLines<{ level: number; msg: string; code: string }>(join(home, 'logs', 'namesake.log'));
+    expect(new Set(lines.map(({ msg, code }) => `${msg} ${code}`))).toEqual(new Set(['refused door.unauthorized', 'refused request.too_many']));
+    expect(lines.length).toBeLessThan(50);
     expect(await served.end()).toBe(0);
   });
 });

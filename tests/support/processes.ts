@@ -30,3 +30,8 @@ export function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+/** Megabytes that a process holds (Linux). */
+export function residentMegabytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000;
+}

@@ -13,17 +13,21 @@ export class ServedProgram {
   readonly #lines: Interface;
   readonly #exit: Promise<number | null>;
 
-  private constructor(home: string, program: string) {
-    const child = spawn(process.execPath, [program, 'serve', '--port', '0', '--json', '--threads', '1', '--home', home], { stdio: ['pipe', 'pipe', 'ignore'] });
+  private constructor(home: string, program: string, threads: number) {
+    const args = ['serve', '--port', '0', '--json', '--home', home, ...(threads === 0 ? [] : ['--threads', String(threads)])];
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
     if (child.stdout === null) throw new Error('stdout is a pipe');
     this.#child = child;
     this.#lines = createInterface(child.stdout);
     this.#exit = new Promise((resolve) => child.once('exit', resolve));
   }
 
-  /** Starts it on a free port and signs in; the caller ends it. `program` is the command line's bundle. */
-  static async start(home: string, program = join(root, 'out', 'main', 'cli.js')): Promise<ServedProgram> {
-    const served = new ServedProgram(home, program);
+  /**
+   * Starts it on a free port and signs in; the caller ends it. `program` is the command line's bundle; 0 threads are as many as
+   * it takes by itself.
+   */
+  static async start(home: string, program = join(root, 'out', 'main', 'cli.js'), threads = 1): Promise<ServedProgram> {
+    const served = new ServedProgram(home, program, threads);
     served.cookie = (await served.signIn(await served.#nextAddress())).cookie;
     return served;
   }
