@@ -1,18 +1,18 @@
 // Trash: deleted runs until they can no longer be brought back, and folders that belong to no run. The database changes
 // first where something goes and last where it comes back: a kill in between leaves what the next service sets right.
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { runIdSchema } from '../../shared/api.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
-import { onDisk, removeWhole, renameWhole, sweepFolder } from '../disk.ts';
+import { onDisk, removeWhole, renameWhole } from '../disk.ts';
 import type { Home, RunFolder } from '../home.ts';
 import type { RunStore } from '../store/runs.ts';
 import { savedSteps } from './recovery.ts';
 import { whileFree } from './trainer-lock.ts';
 
-/** What runs are called. */
+/** What runs are called, and what a removal that was cut off calls them: a home may be a folder with others' things in it. */
 const RUN_NAME = /^\d{8}-\d{6}-[0-9a-f]{6}$/;
+const LEFT_OF_RUN = /^\d{8}-\d{6}-[0-9a-f]{6}\.old$/;
 
 /** How long a deleted run can be brought back. */
 export const UNDELETE_MS = 10 * 60_000;
@@ -47,6 +47,13 @@ function namesIn(folder: string): string[] {
   return onDisk(folder, () => (existsSync(folder) ? readdirSync(folder) : []));
 }
 
+/** Removes runs whose removal was cut off. */
+function sweep(folder: string): void {
+  for (const name of namesIn(folder)) {
+    if (LEFT_OF_RUN.test(name)) onDisk(folder, () => rmSync(join(folder, name), { recursive: true, force: true }));
+  }
+}
+
 /** Removes what was deleted long enough ago, and finishes what a kill left half-done. */
 function emptyTrash(home: Home, store: RunStore): void {
   const deleted = store.deleted();
@@ -57,10 +64,9 @@ function emptyTrash(home: Home, store: RunStore): void {
     removeWhole(inTrash);
     store.forget(id);
   }
-  sweepFolder(home.trash);
+  sweep(home.trash);
   const known = store.statuses();
   for (const id of namesIn(home.trash)) {
-    // A home may be a folder that has a trash of its own: only what is named as a run is this program's.
     if (deleted.has(id) || !RUN_NAME.test(id)) continue;
     // A run that is not deleted: a power cut took that back, or a kill came before it was brought back for good.
     if (known.has(id) && !existsSync(home.run(id).folder)) move(join(home.trash, id), home.run(id).folder, home.runs);
@@ -89,12 +95,12 @@ function recipeIn(home: Home, id: string): Recipe | null {
 function settleFolders(home: Home, store: RunStore): void {
   const unsettled = (): string[] => {
     const known = new Set([...store.statuses(), ...store.deleted()].flatMap(([id, status]) => (status === 'cancelled' ? [] : [id])));
-    return namesIn(home.runs).filter((name) => !known.has(name) && (runIdSchema.safeParse(name).success || name.endsWith('.old')));
+    return namesIn(home.runs).filter((name) => !known.has(name) && (RUN_NAME.test(name) || LEFT_OF_RUN.test(name)));
   };
   if (unsettled().length === 0) return;
   // A run that is being started has a folder before it has a row.
   whileFree(home, () => {
-    sweepFolder(home.runs);
+    sweep(home.runs);
     const known = store.statuses();
     for (const id of unsettled()) {
       const folder = home.run(id);

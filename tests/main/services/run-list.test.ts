@@ -137,8 +137,12 @@ describe('folders without a run', () => {
     mkdirSync(join(runs, 'my-notes'));
     writeFileSync(join(runs, 'my-notes', 'todo.txt'), 'x');
     writeFileSync(join(runs, 'readme.txt'), 'x');
+    for (const mine of ['exp1', 'exp2', 'exp2.old', 'notes.tmp']) mkdirSync(join(runs, mine));
+    writeFileSync(join(runs, 'exp2', 'recipe.json'), recipe);
+    mkdirSync(join(place.home.trash, 'mine.old'), { recursive: true });
     next(place);
-    expect(names(runs)).toEqual(['my-notes', 'readme.txt']);
+    expect(names(runs)).toEqual(['exp1', 'exp2', 'exp2.old', 'my-notes', 'notes.tmp', 'readme.txt']);
+    expect(names(place.home.trash)).toEqual(['mine.old']);
     expect(place.runs.list()).toEqual([]);
   });
 
