@@ -52,12 +52,12 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       }, response);
     const asked = (app: DesktopApp): Promise<{ message: string; buttons: string[] }[]> =>
       app.evaluate(() => (globalThis as unknown as { asked: { message: string; buttons: string[] }[] }).asked);
-    const going = async (app: DesktopApp, page: Page, run: string): Promise<void> => {
+    const going = async (page: Page, run: string): Promise<void> => {
       await result(page, 'runs.resume', { run });
       await runWhen(page, run, ({ status, step }) => status === 'running' && step > 2);
     };
 
-    test(`the page is reloaded and killed ${RELOADS} times under a run: same bytes, no gap, nothing twice`, async () => {
+    test(`the page is reloaded and killed ${RELOADS} times under a run: same bytes, no gap, nothing twice`, { timeout: 240_000 + RELOADS * 15_000 }, async () => {
       const run = await tinyRun(home, STEPS);
       const app = await shell.launch({ home });
       let page = await app.page();
@@ -135,7 +135,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const run = await tinyRun(home, 400);
       const app = await shell.launch({ home });
       const page = await app.page();
-      await going(app, page, run);
+      await going(page, run);
       const [engine] = engines(app);
       process.kill(engine ?? 0, 'SIGKILL');
       const failed = await runWhen(page, run, ({ status }) => status === 'failed');
@@ -153,7 +153,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const page = await app.page();
       const blocks = (): Promise<unknown[]> => app.evaluate(({ calls }) => calls.filter(({ what }) => what.startsWith('powerSaveBlocker')));
       if (shell.name === 'stand-in') expect(await blocks()).toEqual([]);
-      await going(app, page, run);
+      await going(page, run);
       if (shell.name === 'stand-in') {
         await vi.waitFor(async () => expect(await blocks()).toEqual([{ what: 'powerSaveBlocker.start', args: ['prevent-app-suspension'] }]), 10_000);
         const tips = await app.evaluate(({ trays }) => [...trays].map(({ toolTip }) => toolTip));
@@ -190,7 +190,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const run = await tinyRun(home, 4000);
       const app = await shell.launch({ home });
       const page = await app.page();
-      await going(app, page, run);
+      await going(page, run);
       await answerWith(app, 1);
       await app.evaluate(({ app }) => {
         app.quit();
@@ -208,7 +208,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const run = await tinyRun(home, 4000);
       const app = await shell.launch({ home });
       const page = await app.page();
-      await going(app, page, run);
+      await going(page, run);
       await answerWith(app, 3);
       await app.evaluate(({ app }) => app.quit());
       await vi.waitFor(async () => expect(await asked(app)).toHaveLength(1), 10_000);
@@ -221,7 +221,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const run = await tinyRun(home, 4000);
       const app = await shell.launch({ home });
       const page = await app.page();
-      await going(app, page, run);
+      await going(page, run);
       await answerWith(app, 0);
       await app.evaluate(({ app }) => void setTimeout(() => app.quit(), 10));
       expect(await app.ended).toBe(0);
@@ -239,7 +239,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const run = await tinyRun(home, 4000);
       const app = await shell.launch({ home });
       const page = await app.page();
-      await going(app, page, run);
+      await going(page, run);
       await answerWith(app, 2);
       await app.evaluate(({ app }) => void setTimeout(() => app.quit(), 10));
       expect(await app.ended).toBe(0);
@@ -250,7 +250,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const run = await tinyRun(home, 4000);
       const app = await shell.launch({ home });
       const page = await app.page();
-      await going(app, page, run);
+      await going(page, run);
       const started = engines(app);
       await app.kill();
       const next = await shell.launch({ home });
@@ -266,7 +266,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const run = await tinyRun(home, 4000);
       const app = await shell.launch({ home });
       const page = await app.page();
-      await going(app, page, run);
+      await going(page, run);
       await app.evaluate(({ app }) => {
         app.relaunch = () => undefined;
       });
