@@ -1,6 +1,6 @@
 // @ts-check
 // The icons, drawn from resources/icons/mark.svg: those of the tray, and those that installers carry. Needs Chromium
-// (CHROMIUM or /usr/bin/chromium); run it after a change of the mark and commit what it writes.
+// (NAMESAKE_CHROMIUM or /usr/bin/chromium); run it after a change of the mark and commit what it writes.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -43,7 +43,7 @@ function icns(images) {
 }
 
 const mark = await readFile(join(FOLDER, 'mark.svg'), 'utf8');
-const browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] || '/usr/bin/chromium', args: ['--no-sandbox'] });
+const browser = await chromium.launch({ executablePath: process.env['NAMESAKE_CHROMIUM'] || '/usr/bin/chromium', args: ['--no-sandbox'] });
 try {
   const page = await browser.newPage();
   /** @type {Map<number, Buffer>} */

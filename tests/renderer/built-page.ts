@@ -1,14 +1,10 @@
-// The page as it is built, in a real browser over the real browser door.
-import { existsSync } from 'node:fs';
+// The page as it is built, in a real browser, with what it complains about.
 import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-import { onTestFinished } from 'vitest';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { build } from 'vite';
 import config from '../../electron.vite.config.ts';
+import { startChromium } from '../support/chromium.ts';
 import { root, temporaryFolder } from '../support/files.ts';
-
-export const chromiumPath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-export const hasChromium = existsSync(chromiumPath);
 
 /** Builds the page into a folder that goes with the test. */
 export async function buildPage(): Promise<string> {
@@ -25,22 +21,15 @@ export async function buildPage(): Promise<string> {
   return folder;
 }
 
-/** A browser for the length of the test. */
-export async function openBrowser(): Promise<Browser> {
-  const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
-  onTestFinished(() => browser.close());
-  return browser;
-}
-
 export interface WatchedPage {
   page: Page;
   /** What the page complained about: errors, broken policies, failed requests. */
   troubles: string[];
 }
 
-/** A page in a profile of its own. */
-export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<WatchedPage> {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+/** A page in a browser of its own, for the length of the test. */
+export async function openPage(options: BrowserContextOptions = {}): Promise<WatchedPage> {
+  const context = await startChromium({ viewport: { width: 1200, height: 900 }, ...options });
   // Before its first step a run asks the base model, which a busy machine takes its time for.
   context.setDefaultTimeout(120_000);
   const page = await context.newPage();

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { fixture } from '../support/files.ts';
 import { openDoor, type TestDoor } from '../main/serve/open-door.ts';
-import { buildPage, hasChromium, openBrowser, openPage } from './built-page.ts';
+import { chromiumPath } from '../support/chromium.ts';
+import { buildPage, openPage } from './built-page.ts';
 
 /** Where pictures of the page are put, where somebody wants to look at them. */
 const pictures = process.env['NAMESAKE_PICTURES'];
@@ -26,10 +27,9 @@ const languages = [
 
 /** Opens the page of a home that has the tiny model, and fills the form in. */
 async function begin(locale: string): Promise<{ page: Page; troubles: string[]; test: TestDoor }> {
-  const [built, browser] = await Promise.all([buildPage(), openBrowser()]);
-  const test = await openDoor({ page: built });
+  const test = await openDoor({ page: await buildPage() });
   const model = await test.core.models.add(fixture('tiny-llama.gguf'), 'tiny-llama.gguf');
-  const { page, troubles } = await openPage(browser, { locale });
+  const { page, troubles } = await openPage({ locale });
   await page.goto(test.door.newAddress());
   await page.locator('#owner').fill('剑锋');
   await page.locator('#name').fill('小锋 Feng');
@@ -43,7 +43,7 @@ async function drawnSteps(page: Page, steps: number): Promise<number[]> {
   return points.split(' ').map((point) => Math.round(((Number(point.split(',')[0]) - 6) / 588) * (steps - 1)) + 1);
 }
 
-describe.skipIf(!hasChromium)('the page over serve (needs Chromium)', () => {
+describe.skipIf(chromiumPath === null)('the page over serve (needs Chromium)', () => {
   it.each(languages)('goes from two names to the comparison and a conversation: $locale', async ({ locale, words }) => {
     const { page, troubles } = await begin(locale);
     await page.getByRole('heading', { name: words.title }).waitFor();
