@@ -2,9 +2,9 @@
 // machine. Static files of the build, one web socket, files in and files out; see server.ts for who may ask.
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { fileIdSchema } from '../../shared/api.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Language } from '../../shared/persona.ts';
@@ -113,6 +113,7 @@ export async function openBrowserDoor(options: BrowserDoorOptions): Promise<Brow
 
 /** The built page: one route for each of its files, made at the start. Nothing else of the disk can be named. */
 async function addPage(app: FastifyInstance, folder: string): Promise<void> {
+  if (!existsSync(join(folder, 'index.html'))) throw new NamesakeError('internal', 'the page is not built; npm run build does it');
   await app.register(fastifyStatic, {
     root: folder,
     wildcard: false,

@@ -14,6 +14,16 @@ export interface FloodReport {
 
 const TICK_MS = 10;
 
+/** A socket of a session that may just have used up its measure: tried until there is room for it. */
+async function openSocket(port: number, cookie: string): Promise<Client> {
+  for (let attempt = 0; attempt < 60; attempt++) {
+    const client = new Client(port, { cookie });
+    if ((await client.opened()) === 101) return client;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  throw new Error('no socket was let in');
+}
+
 /** Sends `rate` requests a second for `seconds`; `cookie` is of the session that goes wild. */
 export async function flood(port: number, cookie: string, rate: number, seconds: number): Promise<FloodReport> {
   const agent = new Agent({ keepAlive: true, maxSockets: 32 });
@@ -34,8 +44,7 @@ export async function flood(port: number, cookie: string, rate: number, seconds:
       })
       .end();
   };
-  const client = new Client(port, { cookie });
-  await client.opened();
+  const client = await openSocket(port, cookie);
   const socket = async (): Promise<void> => {
     open += 1;
     try {
