@@ -106,7 +106,7 @@ export async function tinyDraft(tiny: TinyApi, steps: number, model?: string): P
       batch_tokens: 128,
       accumulate: 1,
       evaluate: null,
-      checkpoint: { every_steps: 2, keep: 2 },
+      checkpoint: { every_steps: Math.max(2, Math.floor(steps / 10)), keep: 2 },
     },
   });
   return draft;

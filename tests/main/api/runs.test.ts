@@ -113,7 +113,7 @@ describe('a run of this process', () => {
     });
     const window = listener(tiny.api);
     const { run } = await tiny.ask('runs.start', { draft: await tinyDraft(tiny, 60) });
-    // Checkpoints come every second step: an odd one is lost.
+    // Checkpoints come every sixth step: what came after the last one is lost.
     await until(() => curveOf(window.events, run).length > 6);
     process.kill(engines.at(-1)?.pid ?? 0, 'SIGKILL');
     await ended(tiny, run);
@@ -266,7 +266,7 @@ it('30 breaks of the connection at random moments, and one of the run: the page 
   const seed = Date.now() % 1_000_000;
   const random = new Random(seed, 'breaks');
   const tiny = tinyApi();
-  const { run } = await tiny.ask('runs.start', { draft: await tinyDraft(tiny, 400) });
+  const { run } = await tiny.ask('runs.start', { draft: await tinyDraft(tiny, 1000) });
   const transport = new FlakyTransport(tiny.api, random);
   const page = new PageApi(transport);
   transport.connect();
@@ -285,7 +285,7 @@ it('30 breaks of the connection at random moments, and one of the run: the page 
     transport.connect();
   }
   await ended(tiny, run);
-  await until(() => watch.run?.status === 'done' && watch.run.metrics.length === 400);
+  await until(() => watch.run?.status === 'done' && watch.run.metrics.length === 1000);
   watch.close();
   transport.close();
   // Never a gap and never a step twice, at any moment.
