@@ -5,9 +5,9 @@ import type { NativeMemoryOptions } from './native.d.ts';
 import { MOST_SLOTS, slotsFor } from './slots.ts';
 
 /** Messages, batches and code that is compiled while it works. Measured, see native/README.md. */
-const WORK_BYTES = 16_000_000;
+const WORK_BYTES = 4_500_000;
 /** A token's text in the vocabulary and in the merges: as JavaScript strings, in maps, and as read from the file. */
-const BYTES_PER_TOKEN = 1000;
+const BYTES_PER_TOKEN = 1230;
 /** A short question under a system text, with its answer: what probes are. */
 const PROBE_TOKENS = 160;
 /** The texts by which it is measured what was kept of the base, in one batch. */

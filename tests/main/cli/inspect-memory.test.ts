@@ -1,0 +1,76 @@
+// inspect memory: the budget that the engine obeys, for models that are here and for those that are not.
+import { describe, expect, it, vi } from 'vitest';
+import type { MemoryBudget } from '../../../shared/memory.ts';
+import { errorCode, lastEvent, namesake } from '../../support/cli.ts';
+import { temporaryFolder } from '../../support/files.ts';
+import { tinyModel } from '../../support/tiny-run.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+async function budgetOf(args: readonly string[], home = temporaryFolder()): Promise<MemoryBudget> {
+  const result = await namesake(['inspect', 'memory', '--json', ...args], { home });
+  expect(result).toMatchObject({ code: 0 });
+  const { event, ...budget } = lastEvent(result);
+  expect(event).toBe('result');
+  return budget as unknown as MemoryBudget;
+}
+
+/** What everything but the peak's two sides adds up to. */
+function fixed(budget: MemoryBudget): number {
+  const { weights_mapped, weights_resident, adapter, gradients, optimizer, process } = budget;
+  return weights_mapped + weights_resident + adapter + gradients + optimizer + process;
+}
+
+describe('inspect memory', () => {
+  it('prints a budget that adds up', async () => {
+    const budget = await budgetOf(['--model', tinyModel, '--max-length', '256', '--rank', '4', '--batch-tokens', '256']);
+    expect(budget.total).toBe(fixed(budget) + Math.max(budget.activations + budget.scratch, budget.between_steps));
+    expect(budget.optimizer).toBe(2 * budget.adapter);
+    expect(budget.gradients).toBe(budget.adapter);
+    expect(budget).toMatchObject({ weights_mapped: 102_816, fits: true, recompute: false });
+    expect(budget.available).toBeGreaterThan(budget.total);
+  });
+
+  it('needs no weights of a catalogue model, in any precision', async () => {
+    const home = temporaryFolder();
+    const model = ['--model', 'smollm2-135m-instruct', '--rank', '16'];
+    const stored = await budgetOf(model, home);
+    expect(stored.weights_mapped).toBe(98_362_432);
+    // 30 layers of 651,264 values a rank of 16, four bytes each.
+    expect(stored.adapter).toBe(19_537_920);
+    const whole = await budgetOf([...model, '--precision', 'f32'], home);
+    // 134,515,008 parameters, but for the 61 norms, which are f32 already.
+    expect(whole.weights_resident - stored.weights_resident).toBe(4 * (134_515_008 - 61 * 576));
+    const half = await budgetOf([...model, '--precision', 'bf16'], home);
+    expect(half.weights_resident).toBeGreaterThan(stored.weights_resident);
+    expect(half.weights_resident).toBeLessThan(whole.weights_resident);
+  });
+
+  it('takes less when layers are computed again, and more for longer batches and higher ranks', async () => {
+    const model = ['--model', tinyModel];
+    const plain = await budgetOf(model);
+    expect((await budgetOf([...model, '--recompute'])).activations).toBeLessThan(plain.activations);
+    expect((await budgetOf([...model, '--max-length', '1280'])).activations).toBeGreaterThan(1.9 * plain.activations);
+    expect((await budgetOf([...model, '--rank', '32'])).adapter).toBe(2 * plain.adapter);
+  });
+
+  it('says when something does not fit, and computes again before that', async () => {
+    const budget = await budgetOf(['--model', tinyModel, '--batch-tokens', '16777216', '--rank', '1024']);
+    expect(budget).toMatchObject({ fits: false, recompute: true });
+  });
+
+  it('prints words for people', async () => {
+    const result = await namesake(['inspect', 'memory', '--model', tinyModel], { home: temporaryFolder(), env: { LC_ALL: 'en' } });
+    expect(result.stdout).toMatch(/MB {2}activations\n/);
+    expect(result.stdout).toMatch(/It fits\.\n$/);
+  });
+
+  it('refuses by code what it cannot plan', async () => {
+    const home = temporaryFolder();
+    const refused = async (args: readonly string[]): Promise<string> => errorCode(await namesake(['inspect', 'memory', '--json', ...args], { home }), 1);
+    expect(await refused(['--model', 'no-such-model'])).toBe('model.unknown');
+    expect(await refused(['--model', tinyModel, '--precision', 'nf4'])).toBe('recipe.unsupported');
+    expect(await refused(['--model', tinyModel, '--device', 'cuda'])).toBe('device.unavailable');
+    expect(await refused(['--model', tinyModel, '--rank', '1025'])).toBe('recipe.unsupported');
+  });
+});
