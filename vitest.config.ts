@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** What drives a browser, an app or a package: one file at a time, and slow. */
-const wholes = ['tests/e2e/**/*.test.ts', 'tests/packages/**/*.test.ts', 'tests/renderer/{page,reconnect}.test.ts'];
+const wholes = ['tests/e2e/**/*.test.ts', 'tests/packages/**/*.test.ts', 'tests/renderer/{page,reconnect}.test.ts', 'tests/main/serve/chromium.test.ts'];
 
 /**
  * `unit`: everything that runs on tiny models. `e2e`: the same through the page, both window doors and the packages.

@@ -9,7 +9,11 @@ export const runs: HandlersOf<'runs'> = {
     return { run: await runs.begin((onEvent) => core.runs.start(recipe, core.compute, onEvent, rows)) };
   },
   'runs.list': ({ core }) => core.runs.list().map(summaryOf),
-  'runs.get': ({ core }, { run }) => core.runs.details(run),
+  'runs.get': ({ core, hub }, { run }) => {
+    // What waits is older than what is read now: told afterwards, it would take the curve back.
+    hub.flush();
+    return core.runs.details(run);
+  },
   'runs.metrics': ({ core }, { run, after }) => core.runs.metrics(run, after),
   'runs.probes': ({ core }, { run, step }) => core.runs.probes(run, step),
   'runs.pause': ({ core }, { run }) => {
