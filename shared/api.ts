@@ -24,7 +24,7 @@ const draftIdSchema = z.string().regex(/^[0-9a-f]{16}$/);
 const modelRefSchema = z
   .string()
   .max(200)
-  .regex(/^(?:[\p{L}\p{N}_][\p{L}\p{N}._-]*|(?:hf|modelscope):[\w.-]+/[\w.-]+(?:@[\w./-]+)?(?:#[\w./-]+\.gguf)?)$/u);
+  .regex(/^(?:[\p{L}\p{N}_][\p{L}\p{N}._-]*|(?:hf|modelscope):[\w.-]+\/[\w.-]+(?:@[\w./-]+)?(?:#[\w./-]+\.gguf)?)$/u);
 const chatIdSchema = z.int().positive();
 const nothing = z.strictObject({});
 const run = z.strictObject({ run: runIdSchema });
