@@ -196,7 +196,9 @@ export class DoorServer {
 
   /** Lets a body that nobody reads run out for a while, then cuts the connection. */
   #linger({ raw }: FastifyRequest): void {
-    if (raw.complete) return;
+    // Others are complete in a moment, and many: a timer for each would hold them all.
+    const hasBody = raw.headers['transfer-encoding'] !== undefined || (announcedLength(raw) ?? 0) > 0;
+    if (!hasBody) return;
     setTimeout(() => {
       if (!raw.complete) raw.socket.destroy();
     }, LINGER_MS).unref();

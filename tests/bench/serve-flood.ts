@@ -13,6 +13,8 @@ export interface FloodReport {
 }
 
 const TICK_MS = 10;
+/** Beyond so many open requests none is added: a machine that cannot keep up lowers the rate, it piles up no queue of its own. */
+const MOST_OPEN = 500;
 
 /** A socket of a session that may just have used up its measure: tried until there is room for it. */
 async function openSocket(port: number, cookie: string): Promise<Client> {
@@ -59,7 +61,7 @@ export async function flood(port: number, cookie: string, rate: number, seconds:
   const elapsed = (): number => (performance.now() - start) / 1000;
   while (elapsed() < seconds) {
     // As many as are due by now: a tick that came late makes up for it.
-    for (const due = Math.floor(elapsed() * rate); report.sent < due; report.sent++) {
+    for (const due = Math.floor(elapsed() * rate); report.sent < due && open < MOST_OPEN; report.sent++) {
       if (report.sent % 2 === 0) http({});
       else if (report.sent % 4 === 1) http({ cookie });
       else void socket();
