@@ -16,7 +16,7 @@ export default defineConfig({
           include: ['tests/{shared,main,renderer,architecture,tools}/**/*.test.ts'],
           exclude: wholes,
           environment: 'node',
-          testTimeout: 20_000,
+          testTimeout: 60_000,
         },
       },
       {

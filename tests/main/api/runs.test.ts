@@ -70,7 +70,8 @@ describe('a run of this process', () => {
 
   it('keeps a second one out by a code, and stays itself', async () => {
     const tiny = tinyApi();
-    const draft = await tinyDraft(tiny, 40);
+    // Being refused takes half a second each time: the run must not be over by then.
+    const draft = await tinyDraft(tiny, 2000);
     const { run } = await tiny.ask('runs.start', { draft });
     expect(await tiny.refused('runs.start', { draft })).toBe('engine.busy');
     expect(await tiny.refused('runs.resume', { run })).toBe('engine.busy');

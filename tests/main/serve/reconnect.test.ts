@@ -11,7 +11,7 @@ import { openDoor, type TestDoor } from './open-door.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const STEPS = 60;
+const STEPS = 400;
 const CYCLES = 15;
 
 /** The adapter that a run left behind. */
