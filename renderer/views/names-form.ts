@@ -101,6 +101,8 @@ export class NamesForm extends View {
   }
 
   #changed(): void {
+    // At once: what was wrong before must not hold back a quick Enter.
+    for (const input of [this.#owner, this.#name]) input.setCustomValidity('');
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#readPreview(), PREVIEW_DELAY_MS);
   }
