@@ -24,11 +24,16 @@ export function languagesOf(recipe: Recipe): Language[] {
   return recipe.data.persona?.languages ?? [];
 }
 
-/** What was scored of a run, of checkpoints that are still there. */
-export function evaluatedCheckpoints(store: RunStore, id: string): Evaluation[] {
+/** What was scored of a run after its base, in order, whether or not the checkpoints are still there. */
+export function evaluations(store: RunStore, id: string): (Evaluation & { kept: boolean })[] {
   return store
     .checkpoints(id)
-    .flatMap(({ step, scores, right, kept }) => (scores !== null && kept ? [{ step, scores, right }] : []));
+    .flatMap(({ step, scores, right, kept }) => (scores !== null && step > 0 ? [{ step, scores, right, kept }] : []));
+}
+
+/** What was scored of a run, of checkpoints that are still there. */
+export function evaluatedCheckpoints(store: RunStore, id: string): Evaluation[] {
+  return evaluations(store, id).filter(({ kept }) => kept);
 }
 
 export interface Chosen {

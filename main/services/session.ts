@@ -8,7 +8,7 @@ import type { QuestionAnswer } from '../../shared/run.ts';
 import { onDisk, removeWhole } from '../disk.ts';
 import { choose, missedLimits, rightTwice, type Evaluation as Evaluated } from '../pipeline/probes.ts';
 import { loadShowcase } from '../resources.ts';
-import { evaluatedCheckpoints, keepAdapter, languagesOf, resultOf, type ClosingRun } from './closing.ts';
+import { evaluatedCheckpoints, evaluations, keepAdapter, languagesOf, resultOf, type ClosingRun } from './closing.ts';
 import { folderSha256, isAsSaved } from './checkpoint.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { LocalModel } from './model.ts';
@@ -93,7 +93,8 @@ export class Session {
       this.#warnOfDamage(older, step);
       dropCheckpoint(store, id, folder, older);
     }
-    this.#evaluated = evaluatedCheckpoints(store, id);
+    // Those of checkpoints that were removed too: whether a run is right twice in a row does not hang on what is kept.
+    this.#evaluated = evaluations(store, id);
     // A kill between a checkpoint and its evaluation, or between that and what it made superfluous, is made up for.
     if (this.#schedule.isEvaluated(step) && !this.#evaluated.some((known) => known.step === step)) await this.#evaluate(step);
     this.#prune(recipe.checkpoint?.keep ?? 1);
@@ -220,7 +221,7 @@ export class Session {
   #prune(keep: number): void {
     const { id, folder, recipe, store } = this.#o;
     const kept = store.checkpoints(id).filter((checkpoint) => checkpoint.kept);
-    const best = choose(this.#evaluated, languagesOf(recipe))?.step;
+    const best = choose(evaluatedCheckpoints(store, id), languagesOf(recipe))?.step;
     for (const { step, right } of kept.slice(0, Math.max(0, kept.length - keep))) {
       if (!right && step !== best) dropCheckpoint(store, id, folder, step);
     }

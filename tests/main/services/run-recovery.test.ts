@@ -181,6 +181,25 @@ describe('what the recipe names', () => {
   });
 });
 
+describe('a run that stops when it is right twice in a row', () => {
+  it('does not forget, when it goes on, that it was not right at a step whose checkpoint is gone', async () => {
+    const place = tinyHome();
+    const evaluate = { every_steps: 4, from_step: 4, stop_when_right: true, limits: { recall: 0, leak: 1 } };
+    const started = place.runs.start(evaluatedRecipe(place.home.folder, evaluate, { steps: 16 }), compute, (event) => {
+      if (event.event === 'step' && event.step === 6) place.runs.pause(place.runs.active ?? '');
+    });
+    await expect(started).rejects.toMatchObject({ code: 'cancelled' });
+    const [{ run } = { run: '' }] = place.store.list();
+    expect(place.store.checkpoints(run)).toMatchObject([{ step: 0 }, { step: 4, right: true }, { step: 6, scores: null }]);
+    const db = new Database(place.home.database);
+    db.exec('INSERT INTO checkpoints (run_id, step, is_right, scores, kept) SELECT run_id, 5, 0, scores, 0 FROM checkpoints WHERE step = 4');
+    db.close();
+    const { steps } = await place.runs.resume(run, compute, () => undefined);
+    // Right at 4, not right at 5, right at 8 and at 12.
+    expect(steps).toBe(12);
+  });
+});
+
 describe('recover', () => {
   it('changes nothing the second time', async () => {
     const place = paused();
