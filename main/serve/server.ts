@@ -88,6 +88,11 @@ function wantsPage(request: FastifyRequest): boolean {
   return request.method === 'GET' && !request.ws && (request.headers.accept ?? '').includes('text/html');
 }
 
+/** Whether no page of another site, or of another program on this machine, made the browser ask. */
+function isOwnSite({ headers: { 'sec-fetch-site': site } }: FastifyRequest): boolean {
+  return site === undefined || site === 'same-origin' || site === 'none';
+}
+
 /** A link that a person followed from elsewhere, as from a terminal in another page. */
 function isLinkFromElsewhere(request: FastifyRequest): boolean {
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': dest } = request.headers;
@@ -119,6 +124,8 @@ export class DoorServer {
   readonly #app: FastifyInstance;
   readonly #o: ServerOptions;
   readonly #strangers: TokenBuckets;
+  /** All that are open, also those that are not through the TLS handshake yet, which no HTTP server knows of. */
+  readonly #connections = new Set<Socket>();
   #addresses: Addresses | null = null;
 
   constructor(options: ServerOptions) {
@@ -136,6 +143,10 @@ export class DoorServer {
       },
       clientErrorHandler: (error, socket) => this.#onClientError(error, socket),
       return503OnClosing: false,
+    });
+    this.#app.server.on('connection', (socket: Socket) => {
+      this.#connections.add(socket);
+      socket.on('close', () => this.#connections.delete(socket));
     });
     this.#app.decorateRequest('session', null);
     this.#app.setErrorHandler((error: FastifyError | NamesakeError, request, reply) => this.#onError(error, request, reply));
@@ -174,7 +185,7 @@ export class DoorServer {
   /** Stops to listen and ends every connection. */
   async close(): Promise<void> {
     const closed = this.#app.close();
-    this.#app.server.closeAllConnections();
+    for (const socket of this.#connections) socket.destroy();
     await closed;
   }
 
@@ -211,9 +222,7 @@ export class DoorServer {
     const addresses = this.#addresses;
     if (addresses?.isOurs(headers.host) !== true) return refused('the Host header is of another place');
     const isLogin = request.routeOptions.url === '/login';
-    const site = headers['sec-fetch-site'];
-    const isOwnSite = site === undefined || site === 'same-origin' || site === 'none';
-    if (!isOwnSite && !(isLogin && isLinkFromElsewhere(request))) return refused('another site asks');
+    if (!isOwnSite(request) && !(isLogin && isLinkFromElsewhere(request))) return refused('another site asks');
     const needsOrigin = request.ws || !['GET', 'HEAD'].includes(method);
     if ((needsOrigin || headers.origin !== undefined) && !addresses.isOwnOrigin(headers.origin, headers.host)) {
       return refused('the Origin header is of another place');
@@ -230,7 +239,7 @@ export class DoorServer {
     if (secret === null) return this.refuse(request, reply, new NamesakeError('door.unauthorized', 'the address was used already, or is not the latest'));
     const path = newPrivatePath();
     reply.headers(notStored).setCookie(COOKIE, secret, { path, httpOnly: true, sameSite: 'strict', secure: this.#o.tls !== null });
-    if (request.headers['sec-fetch-site'] !== 'cross-site') return reply.redirect(path, 303);
+    if (isOwnSite(request)) return reply.redirect(path, 303);
     return reply.type('text/html; charset=utf-8').send(forwardPage(this.#languageOf(request), path));
   }
 
@@ -250,10 +259,12 @@ export class DoorServer {
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
     const isLarge = error.code === 'HPE_HEADER_OVERFLOW';
     const isSlow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    const reason = isLarge ? 'the headers are over the limit' : isSlow ? 'the headers came too slowly' : 'not HTTP';
+    const isSilent = error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT';
+    const reason = isLarge ? 'the headers are over the limit' : isSlow ? 'the headers came too slowly' : isSilent ? 'no TLS handshake' : 'not HTTP';
     this.#o.refusals.note(new NamesakeError(isLarge ? 'request.too_large' : 'request.invalid', reason), socket.remoteAddress ?? 'unknown');
     const status = isLarge ? 431 : isSlow ? 408 : 400;
-    if (socket.writable) socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    // What is to be sent would wait for the handshake, and the connection with it.
+    if (socket.writable && !isSilent) socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     else socket.destroy();
   }
 }

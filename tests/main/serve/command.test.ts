@@ -1,11 +1,10 @@
 // `namesake serve` as a person starts and stops it.
-import { spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { canCertify, certify } from '../../support/certificate.ts';
 import { errorCode, eventsOf, namesake, type CliResult } from '../../support/cli.ts';
 import { temporaryFolder } from '../../support/files.ts';
 import { tinyModel } from '../../support/tiny-run.ts';
@@ -138,12 +137,8 @@ describe('serve', () => {
     expect(errorCode(result, 2)).toBe('usage.invalid');
   });
 
-  const openssl = spawnSync('openssl', ['version']).status === 0;
-  it.skipIf(!openssl)('serves with TLS, and its cookie never travels without', async () => {
-    const folder = temporaryFolder();
-    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-    const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']);
-    expect(made.status).toBe(0);
+  it.skipIf(!canCertify)('serves with TLS, and its cookie never travels without', async () => {
+    const { cert, key } = certify(temporaryFolder()).paths;
     const result = await serve(['--tls-cert', cert, '--tls-key', key], async (url) => {
       expect(url.protocol).toBe('https:');
       const cookies = await new Promise<string[] | undefined>((resolve, reject) => {

@@ -5,7 +5,9 @@ import type { Reply } from '../../../shared/api.ts';
 import type { Api } from '../../../main/api/api.ts';
 import { doorLimits } from '../../../main/serve/door.ts';
 import { socketLimits } from '../../../main/serve/sockets.ts';
+import { canCertify, certify } from '../../support/certificate.ts';
 import { ask, Client } from '../../support/door-client.ts';
+import { temporaryFolder } from '../../support/files.ts';
 import { openDoor, type TestDoor } from './open-door.ts';
 
 /** Codes and names of the log's lines. */
@@ -242,6 +244,22 @@ describe('a connection that is slow', () => {
     expect(performance.now() - start).toBeLessThan(5000);
     // A server under attack still answers.
     expect(await ask(port, { path: '/', headers: { cookie } })).toMatchObject({ status: 200 });
+  });
+
+  it.skipIf(!canCertify)('is cut in the TLS handshake, too, and does not hold up the end', async () => {
+    const { tls } = certify(temporaryFolder());
+    const door = await openDoor({ limits, tls });
+    const { port } = door.door;
+    const [silent, half] = await Promise.all([cutAfter(port, ''), cutAfter(port, '\x16\x03\x01\x02\x00')]);
+    expect(Math.max(silent, half)).toBeLessThan(5000);
+    expect(logged(door)).toEqual(['request.invalid']);
+    const patient = await openDoor({ tls });
+    const open = cutAfter(patient.door.port, '');
+    const start = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await patient.door.close();
+    await open;
+    expect(performance.now() - start).toBeLessThan(5000);
   });
 
   it('may not send endless headers', async () => {
