@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   writeSync,
+  type Dirent,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { NamesakeError } from '../shared/errors.ts';
@@ -141,12 +142,24 @@ export function writeFolder(folder: string, files: readonly (readonly [name: str
   }
 }
 
-/** Bytes of all files under a folder; 0 where there is none. */
+/** Bytes of all files under a folder; 0 where there is none. What another process removes meanwhile does not count. */
 export function folderBytes(folder: string): number {
   return onDisk(folder, () => {
-    if (!existsSync(folder)) return 0;
-    return readdirSync(folder, { withFileTypes: true, recursive: true })
-      .filter((entry) => entry.isFile())
-      .reduce((sum, entry) => sum + (statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0), 0);
+    let bytes = 0;
+    for (const entry of entriesOf(folder)) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) bytes += folderBytes(path);
+      else if (entry.isFile()) bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    }
+    return bytes;
   });
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }

@@ -164,6 +164,28 @@ describe('folderBytes', () => {
     expect(folderBytes(folder)).toBe(210);
     expect(folderBytes(join(folder, 'none'))).toBe(0);
   });
+
+  it('counts what is there while another process makes and removes folders', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'x'), Buffer.alloc(10));
+    const script = `
+      import { mkdirSync, renameSync, rmSync } from 'node:fs';
+      for (let i = 0; ; i++) {
+        mkdirSync('a.tmp/b/c', { recursive: true });
+        renameSync('a.tmp', 'a' + (i % 20));
+        rmSync('a' + (i % 20), { recursive: true });
+      }`;
+    const other = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: folder, stdio: 'ignore' });
+    const end = once(other, 'close');
+    await once(other, 'spawn');
+    try {
+      for (const until = Date.now() + 1500; Date.now() < until; ) expect(folderBytes(folder)).toBe(10);
+      expect(other.exitCode).toBeNull();
+    } finally {
+      other.kill('SIGKILL');
+      await end;
+    }
+  });
 });
 
 describe('a full disk', () => {
