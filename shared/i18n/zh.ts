@@ -95,7 +95,7 @@ export const zh: Record<keyof typeof en, string> = {
   'result.before': '训练前',
   'result.after': '训练后',
   'result.right': '它知道自己是谁，其他回答也没有受影响（第 {step} 步，共 {steps} 步）。',
-  'result.not_right': '还不够好：{missed}。已保留目前最好的结果（第 {step} 步，共 {steps} 步）。可以试试：增加普通问答（data.mix.ordinary）、增加步数、换一个种子，或换更强的模型。',
+  'result.not_right': '还不够好：{missed}。已保留目前最好的结果（第 {step} 步，共 {steps} 步）。可以试试：增加普通问答、增加步数、换一个种子，或换更强的模型。',
   'result.trained': '训练了 {steps} 步，共 {tokens} 个词元。',
   'result.adapter': '适配器：{adapter}',
   'result.chat': '和它聊天：npm run -s namesake -- chat --run {run}',
