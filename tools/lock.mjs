@@ -7,10 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /**
  * When process `pid` started, as text that differs between two processes that had the same pid; null if none runs.
  * @param {number} pid
+ * @param {NodeJS.Platform} [platform]
  * @returns {string | null}
  */
-export function processStart(pid) {
-  if (process.platform === 'linux') {
+export function processStart(pid, platform = process.platform) {
+  if (!Number.isInteger(pid) || pid <= 0) return null;
+  if (platform === 'linux') {
     try {
       // Field 22 of /proc/PID/stat; the name (field 2) may itself hold spaces and brackets, so count from its end.
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -20,11 +22,57 @@ export function processStart(pid) {
       return null;
     }
   }
+  if (platform === 'win32') return startOnWindows(pid);
   try {
-    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || null;
+    // A time in words: in the same ones whatever language and time zone who asks has.
+    const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', env }).trim() || null;
   } catch {
     return null;
   }
+}
+
+/** Stands for the start of a process that runs and does not say since when. */
+const UNKNOWN = 'unknown';
+
+/** Nothing of Node's own tells when a process started. @param {number} pid */
+function startOnWindows(pid) {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it runs, and is someone else's.
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPERM') return null;
+  }
+  const question = `(Get-CimInstance Win32_Process -Filter 'ProcessId=${pid}').CreationDate.ToFileTimeUtc()`;
+  try {
+    const options = /** @type {const} */ ({ encoding: 'utf8', windowsHide: true, stdio: ['ignore', 'pipe', 'ignore'] });
+    return execFileSync('powershell.exe', ['-NoProfile', '-NonInteractive', '-Command', question], options).trim() || UNKNOWN;
+  } catch {
+    return UNKNOWN;
+  }
+}
+
+/**
+ * A process, told from others that had or will have its pid.
+ * @typedef {{ pid: number, start: string | null }} Owner
+ */
+
+/** @type {Owner | null} */
+let own = null;
+
+/** This process; it is looked up once, since that takes long on some systems. @returns {Owner} */
+export function thisProcess() {
+  return (own ??= { pid: process.pid, start: processStart(process.pid) });
+}
+
+/**
+ * Whether a process still runs. One that cannot be told from another of its pid counts as running.
+ * @param {Owner} owner
+ * @param {NodeJS.Platform} [platform]
+ */
+export function isRunning({ pid, start }, platform) {
+  const found = processStart(pid, platform);
+  return found !== null && (found === start || found === UNKNOWN || start === UNKNOWN);
 }
 
 /**
@@ -35,7 +83,7 @@ export function processStart(pid) {
 function isStale(path) {
   try {
     const owner = JSON.parse(readFileSync(join(path, 'owner.json'), 'utf8'));
-    return processStart(owner.pid) !== owner.start;
+    return !isRunning(owner);
   } catch (error) {
     // No folder: not stale. A folder whose owner cannot be read was not made by `take` and holds nobody.
     return /** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT' || exists(path);
@@ -55,7 +103,7 @@ function exists(path) {
 function take(path) {
   const made = `${path}.new-${process.pid}`;
   mkdirSync(made, { recursive: true });
-  writeFileSync(join(made, 'owner.json'), JSON.stringify({ pid: process.pid, start: processStart(process.pid) }));
+  writeFileSync(join(made, 'owner.json'), JSON.stringify(thisProcess()));
   try {
     renameSync(made, path);
     return true;

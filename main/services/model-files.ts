@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { processStart } from '../../tools/lock.mjs';
+import { isRunning, thisProcess } from '../../tools/lock.mjs';
 import { needRoom } from '../../tools/part.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
 import { diskError, onDisk } from '../disk.ts';
@@ -96,7 +96,7 @@ export class ModelFiles {
     const note = join(this.#usesFolder, `${process.pid}-${this.#uses++}.json`);
     onDisk(this.#usesFolder, () => {
       mkdirSync(this.#usesFolder, { recursive: true });
-      writeFileSync(note, JSON.stringify({ pid: process.pid, start: processStart(process.pid), path }));
+      writeFileSync(note, JSON.stringify({ ...thisProcess(), path }));
     });
     return () => rmSync(note, { force: true });
   }
@@ -109,7 +109,7 @@ export class ModelFiles {
       const note = join(this.#usesFolder, name);
       try {
         const use = JSON.parse(readFileSync(note, 'utf8')) as { pid: number; start: string | null; path: string };
-        if (processStart(use.pid) !== use.start) rmSync(note, { force: true });
+        if (!isRunning(use)) rmSync(note, { force: true });
         else if (use.path === path || isInside(path, use.path)) found = true;
       } catch (error) {
         // Being written or removed this moment.

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -104,6 +104,22 @@ describe('ensureModel', () => {
     expect(await hasModel(home, entry())).toBe(true); // same size and time: not read
     utimesSync(path, 1_700_000_000, 1_700_000_001);
     expect(await hasModel(home, entry())).toBe(false);
+  });
+
+  it('does not remember a file as right that is replaced while it is read', async () => {
+    const home = scratch();
+    const big = Buffer.alloc(40_000_000, 1);
+    const large = { ...entry(), size_bytes: big.length, sha256: sha256(big) };
+    const path = modelPath(home, large);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, big);
+    writeFileSync(`${path}.new`, Buffer.alloc(big.length, 2));
+    const looking = hasModel(home, large);
+    // What is being read is the right file still; another one has its name now.
+    await sleep(5);
+    renameSync(`${path}.new`, path);
+    await looking;
+    expect(await hasModel(home, large)).toBe(false);
   });
 
   it('asks for the room it needs before it fetches', async () => {

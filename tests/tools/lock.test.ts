@@ -1,7 +1,7 @@
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { processStart, withLock } from '../../tools/lock.mjs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { isRunning, processStart, thisProcess, withLock } from '../../tools/lock.mjs';
 import { root, scratch, startNode } from './support.ts';
 
 const lockModule = JSON.stringify(join(root, 'tools', 'lock.mjs'));
@@ -66,5 +66,47 @@ describe('processStart', () => {
   it('knows a living process from none', () => {
     expect(processStart(process.pid)).toMatch(/\d/);
     expect(processStart(2 ** 22 + 1)).toBeNull(); // above Linux's largest pid
+  });
+
+  it('is the same text for whoever asks on macOS, whatever their language and time zone', () => {
+    onTestFinished(() => vi.unstubAllEnvs());
+    vi.stubEnv('TZ', 'Asia/Shanghai');
+    const found = processStart(process.pid, 'darwin');
+    expect(found).toMatch(/^\w{3} \w{3} +\d+ [\d:]{8} \d{4}$/);
+    vi.stubEnv('TZ', 'America/New_York');
+    vi.stubEnv('LC_ALL', 'zh_CN.UTF-8');
+    expect(processStart(process.pid, 'darwin')).toBe(found);
+  });
+
+  /** What Windows has in place of ps, as far as it is asked here. */
+  const powershell = (script: string): void => {
+    const folder = scratch();
+    writeFileSync(join(folder, 'powershell.exe'), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(folder, 'powershell.exe'), 0o755);
+    onTestFinished(() => vi.unstubAllEnvs());
+    vi.stubEnv('PATH', `${folder}${delimiter}${process.env['PATH'] ?? ''}`);
+  };
+
+  it('asks PowerShell on Windows, about processes that are there alone', () => {
+    powershell('case "$*" in *ProcessId=*CreationDate*) echo 133000000000000000;; *) exit 1;; esac');
+    expect(processStart(process.pid, 'win32')).toBe('133000000000000000');
+    expect(isRunning({ pid: process.pid, start: '133000000000000000' }, 'win32')).toBe(true);
+    expect(isRunning({ pid: process.pid, start: '132000000000000000' }, 'win32')).toBe(false);
+    expect(processStart(2 ** 22 + 1, 'win32')).toBeNull();
+    expect(isRunning({ pid: 2 ** 22 + 1, start: '133000000000000000' }, 'win32')).toBe(false);
+  });
+
+  it('takes a process on Windows for the one that it was where PowerShell says nothing', () => {
+    powershell('exit 1');
+    expect(isRunning({ pid: process.pid, start: '133000000000000000' }, 'win32')).toBe(true);
+    expect(isRunning({ pid: 2 ** 22 + 1, start: '133000000000000000' }, 'win32')).toBe(false);
+  });
+});
+
+describe('isRunning', () => {
+  it('tells a process from an earlier one of its pid, and from what is no pid', () => {
+    expect(isRunning(thisProcess())).toBe(true);
+    expect(isRunning({ ...thisProcess(), start: 'long ago' })).toBe(false);
+    for (const pid of [0, -1, 1.5, Number.NaN]) expect(isRunning({ pid, start: null })).toBe(false);
   });
 });
