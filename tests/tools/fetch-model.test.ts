@@ -108,18 +108,20 @@ describe('ensureModel', () => {
 
   it('does not remember a file as right that is replaced while it is read', async () => {
     const home = scratch();
-    const big = Buffer.alloc(40_000_000, 1);
+    const [big, other] = [Buffer.alloc(40_000_000, 1), Buffer.alloc(40_000_000, 2)];
     const large = { ...entry(), size_bytes: big.length, sha256: sha256(big) };
     const path = modelPath(home, large);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, big);
-    writeFileSync(`${path}.new`, Buffer.alloc(big.length, 2));
-    const looking = hasModel(home, large);
-    // What is being read is the right file still; another one has its name now.
-    await sleep(5);
-    renameSync(`${path}.new`, path);
-    await looking;
-    expect(await hasModel(home, large)).toBe(false);
+    for (const wait of [0, 10, 20, 40]) {
+      writeFileSync(path, big);
+      writeFileSync(`${path}.new`, other);
+      const looking = hasModel(home, large);
+      await sleep(wait);
+      // Where it is open by now, what is being read is the right file still.
+      renameSync(`${path}.new`, path);
+      await looking;
+      expect(await hasModel(home, large)).toBe(false);
+    }
   });
 
   it('asks for the room it needs before it fetches', async () => {
