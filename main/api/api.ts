@@ -1,7 +1,7 @@
 // API: the one way in for windows, the same behind every door. It parses what they send, answers errors by code and never
 // throws.
 import type { z } from 'zod';
-import { isRequestName, requests, type Reply, type RequestName } from '../../shared/api.ts';
+import { isRequestName, requests, type ApiEvent, type Reply, type RequestName } from '../../shared/api.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Core } from '../core.ts';
 import { diskError } from '../disk.ts';
@@ -115,6 +115,11 @@ export class Api {
     return this.#hub.subscribe(window);
   }
 
+  /** Tells every window what its door has to say; one that loads hears it when it listens. */
+  tell(event: ApiEvent): void {
+    this.#hub.tell(event);
+  }
+
   /** The run that this process trains, for doors that ask before they close. */
   get activeRun(): string | null {
     return this.#runs.own;
@@ -134,9 +139,13 @@ export class Api {
       for (const { id, here, download } of await core.models.list()) if (here || download !== null) await core.models.remove(id);
       for (const unlisten of this.#unlisten) unlisten();
       core.close();
-      wipe(core.home);
+      try {
+        wipe(core.home);
+      } finally {
+        // Also where something could not be removed: the windows go on with what is left.
+        this.#listen();
+        this.#hub.tell({ event: 'lost' });
+      }
     });
-    this.#listen();
-    this.#hub.tell({ event: 'lost' });
   }
 }

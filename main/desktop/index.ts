@@ -6,7 +6,6 @@ import { toNamesakeError } from '../../shared/errors.ts';
 import { explainError, translate } from '../../shared/i18n/translate.ts';
 import type { Language } from '../../shared/persona.ts';
 import { settingsSchema, type Settings } from '../../shared/settings.ts';
-import { channels } from '../../shared/window-api.ts';
 import { Api } from '../api/api.ts';
 import { createCore } from '../core.ts';
 import { diskError, onDisk } from '../disk.ts';
@@ -110,7 +109,8 @@ function start(home: Home): void {
     setMenu(language(), {
       command: (command) => {
         window.show();
-        window.contents?.send(channels.events, [{ event: 'command', command }]);
+        // By way of the events: a window that has just come up hears it when its page listens.
+        api.tell({ event: 'command', command });
       },
       showFiles: () => void request('app.show', { what: 'home' }),
       showCrashes: () => void request('app.show', { what: 'crashes' }),

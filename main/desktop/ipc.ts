@@ -27,6 +27,8 @@ class Page implements EventWindow {
   readonly rate = new TokenBucket(RATE, () => performance.now());
   readonly #contents: WebContents;
   #ready = false;
+  /** Whether the page that is being left was ready: it is again where it stays after all. */
+  #wasReady = false;
   /** When a flood was logged last (performance.now()). */
   floodLogged = -Infinity;
 
@@ -43,8 +45,32 @@ class Page implements EventWindow {
     return this.#ready && !this.#contents.isDestroyed();
   }
 
-  setReady(ready: boolean): void {
-    this.#ready = ready;
+  /** The page listens, and has taken what it was sent. */
+  taken(): void {
+    this.#ready = true;
+  }
+
+  /** Another page is on its way: what comes meanwhile waits for it. */
+  leave(): void {
+    this.#wasReady ||= this.#ready;
+    this.#ready = false;
+  }
+
+  /** Another page has come. It says itself when it listens, and may have done so already. */
+  arrived(): void {
+    this.#wasReady = false;
+  }
+
+  /** The page's process is gone. */
+  gone(): void {
+    this.#wasReady = false;
+    this.#ready = false;
+  }
+
+  /** Nothing loads any more: where no other page came (it was refused, or aborted), this one still listens. */
+  settled(): void {
+    this.#ready ||= this.#wasReady;
+    this.#wasReady = false;
   }
 }
 
@@ -74,7 +100,7 @@ export class IpcRouter {
     });
     this.#handle(channels.dropFile, (_event, path, kind) => ({ ok: true, result: options.dropFile(path, kind) }));
     ipcMain.on(channels.eventsTaken, (event) => {
-      if (!this.#refuse(event, channels.eventsTaken)) this.#pages.get(event.sender)?.setReady(true);
+      if (!this.#refuse(event, channels.eventsTaken)) this.#pages.get(event.sender)?.taken();
     });
   }
 
@@ -83,11 +109,13 @@ export class IpcRouter {
     const page = new Page(contents);
     this.#pages.set(contents, page);
     const leave = this.#options.api.subscribe(page);
-    // What comes while a page goes and another one loads waits for the new one.
+    // Begins before the guards are asked, so that it may lead nowhere.
     contents.on('did-start-navigation', ({ isMainFrame, isSameDocument }) => {
-      if (isMainFrame && !isSameDocument) page.setReady(false);
+      if (isMainFrame && !isSameDocument) page.leave();
     });
-    contents.on('render-process-gone', () => page.setReady(false));
+    contents.on('did-navigate', () => page.arrived());
+    contents.on('did-stop-loading', () => page.settled());
+    contents.on('render-process-gone', () => page.gone());
     contents.once('destroyed', () => {
       this.#pages.delete(contents);
       leave();

@@ -35,11 +35,6 @@ export class AppWindow {
     this.#options = options;
   }
 
-  /** The page in the window, where there is a window. */
-  get contents(): WebContents | null {
-    return this.#window?.webContents ?? null;
-  }
-
   get browserWindow(): BrowserWindow | null {
     return this.#window;
   }

@@ -173,6 +173,17 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
         expect(refused, way).toMatchObject([{ code: 'door.refused', what: expect.stringContaining('navigation to "http') }]);
         expect(await shownAddress()).toMatch(/^app:\/\/namesake\//);
       }
+      // The page that stays is told on.
+      const heard = page.evaluate(() => {
+        const { api } = globalThis as PageWindow;
+        return new Promise((resolve) => {
+          api.onEvents((events) => {
+            for (const event of events) if (event.event === 'settings') resolve(event.settings.theme);
+          });
+          void api.request('settings.set', { theme: 'dark' });
+        });
+      });
+      expect(await heard).toBe('dark');
     });
 
     test('13: a redirect to elsewhere is stopped', async () => {

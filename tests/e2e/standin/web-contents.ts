@@ -174,7 +174,8 @@ export class WebContents extends EventEmitter {
       case 'Page.frameDetached':
         return void this.#frames.delete(String(params['frameId']));
       case 'Page.loadEventFired':
-        return void this.emit('did-finish-load');
+        this.emit('did-finish-load');
+        return void this.emit('did-stop-loading');
       case 'Inspector.targetCrashed':
         this.#crashed = true;
         return void this.emit('render-process-gone', {}, { reason: 'crashed', exitCode: 5 });
@@ -261,15 +262,19 @@ export class WebContents extends EventEmitter {
     const isMainFrame = frameId === this.#main.id;
     if (resourceType === 'Document' && !(isMainFrame && this.#expected === url)) {
       const details = { url, isMainFrame, isSameDocument: false, frame: this.#frames.get(frameId) ?? null };
+      // As Electron tells it: a navigation has begun when the app is asked whether it may.
+      if (redirectedRequestId === undefined) this.emit('did-start-navigation', { url, isMainFrame, isSameDocument: false });
       const names = redirectedRequestId !== undefined ? ['will-redirect'] : isMainFrame ? ['will-navigate', 'will-frame-navigate'] : ['will-frame-navigate'];
       for (const name of names) {
         const event = preventable(details);
         this.emit(name, event, url);
-        if (event.defaultPrevented) return void (await this.#send('Fetch.failRequest', { requestId, errorReason: 'Aborted' }));
+        if (!event.defaultPrevented) continue;
+        await this.#send('Fetch.failRequest', { requestId, errorReason: 'Aborted' });
+        return void this.emit('did-stop-loading');
       }
-    }
-    if (resourceType === 'Document') {
       if (isMainFrame) this.#expected = null;
+    } else if (resourceType === 'Document') {
+      this.#expected = null;
       this.emit('did-start-navigation', { url, isMainFrame, isSameDocument: false });
     }
     const handler = schemes.get(new URL(url).protocol.slice(0, -1));

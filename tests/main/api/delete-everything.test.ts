@@ -41,6 +41,8 @@ it('what is the home’s goes, also while a run and a chat go on; what else lies
   const upload = core.files.temporaryPath();
   writeFileSync(upload, 'x');
   core.files.receive(upload, 'x', { temporary: true });
+  // One that was cut off when a program died.
+  writeFileSync(`${core.files.temporaryPath()}.part`, 'x');
   await tiny.refused('runs.get', { run: 'none' });
   const { run } = await ask('runs.start', { draft: await tinyDraft(tiny, 100_000, model) });
   while ((await ask('runs.get', { run })).step < 2) await sleep(10);
@@ -80,6 +82,16 @@ it('is refused while another process trains, and nothing is gone', async () => {
   const [run] = await tiny.ask('runs.list', {});
   expect(run).toMatchObject({ status: 'interrupted' });
   expect(existsSync(join(tiny.core.home.runs, run?.run ?? ''))).toBe(true);
+});
+
+it('that fails halfway leaves windows that hear what goes on', async () => {
+  const tiny = tinyApi();
+  const window = listener(tiny.api);
+  mkdirSync(join(tiny.core.home.folder, 'serve.html'));
+  expect(await tiny.refused('app.delete_everything', { confirm: 'delete everything' })).toBe('internal');
+  await tiny.ask('settings.set', { theme: 'dark' });
+  while (!window.events.some((event) => event.event === 'settings')) await sleep(10);
+  expect(window.events.filter(({ event }) => event === 'settings')).toHaveLength(1);
 });
 
 it('needs the very words', async () => {

@@ -113,6 +113,39 @@ test('events go out one batch at a time, and wait while a page loads', () => {
   expect(windows).toEqual([]);
 });
 
+test('a page that stays after all, because where it was to go was refused, is told on', () => {
+  const taken = (): void => (electron.listeners.get('events.taken') as (event: unknown) => void)(event());
+  const leave = (): boolean => contents.emit('did-start-navigation', { isMainFrame: true, isSameDocument: false });
+  const ready = (): boolean | undefined => windows[0]?.ready();
+  taken();
+  leave();
+  leave();
+  expect(ready()).toBe(false);
+  contents.emit('did-stop-loading');
+  expect(ready()).toBe(true);
+  // What it has not taken yet it still has to take.
+  windows[0]?.send([{ event: 'runs' }]);
+  leave();
+  contents.emit('did-stop-loading');
+  expect(ready()).toBe(false);
+  taken();
+  // Another page has come: it says itself that it listens, before or after its load ends.
+  leave();
+  contents.emit('did-navigate');
+  contents.emit('did-stop-loading');
+  expect(ready()).toBe(false);
+  taken();
+  leave();
+  taken();
+  contents.emit('did-navigate');
+  contents.emit('did-stop-loading');
+  expect(ready()).toBe(true);
+  leave();
+  contents.emit('render-process-gone', {}, { reason: 'crashed' });
+  contents.emit('did-stop-loading');
+  expect(ready()).toBe(false);
+});
+
 test('what a handler throws is a reply: by its code, or internal without its words', async () => {
   build({
     dropFile: () => {
