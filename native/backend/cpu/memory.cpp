@@ -5,8 +5,14 @@
 #include <string>
 
 #if defined(_WIN32)
+// MinGW's headers have defined the last two by now, the version as an older one perhaps.
+#ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
 #define NOMINMAX
+#endif
+#undef _WIN32_WINNT
 #define _WIN32_WINNT 0x0A00  // DiscardVirtualMemory
 #include <windows.h>
 #else
