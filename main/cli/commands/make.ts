@@ -33,7 +33,8 @@ async function train(
   const { output, runs } = context;
   let run: string | null = null;
   let asked = false;
-  const report = runReporter(output, () => steps, pickResult);
+  // Epochs become steps once the rows are made.
+  const report = runReporter(output, () => (run === null ? steps : runs.get(run).steps), pickResult);
   let result: RunResult | null = null;
   const stopped = await interruptible(
     () => {

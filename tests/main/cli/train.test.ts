@@ -99,6 +99,15 @@ describe('train', () => {
     expect(steps.some((step) => Number(step['tokens']) > 256)).toBe(true);
   });
 
+  it('counts the steps of its epochs for people', async () => {
+    const home = temporaryFolder();
+    const { stderr } = await namesake(['train', writeRecipe(home, { steps: 50, epochs: 1 })], { home });
+    const records = eventsOf(await namesake(['runs', 'list', '--json'], { home }), 'run');
+    expect(records).toMatchObject([{ status: 'done' }]);
+    expect(Number(records[0]?.['steps'])).toBeLessThan(50);
+    expect(stderr).toContain(`Step 1 of ${String(records[0]?.['steps'])}`);
+  });
+
   it('says for people what --json says for scripts', async () => {
     const home = temporaryFolder();
     const result = await namesake(['train', writeRecipe(home)], { home });
