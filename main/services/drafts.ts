@@ -101,9 +101,17 @@ export class DraftService {
    * the draft did not come with.
    */
   async change(draft: string, recipe: Recipe): Promise<Draft> {
-    const before = this.#store.get(draft).recipe;
+    let before = this.#store.get(draft).recipe;
     refuseNewPaths(recipe, before, this.#home);
-    const [oldModel, newModel] = [await this.#traits(before.model.ref), await this.#traits(recipe.model.ref)];
+    const newModel = await this.#traits(recipe.model.ref);
+    let oldModel: ModelTraits | null = null;
+    while (oldModel === null) {
+      const { ref } = before.model;
+      const found = await this.#traits(ref);
+      // Another change may have come in meanwhile; from here on none does.
+      before = this.#store.get(draft).recipe;
+      if (before.model.ref === ref) oldModel = found;
+    }
     const old = this.#wizard(before, oldModel);
     const next = this.#wizard(recipe, newModel);
     if (before.model.ref === recipe.model.ref && JSON.stringify(old) === JSON.stringify(next)) this.#store.setRecipe(draft, recipe);

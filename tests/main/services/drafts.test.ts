@@ -160,6 +160,18 @@ describe('another recipe', () => {
     expect(drafts.page({ draft: draft.draft }, { offset: 0, limit: 1, lang: 'en' }).total).toBe(0);
   });
 
+  it('writes the rows of the change that came last where two come at once', async () => {
+    const { drafts } = tinyDrafts();
+    const draft = await drafts.create({ persona: persona() });
+    await Promise.all(['Zed', 'Kim'].map((name) => drafts.change(draft.draft, withPersona(draft, { name }))));
+    expect(drafts.get(draft.draft).recipe.data.persona?.name).toBe('Kim');
+    const words = JSON.stringify(allRows(drafts, draft.draft));
+    expect(words).toContain('Kim');
+    expect(words).not.toContain('Zed');
+    while (drafts.undo(draft.draft));
+    expect(allRows(drafts, draft.draft).map(({ row }) => row.messages)).toEqual(allRows(drafts, (await drafts.create({ persona: persona() })).draft).map(({ row }) => row.messages));
+  });
+
   it('with another system text has it in the wizard’s rows, and in own rows that lack one when it starts', async () => {
     const { drafts } = tinyDrafts();
     const draft = await drafts.create({ persona: persona() });
