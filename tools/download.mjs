@@ -93,6 +93,9 @@ function refuseSize(found, size) {
 async function agree(reply, part, url) {
   const { size } = part.whole;
   if (reply.statusCode === 416 && part.size > 0) {
+    // Another file than ours, which says nothing about the bytes that are there.
+    const [, total] = /^bytes \*\/(\d+)$/.exec(reply.headers['content-range'] ?? '') ?? [];
+    if (total !== undefined) refuseSize(Number(total), size);
     await part.restart();
     throw new Error('the server answered 416');
   }

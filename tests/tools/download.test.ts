@@ -225,6 +225,15 @@ describe('download', () => {
     expect(server.requests.map(({ range }) => range)).toEqual(['bytes=1000-', undefined]);
   });
 
+  it('keeps what is there where the server has another, shorter file', async () => {
+    const path = newPart();
+    writeFileSync(path, data.subarray(0, 200_000));
+    const server = await hostileServer(data, () => ({ kind: 'status', status: 416, headers: { 'content-range': 'bytes */150000' } }));
+    expect(await whyNot(path, server.url())).toBe('wrong: the server\'s file has 150000 bytes, not 300000');
+    expect(readFileSync(path).equals(data.subarray(0, 200_000))).toBe(true);
+    expect(server.requests).toHaveLength(1);
+  });
+
   it('shows who asks to no other host than the one it is for', async () => {
     const elsewhere = await hostileServer(data);
     const server = await hostileServer(data, ({ path }) => {
