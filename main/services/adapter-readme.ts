@@ -14,10 +14,12 @@ function plain(text: string): string {
   return text.replace(/\s+/g, ' ').replace(/[\\`*_{}[\]<>#|!]/g, (sign) => `\\${sign}`);
 }
 
-function systemWords(system: string | null | undefined): string {
-  if (system === null || system === undefined) return 'It was trained without a system text of its own: leave the chat template to its default.';
-  if (system === '') return 'It was trained under an empty system text: give `{"role": "system", "content": ""}` first.';
-  return `It was trained under this system text; give it first:\n\n${system.split('\n').map((line) => `    ${line}`).join('\n')}`;
+/** What to give the model first: the first of the system texts, which the run's probes had too. */
+function systemWords([system, ...others]: readonly (string | null)[]): string {
+  const among = others.length === 0 ? '' : ` (the first of ${others.length + 1} that it was trained under)`;
+  if (system === null || system === undefined) return `It was trained without a system text of its own${among}: leave the chat template to its default.`;
+  if (system === '') return `It was trained under an empty system text${among}: give \`{"role": "system", "content": ""}\` first.`;
+  return `It was trained under this system text${among}; give it first:\n\n${system.split('\n').map((line) => `    ${line}`).join('\n')}`;
 }
 
 /** README.md of a run's exported adapter. */
@@ -48,6 +50,6 @@ In Namesake: \`namesake chat --model ${/^[\w./:@-]+$/.test(recipe.model.ref) ? r
 
 ## System text
 
-${systemWords(recipe.data.systems[0])}
+${systemWords(recipe.data.systems)}
 `;
 }

@@ -124,6 +124,14 @@ describe('adapterReadme', () => {
     expect(readme).toContain('PeftModel.from_pretrained');
   });
 
+  it('says where the system text is one of several', () => {
+    const { data } = record({}).recipe;
+    const withSystems = (systems: (string | null)[]) => adapterReadme(record({}, { data: { ...data, systems } }), models);
+    expect(withSystems(['Be brief.'])).toContain('under this system text; give it first');
+    expect(withSystems(['Be brief.', null, ''])).toContain('under this system text (the first of 3 that it was trained under); give it first');
+    expect(withSystems([null, 'Be brief.'])).toContain('without a system text of its own (the first of 2 that it was trained under): leave');
+  });
+
   it('keeps a name from being anything but a name', () => {
     const readme = adapterReadme(record({ name: '# <script>\n- [x](http://evil) `code`' }, { model: { ref: "/tmp/a'; rm `x`.gguf", precision: 'as-stored' } }), models);
     expect(readme.split('\n')[0]).toBe('# \\# \\<script\\> - \\[x\\](http://evil) \\`code\\`');
