@@ -15,6 +15,7 @@ import { writeArchive } from './archive.ts';
 import type { ChatPartners } from './chat-partner.ts';
 import { Evaluation } from './evaluation.ts';
 import { loadEvaluationProbes } from './probe-file.ts';
+import { withKeptInputs } from './run-inputs.ts';
 
 /** What is written, before a door makes it ready to be taken. */
 export type Exported = Omit<ExportResult, 'download'>;
@@ -75,7 +76,8 @@ export class ExportService {
   }
 
   /** What an adapter folder scores on the run's probes; null where the run has none, or they are no longer there. */
-  async #scores({ recipe }: RunRecord, folder: string, signal: AbortSignal | undefined): Promise<Scores | null> {
+  async #scores(record: RunRecord, folder: string, signal: AbortSignal | undefined): Promise<Scores | null> {
+    const recipe = withKeptInputs(this.#home.run(record.run), record.recipe);
     const { persona } = recipe.data;
     if (recipe.evaluate === null || persona === null) return null;
     const sets = probesOf(recipe.evaluate.questions, persona.languages);

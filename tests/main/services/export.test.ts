@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startEngine } from '../../../main/engine/client.ts';
@@ -69,6 +69,16 @@ describe('ExportService', () => {
     const { files, scores } = await exports.adapter(run);
     expect(scores).toBeNull();
     expect(files.every((file) => existsSync(file))).toBe(true);
+  });
+
+  it('asks the run’s own copy of the person’s probes, whatever became of theirs', async () => {
+    const { home, runs, exports } = tinyExports();
+    const run = finishedRun(home, runs, evaluatedRecipe(home.folder, { from_step: 1, every_steps: 1 }));
+    copyFileSync(join(home.folder, 'probes.json'), home.run(run).questions);
+    const { scores } = await exports.adapter(run);
+    expect(scores).not.toBeNull();
+    rmSync(join(home.folder, 'probes.json'));
+    expect((await exports.adapter(run)).scores).toEqual(scores);
   });
 
   it('takes an empty folder, and never one that holds something', async () => {
