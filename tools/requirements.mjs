@@ -1,5 +1,6 @@
 // @ts-check
 import { readFileSync } from 'node:fs';
+import { win32 } from 'node:path';
 import { runChild } from './child.mjs';
 
 const CMAKE_LEAST = { major: 3, minor: 22 };
@@ -131,4 +132,18 @@ export async function missing(needs) {
     // Not Linux, or an unusual one: the advice is then general.
   }
   return `Something is missing:\n${lines.join('\n')}\nInstall it with:\n    ${installCommand(lacking, process.platform, osRelease)}`;
+}
+
+/**
+ * How npm is started: on Windows it is a script, which only Node can start without a shell.
+ * @param {NodeJS.Platform} platform
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} node the Node that runs this
+ * @returns {[command: string, ...args: string[]]}
+ */
+export function npmCommand(platform, env, node) {
+  if (platform !== 'win32') return ['npm'];
+  const { npm_execpath: started = '' } = env;
+  const beside = win32.join(win32.dirname(node), 'node_modules', 'npm', 'bin', 'npm-cli.js');
+  return [node, /[\\/]npm-cli\.js$/.test(started) ? started : beside];
 }

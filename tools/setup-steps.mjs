@@ -7,7 +7,7 @@ import { runChild } from './child.mjs';
 import { ensureModel, hasModel } from './fetch-model.mjs';
 import { withLock } from './lock.mjs';
 import { buildNative } from './native.mjs';
-import { missing } from './requirements.mjs';
+import { missing, npmCommand } from './requirements.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 const at = (/** @type {string[]} */ ...parts) => join(ROOT, ...parts);
@@ -112,7 +112,8 @@ async function lockHash() {
 
 async function installPackages() {
   log('installing packages (npm ci)');
-  const { code } = await runChild('npm', ['ci', '--loglevel=error', '--no-fund', '--no-audit'], { cwd: ROOT });
+  const [npm, ...script] = npmCommand(process.platform, process.env, process.execPath);
+  const { code } = await runChild(npm, [...script, 'ci', '--loglevel=error', '--no-fund', '--no-audit'], { cwd: ROOT });
   if (code !== 0) throw new SetupError(`npm ci failed (code ${code}); the reason is above`);
   await writeFile(at('node_modules', '.namesake-lock'), await lockHash());
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findCompiler, installCommand, missing, nodeProblem, packageManager } from '../../tools/requirements.mjs';
+import { findCompiler, installCommand, missing, nodeProblem, npmCommand, packageManager } from '../../tools/requirements.mjs';
 import { root, scratch, startNode } from './support.ts';
 
 describe('nodeProblem', () => {
@@ -60,5 +60,19 @@ describe('missing', () => {
     const { code, stderr } = await startNode(['--input-type=module', '-e', script], { env: { PATH: scratch(), CXX: '' } }).end;
     expect(code).toBe(0);
     expect(stderr).toMatch(/C\+\+20 compiler[^]*CMake 3\.22[^]*pip[^]*Install it with:\n {4}\S/);
+  });
+});
+
+describe('npmCommand', () => {
+  const node = 'C:\\Program Files\\nodejs\\node.exe';
+  const beside = 'C:\\Program Files\\nodejs\\node_modules\\npm\\bin\\npm-cli.js';
+
+  it('is the program, and on Windows its script: the one that started this, or the one beside Node', () => {
+    const started = 'D:\\npm\\bin\\npm-cli.js';
+    expect(npmCommand('linux', { npm_execpath: '/usr/lib/npm-cli.js' }, '/usr/bin/node')).toEqual(['npm']);
+    expect(npmCommand('darwin', {}, '/usr/bin/node')).toEqual(['npm']);
+    expect(npmCommand('win32', { npm_execpath: started }, node)).toEqual([node, started]);
+    expect(npmCommand('win32', {}, node)).toEqual([node, beside]);
+    expect(npmCommand('win32', { npm_execpath: 'C:\\yarn.js' }, node)).toEqual([node, beside]);
   });
 });
