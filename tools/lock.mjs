@@ -35,14 +35,13 @@ export function processStart(pid, platform = process.platform) {
 /** Stands for the start of a process that runs and does not say since when. */
 const UNKNOWN = 'unknown';
 
+/** PowerShell takes long, and who waits for a lock asks often: its answers hold for a while. */
+const REMEMBERED_MS = 10_000;
+/** @type {Map<number, { start: string, at: number }>} */
+const remembered = new Map();
+
 /** Nothing of Node's own tells when a process started. @param {number} pid */
-function startOnWindows(pid) {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it runs, and is someone else's.
-    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPERM') return null;
-  }
+function askPowerShell(pid) {
   const question = `(Get-CimInstance Win32_Process -Filter 'ProcessId=${pid}').CreationDate.ToFileTimeUtc()`;
   try {
     const options = /** @type {const} */ ({ encoding: 'utf8', windowsHide: true, stdio: ['ignore', 'pipe', 'ignore'] });
@@ -50,6 +49,24 @@ function startOnWindows(pid) {
   } catch {
     return UNKNOWN;
   }
+}
+
+/** @param {number} pid */
+function startOnWindows(pid) {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it runs, and is someone else's.
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPERM') {
+      remembered.delete(pid);
+      return null;
+    }
+  }
+  const known = remembered.get(pid);
+  if (known !== undefined && Date.now() - known.at < REMEMBERED_MS) return known.start;
+  const start = askPowerShell(pid);
+  remembered.set(pid, { start, at: Date.now() });
+  return start;
 }
 
 /**

@@ -78,27 +78,35 @@ describe('processStart', () => {
     expect(processStart(process.pid, 'darwin')).toBe(found);
   });
 
-  /** What Windows has in place of ps, as far as it is asked here. */
-  const powershell = (script: string): void => {
+  /** What Windows has in place of ps, as far as it is asked here. Returns how often it was asked. */
+  const powershell = (script: string): (() => number) => {
     const folder = scratch();
-    writeFileSync(join(folder, 'powershell.exe'), `#!/bin/sh\n${script}\n`);
+    const asked = join(folder, 'asked');
+    writeFileSync(asked, '');
+    writeFileSync(join(folder, 'powershell.exe'), `#!/bin/sh\necho >> '${asked}'\n${script}\n`);
     chmodSync(join(folder, 'powershell.exe'), 0o755);
     onTestFinished(() => vi.unstubAllEnvs());
     vi.stubEnv('PATH', `${folder}${delimiter}${process.env['PATH'] ?? ''}`);
+    return () => readFileSync(asked, 'utf8').length;
   };
 
-  it('asks PowerShell on Windows, about processes that are there alone', () => {
-    powershell('case "$*" in *ProcessId=*CreationDate*) echo 133000000000000000;; *) exit 1;; esac');
+  it('asks PowerShell on Windows, once in a while and about processes that are there alone', () => {
+    const asked = powershell('case "$*" in *ProcessId=*CreationDate*) echo 133000000000000000;; *) exit 1;; esac');
     expect(processStart(process.pid, 'win32')).toBe('133000000000000000');
     expect(isRunning({ pid: process.pid, start: '133000000000000000' }, 'win32')).toBe(true);
     expect(isRunning({ pid: process.pid, start: '132000000000000000' }, 'win32')).toBe(false);
     expect(processStart(2 ** 22 + 1, 'win32')).toBeNull();
     expect(isRunning({ pid: 2 ** 22 + 1, start: '133000000000000000' }, 'win32')).toBe(false);
+    expect(asked()).toBe(1);
+    vi.useFakeTimers({ now: Date.now() + 60_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    expect(processStart(process.pid, 'win32')).toBe('133000000000000000');
+    expect(asked()).toBe(2);
   });
 
   it('takes a process on Windows for the one that it was where PowerShell says nothing', () => {
     powershell('exit 1');
-    expect(isRunning({ pid: process.pid, start: '133000000000000000' }, 'win32')).toBe(true);
+    expect(isRunning({ pid: process.ppid, start: '133000000000000000' }, 'win32')).toBe(true);
     expect(isRunning({ pid: 2 ** 22 + 1, start: '133000000000000000' }, 'win32')).toBe(false);
   });
 });
