@@ -54,10 +54,12 @@ function sweep(folder: string): void {
   }
 }
 
-/** Removes what was deleted long enough ago, and finishes what a kill left half-done. */
+/** Removes what was deleted long enough ago, and finishes what a kill left half-done. Meanwhile others may delete and bring back. */
 function emptyTrash(home: Home, store: RunStore): void {
-  const deleted = store.deleted();
-  for (const [id, at] of deleted) {
+  for (const id of store.deleted().keys()) {
+    // A removal takes its time: what is true of the next one is asked again.
+    const at = store.deleted().get(id);
+    if (at === undefined) continue;
     const inTrash = join(home.trash, id);
     move(home.run(id).folder, inTrash, home.trash);
     if (Date.now() - at.getTime() <= UNDELETE_MS) continue;
@@ -65,11 +67,12 @@ function emptyTrash(home: Home, store: RunStore): void {
     store.forget(id);
   }
   sweep(home.trash);
-  const known = store.statuses();
   for (const id of namesIn(home.trash)) {
-    if (deleted.has(id) || !RUN_NAME.test(id)) continue;
+    if (!RUN_NAME.test(id)) continue;
+    const run = store.known().get(id);
+    if (run !== undefined && run.deleted !== null) continue;
     // A run that is not deleted: a power cut took that back, or a kill came before it was brought back for good.
-    if (known.has(id) && !existsSync(home.run(id).folder)) move(join(home.trash, id), home.run(id).folder, home.runs);
+    if (run !== undefined && !existsSync(home.run(id).folder)) move(join(home.trash, id), home.run(id).folder, home.runs);
     else removeWhole(join(home.trash, id));
   }
 }
@@ -94,14 +97,14 @@ function recipeIn(home: Home, id: string): Recipe | null {
  */
 function settleFolders(home: Home, store: RunStore): void {
   const unsettled = (): string[] => {
-    const known = new Set([...store.statuses(), ...store.deleted()].flatMap(([id, status]) => (status === 'cancelled' ? [] : [id])));
+    const known = new Set([...store.known()].flatMap(([id, { status, deleted }]) => (status === 'cancelled' && deleted === null ? [] : [id])));
     return namesIn(home.runs).filter((name) => !known.has(name) && (RUN_NAME.test(name) || LEFT_OF_RUN.test(name)));
   };
   if (unsettled().length === 0) return;
   // A run that is being started has a folder before it has a row.
   whileFree(home, () => {
     sweep(home.runs);
-    const known = store.statuses();
+    const known = store.known();
     for (const id of unsettled()) {
       const folder = home.run(id);
       const recipe = recipeIn(home, id);

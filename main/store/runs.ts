@@ -126,12 +126,12 @@ export class RunStore {
       .map(toRecord);
   }
 
-  /** Ids of all runs but deleted ones, with their statuses. */
-  statuses(): Map<string, RunStatus> {
+  /** Every run that there is, at one moment: its status, and when it was deleted. */
+  known(): Map<string, { status: RunStatus; deleted: Date | null }> {
     const rows = this.#db
-      .prepare<[], { id: string; status: RunStatus }>('SELECT id, status FROM runs WHERE deleted_at IS NULL')
+      .prepare<[], { id: string; status: RunStatus; deleted_at: string | null }>('SELECT id, status, deleted_at FROM runs')
       .all();
-    return new Map(rows.map(({ id, status }) => [id, status]));
+    return new Map(rows.map(({ id, status, deleted_at }) => [id, { status, deleted: deleted_at === null ? null : new Date(deleted_at) }]));
   }
 
   /** Throws run.unknown, for deleted runs too. */
@@ -204,10 +204,7 @@ export class RunStore {
 
   /** Ids of deleted runs, and when they were deleted. */
   deleted(): Map<string, Date> {
-    const rows = this.#db
-      .prepare<[], { id: string; deleted_at: string }>('SELECT id, deleted_at FROM runs WHERE deleted_at IS NOT NULL')
-      .all();
-    return new Map(rows.map(({ id, deleted_at }) => [id, new Date(deleted_at)]));
+    return new Map([...this.known()].flatMap(([id, { deleted }]) => (deleted === null ? [] : [[id, deleted]])));
   }
 
   markUndeleted(id: string): void {

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, r
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import Database from 'better-sqlite3';
+import { bringBack, moveToTrash, tidy } from '../../../main/services/trash.ts';
 import { recipeSchema, type RecipeInput } from '../../../shared/recipe.ts';
 import { thrownBy } from '../../support/errors.ts';
 import { readJson } from '../../support/files.ts';
@@ -101,6 +102,21 @@ describe('delete', () => {
     const other = next(place);
     expect(names(place.home.trash)).toEqual([]);
     expect(other.store.deleted().size).toBe(0);
+  });
+
+  it.each(['deleted', 'brought back'])('for good takes no other run along that is %s meanwhile', async (what) => {
+    const other = await trained(place);
+    if (what === 'brought back') moveToTrash(place.home, place.store, other);
+    moveToTrash(place.home, place.store, run);
+    sql(place, 'UPDATE runs SET deleted_at = ? WHERE id = ?', '2020-01-01T00:00:00.000Z', run);
+    vi.spyOn(place.store, 'forget').mockImplementationOnce((id) => {
+      place.store.forget(id);
+      if (what === 'deleted') moveToTrash(place.home, place.store, other);
+      else bringBack(place.home, place.store, other);
+    });
+    tidy(place.home, place.store);
+    expect(names(place.home.trash)).toEqual(what === 'deleted' ? [other] : []);
+    expect(names(place.home.runs)).toEqual(what === 'deleted' ? [] : [other]);
   });
 
   it('leaves the others alone', async () => {

@@ -136,7 +136,7 @@ describe('RunStore', () => {
     expect(runs.markDeleted('r1', at)).toBe(true);
     expect(runs.deleted()).toEqual(new Map([['r1', at]]));
     expect(runs.list()).toEqual([]);
-    expect(runs.statuses()).toEqual(new Map());
+    expect(runs.known()).toEqual(new Map([['r1', { status: 'interrupted', deleted: at }]]));
     expect(thrownBy(() => runs.get('r1')).code).toBe('run.unknown');
     expect(thrownBy(() => runs.setStatus('r1', 'preparing')).code).toBe('run.unknown');
     expect(thrownBy(() => runs.markDeleted('r1', at)).code).toBe('run.unknown');
@@ -175,7 +175,7 @@ describe('RunStore', () => {
     }
     runs.markInterrupted();
     const statuses = Object.fromEntries(runStatuses.map((status) => [status, status as string]));
-    expect(Object.fromEntries(runs.statuses())).toEqual({ ...statuses, r1: 'interrupted', preparing: 'interrupted', running: 'interrupted' });
+    expect(Object.fromEntries([...runs.known()].map(([id, { status }]) => [id, status]))).toEqual({ ...statuses, r1: 'interrupted', preparing: 'interrupted', running: 'interrupted' });
     expect(runs.anyActive).toBe(false);
   });
 
