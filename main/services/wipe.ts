@@ -39,6 +39,7 @@ export function wipe(home: Home): void {
     for (const end of ['-wal', '-shm', '']) rmSync(`${home.database}${end}`, { force: true });
     const models = join(home.folder, 'models');
     removeFrom(join(models, 'own'), /^$/);
+    removeFrom(join(models, '.uses'), /^\d+-\d+\.json$/);
     removeFrom(models, /^$/);
   });
 }

@@ -51,6 +51,7 @@ it('what is the home’s goes, also while a run and a chat go on; what else lies
   const left = filesIn(folder).filter((name) => !/^namesake\.db(-wal|-shm)?$/.test(name));
   // The model's file is the person's own, where they had it.
   expect(left).toEqual([...others, 'Tiny.gguf'].sort());
+  expect(readdirSync(join(folder, 'models'))).toEqual(['mine']);
   expect(tiny.api.activeRun).toBeNull();
   expect(await ask('runs.list', {})).toEqual([]);
   expect(await ask('chats.list', {})).toEqual([]);
