@@ -22,11 +22,17 @@ export interface SocketOptions {
   upload: (file: File) => Promise<Reply>;
   /** Milliseconds to wait before attempt `n` (1, 2, …) to come back. */
   delay?: (attempt: number) => number;
+  /** Milliseconds between two looks whether the door is still there. */
+  beat_ms?: number;
 }
 
 /** Close code of a session that the door ended. */
 const SIGNED_OUT = 4401;
+/** What browsers say where a connection ended without a word. */
+const ABNORMAL = 1006;
 const LONGEST_DELAY_MS = 10_000;
+/** A connection that died without a word, under a machine that slept, say, is noticed after the third of these. */
+const BEAT_MS = 15_000;
 
 /** Doubles from a quarter of a second to ten, off by up to a fifth, so that many tabs do not come at once. */
 export function backoff(attempt: number): number {
@@ -46,10 +52,13 @@ class SocketTransport implements Transport {
   #nextId = 1;
   #attempt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #beats: ReturnType<typeof setInterval> | undefined;
+  /** What came since the last look; `asked` = nothing before it either, and the door was asked for a sign of life. */
+  #life: 'heard' | 'quiet' | 'asked' = 'heard';
   #closed = false;
 
   constructor(options: SocketOptions) {
-    this.#options = { delay: backoff, ...options };
+    this.#options = { delay: backoff, beat_ms: BEAT_MS, ...options };
   }
 
   start(listener: TransportListener): void {
@@ -61,6 +70,7 @@ class SocketTransport implements Transport {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#beats);
     this.#socket?.close();
     this.#failAll('the page closed it');
   }
@@ -98,16 +108,35 @@ class SocketTransport implements Transport {
     socket.onopen = () => {
       opened = true;
       this.#attempt = 0;
+      this.#life = 'heard';
+      this.#beats = setInterval(() => this.#beat(socket), this.#options.beat_ms);
       this.#tell('open');
       for (const text of this.#early.splice(0)) socket.send(text);
     };
     socket.onmessage = ({ data }) => this.#take(String(data));
-    socket.onclose = ({ code }) => {
-      if (this.#closed) return;
-      this.#failAll('the connection broke');
-      if (code === SIGNED_OUT) this.#tell('signed_out');
-      else void this.#comeBack(opened);
-    };
+    socket.onclose = ({ code }) => this.#ended(code, opened);
+  }
+
+  #ended(code: number, wasOpen: boolean): void {
+    clearInterval(this.#beats);
+    if (this.#closed) return;
+    this.#failAll('the connection broke');
+    if (code === SIGNED_OUT) this.#tell('signed_out');
+    else void this.#comeBack(wasOpen);
+  }
+
+  /**
+   * Gives a connection up on which nothing comes any more, not even the answer to a question: browsers do not notice by
+   * themselves. Told by beats, not by the clock: those of a tab in the background come late.
+   */
+  #beat(socket: Socket): void {
+    if (this.#life === 'asked') {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+      return this.#ended(ABNORMAL, true);
+    }
+    if (this.#life === 'quiet') socket.send(JSON.stringify({ id: this.#nextId++, name: 'app.about', input: {} }));
+    this.#life = this.#life === 'quiet' ? 'asked' : 'quiet';
   }
 
   /** Plans the next attempt, unless the door says that this browser may not come in any more. */
@@ -127,6 +156,7 @@ class SocketTransport implements Transport {
   }
 
   #take(text: string): void {
+    this.#life = 'heard';
     const message = JSON.parse(text) as Message;
     if ('events' in message) return this.#listener?.onEvents(message.events);
     const { id, ...reply } = message;
@@ -154,8 +184,7 @@ export function ownDoor(page: string): SocketOptions {
         headers: { 'content-type': 'application/octet-stream' },
         body: file,
       });
-      const said = (await answer.json()) as { file: string } | Reply;
-      return 'file' in said ? { ok: true, result: { file: said.file, name: file.name } } : said;
+      return (await answer.json()) as Reply;
     },
   };
 }

@@ -48,6 +48,8 @@ export class ChatView extends View {
   #state: ChatState | null = null;
   /** Whether an answer is on its way to a request of this view. */
   #asking = false;
+  /** What was said when the connection broke, and behind how many turns: it may never have arrived. */
+  #unsure: { text: string; turns: number } | null = null;
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #unsubscribe: (() => void)[];
@@ -79,7 +81,7 @@ export class ChatView extends View {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    // A chat that is left takes memory; where the connection is gone, the door ends it.
+    // A chat that is left takes memory until others need its place.
     if (this.#state !== null) this.#api.request('chats.close', { chat: this.#state.chat }).catch(() => undefined);
   }
 
@@ -103,12 +105,18 @@ export class ChatView extends View {
     const chat = this.#state?.chat;
     if (chat === undefined || this.#closed) return;
     try {
-      this.#show(opened(await this.#api.request('chats.reopen', { chat })));
+      const state = opened(await this.#api.request('chats.reopen', { chat }));
+      const unsure = this.#unsure;
+      this.#unsure = null;
+      if (unsure !== null && state.turns.length <= unsure.turns && this.#input.value === '') this.#input.value = unsure.text;
+      this.#show(state);
       // Its end is told to whoever asked: to the connection that broke.
       if (this.#state?.speaking === true && !this.#asking) this.#timer = setTimeout(() => void this.#reopen(), AGAIN_MS);
     } catch (error) {
       this.#notices.failQuietly(error);
-      if (toNamesakeError(error).code === 'chat.unknown') this.#show(null);
+      if (toNamesakeError(error).code !== 'chat.unknown') return;
+      this.#unsure = null;
+      this.#show(null);
     }
   }
 
@@ -123,7 +131,7 @@ export class ChatView extends View {
     event.preventDefault();
     const text = this.#input.value.trim();
     if (this.#state === null || this.#state.speaking || text === '') return;
-    const { chat, sides } = this.#state;
+    const { chat, sides, turns } = this.#state;
     this.#input.value = '';
     this.#show(asked(this.#state, text));
     this.#asking = true;
@@ -131,9 +139,10 @@ export class ChatView extends View {
       const spoken = await this.#api.request('chats.say', { chat, text, sides: [...sides] });
       if (this.#state !== null) this.#show(answered(this.#state, spoken));
     } catch (error) {
-      // Where the connection broke, the answer may go on: the chat is read again when it is back.
       this.#notices.failQuietly(error);
-      if (toNamesakeError(error).code === 'door.lost' || this.#state === null) return;
+      // Where the connection broke, the answer may go on: the chat is read again when it is back.
+      if (toNamesakeError(error).code === 'door.lost') this.#unsure = { text, turns: turns.length };
+      if (this.#unsure !== null || this.#state === null) return;
       this.#show(unanswered(this.#state));
       this.#input.value = text;
     } finally {

@@ -3,7 +3,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
+import { openDatabase } from '../../main/store/db.ts';
+import { RunStore } from '../../main/store/runs.ts';
 import { fixture } from '../support/files.ts';
+import { finishedRun } from '../support/finished-run.ts';
 import { openDoor, type TestDoor } from '../main/serve/open-door.ts';
 import { chromiumPath } from '../support/chromium.ts';
 import { buildPage, openPage } from './built-page.ts';
@@ -135,6 +138,39 @@ describe.skipIf(chromiumPath === null)('the page over serve (needs Chromium)', (
     await page.getByRole('dialog').getByRole('button', { name: 'Throw away' }).click();
     await page.locator('.badge', { hasText: 'Thrown away' }).waitFor({ timeout: 60_000 });
     expect(troubles).toEqual([]);
+  }, 600_000);
+
+  it('gives a question back that was lost with the connection, and asks it once when it is sent again', async () => {
+    const test = await openDoor({ page: await buildPage() });
+    const db = openDatabase(test.home.database);
+    const run = finishedRun(test.home, new RunStore(db));
+    db.close();
+    const { page } = await openPage({ locale: 'en-GB' });
+    let back = Promise.resolve();
+    let cut = (): Promise<unknown> => Promise.resolve();
+    await page.routeWebSocket(/\/api$/, async (socket) => {
+      await back;
+      const server = socket.connectToServer();
+      cut = () => Promise.all([socket.close({ code: 3000 }), server.close({ code: 3000 })]);
+    });
+    await page.goto(test.door.newAddress());
+    await page.locator(`a[href="#run/${run}"]`).click();
+    await page.getByRole('button', { name: 'Start talking' }).click();
+    await page.locator('#chat-input').fill('Who are you?');
+    let release = (): void => undefined;
+    back = new Promise((resolve) => (release = resolve));
+    await cut();
+    await page.getByText('The connection is lost.').waitFor();
+    await page.locator('#chat-input').press('Enter');
+    await expect.poll(() => page.locator('#chat-input').inputValue()).toBe('');
+    release();
+    await expect.poll(() => page.locator('#chat-input').inputValue(), { timeout: 60_000 }).toBe('Who are you?');
+    expect(await page.locator('.log li').count()).toBe(0);
+    await page.locator('#chat-input').press('Enter');
+    await expect.poll(() => page.locator('.say button.primary').isVisible(), { timeout: 60_000 }).toBe(true);
+    expect(await page.locator('.log li').count()).toBe(1);
+    const [chat] = test.core.chat.list();
+    expect((await test.core.chat.reopen(chat?.chat ?? 0)).turns).toHaveLength(1);
   }, 600_000);
 
   it('says that the connection is lost, and when it is back under a door that no longer knows this browser', async () => {

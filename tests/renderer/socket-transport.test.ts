@@ -28,7 +28,7 @@ class Door {
       const refusal = { ok: false, error: { code: 'file.too_large', detail: 'd', params: { limit: 64 } } };
       this.uploaded += `${new URL(request.url ?? '', 'http://door').searchParams.get('name')}: `;
       request.setEncoding('utf8').on('data', (text: string) => (this.uploaded += text));
-      request.on('end', () => response.end(JSON.stringify(this.admits ? { file: 'f' } : refusal)));
+      request.on('end', () => response.end(JSON.stringify(this.admits ? { ok: true, result: { file: 'f', name: 'plain' } } : refusal)));
     });
     this.sockets = new WebSocketServer({ server: this.server, path: '/w/secret/api', verifyClient: () => this.admits });
     this.sockets.on('connection', (socket) => {
@@ -119,6 +119,22 @@ describe('socketTransport', () => {
     expect(door.asked).toEqual([]);
   });
 
+  it('notices a connection that died without a word, and leaves one alone that is only quiet', async () => {
+    const seen: Connection[] = [];
+    const quick = new Api(socketTransport({ ...ownDoor(`http://127.0.0.1:${port}/w/secret/`), delay: () => 20, beat_ms: 60 }));
+    quick.onConnection((connection) => seen.push(connection));
+    await expect.poll(() => door.asked.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(door.asked.map(({ name }) => name))).toEqual(new Set(['app.about']));
+    expect(seen).toEqual(['connecting', 'open']);
+    const before = door.sockets.clients.size;
+    door.onAsked = () => undefined;
+    const waits = quick.request('runs.list', {});
+    await expect(waits).rejects.toMatchObject({ code: 'door.lost' });
+    await expect.poll(() => seen.slice(0, 4)).toEqual(['connecting', 'open', 'lost', 'open']);
+    quick.close();
+    await expect.poll(() => door.sockets.clients.size).toBe(before - 1);
+  });
+
   it('stops trying where the door no longer lets this browser in', async () => {
     await api.request('runs.list', {});
     door.admits = false;
@@ -147,7 +163,7 @@ describe('socketTransport', () => {
 
   it('uploads files beside the page; a door that is gone is a code', async () => {
     const file = new File(['{"messages":[]}'], '行 1.jsonl');
-    expect(await api.handOver(file, 'rows')).toEqual({ file: 'f', name: '行 1.jsonl' });
+    expect(await api.handOver(file, 'rows')).toEqual({ file: 'f', name: 'plain' });
     expect(door.uploaded).toBe('行 1.jsonl: {"messages":[]}');
     door.admits = false;
     await expect(api.handOver(file, 'rows')).rejects.toMatchObject({ code: 'file.too_large', params: { limit: 64 } });
