@@ -34,7 +34,7 @@ export interface CliOptions {
 }
 
 /** NAMESAKE_TEST_PROGRAM: another bundle than the checkout's own. */
-const program = process.env['NAMESAKE_TEST_PROGRAM'] ?? join(root, 'out', 'main', 'cli.js');
+export const program = process.env['NAMESAKE_TEST_PROGRAM'] ?? join(root, 'out', 'main', 'cli.js');
 
 /** A line of stdout: a compact JSON object with an event, or the test fails. */
 function parseEvent(line: string): CliEvent {

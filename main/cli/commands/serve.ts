@@ -18,6 +18,7 @@ import { parseThreads, systemLanguage, type GlobalOptions } from '../context.ts'
 import { interruptible } from '../interrupt.ts';
 import { wholeNumber } from '../number-option.ts';
 import { Output } from '../output.ts';
+import { isForeground } from '../terminal.ts';
 
 const DEFAULT_PORT = 8470;
 
@@ -68,20 +69,33 @@ function sayTunnel(door: BrowserDoor, output: Output): void {
 }
 
 /**
- * Calls `onWish` whenever a line comes in, or a hang-up of a program without a terminal; where the terminal itself hangs up,
- * `onEnd`. Returns what ends that.
+ * Calls `onWish` whenever a line comes in (in the background of a terminal none can), or a hang-up of a program without a
+ * terminal; where the terminal itself hangs up, `onEnd`. Returns what ends that.
  */
 function listenForWishes(onWish: () => void, onEnd: () => void): () => void {
   const onData = (data: Buffer): void => {
     if (data.includes(0x0a)) onWish();
   };
   const onHangUp = process.stdin.isTTY ? onEnd : onWish;
-  process.stdin.on('data', onData);
+  const listen = (): void => {
+    process.stdin.off('data', onData);
+    if (mayRead()) process.stdin.on('data', onData).resume();
+    else process.stdin.pause();
+  };
+  listen();
+  // Sent by `bg` and `fg`; Windows has no such thing.
+  if (process.platform !== 'win32') process.on('SIGCONT', listen);
   process.on('SIGHUP', onHangUp);
   return () => {
+    process.off('SIGCONT', listen);
     process.stdin.off('data', onData).pause();
     process.off('SIGHUP', onHangUp);
   };
+}
+
+/** Whether lines can come in: not where the terminal's person talks to another program. */
+function mayRead(): boolean {
+  return !process.stdin.isTTY || isForeground();
 }
 
 export function addServe(program: Command): void {
@@ -140,7 +154,7 @@ async function serve(door: BrowserDoor, output: Output, api: Api, home: Home, op
       if (!isLoopback(new URL(door.origin).hostname) && door.origin.startsWith('http:')) output.say(translate(output.language, 'serve.insecure'));
       const url = announce(door, output);
       sayTunnel(door, output);
-      if (process.stdin.isTTY) output.say(translate(output.language, 'serve.more'));
+      if (process.stdin.isTTY && isForeground()) output.say(translate(output.language, 'serve.more'));
       if (open) undo.push(openInBrowser(home.folder, url, output.language, () => output.say(translate(output.language, 'serve.no_browser'))));
       await ended;
     } finally {
