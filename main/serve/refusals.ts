@@ -15,6 +15,8 @@ export interface RefusalLine {
 /** The same refusal of the same asker is said once in this time, then counted: a flood must not fill the disk. */
 const QUIET_MS = 10_000;
 const MAX_REMEMBERED = 256;
+/** Who asks where so many are refused that they are no longer told apart: a flood may come from as many addresses as it likes. */
+const MANY = 'many';
 
 const statuses: Partial<Record<ErrorCode, number>> = {
   'request.invalid': 400,
@@ -33,6 +35,10 @@ export function statusOf(code: ErrorCode): number {
   return statuses[code] ?? 500;
 }
 
+function keyOf({ code, detail }: NamesakeError, who: string): string {
+  return `${code} ${detail} ${who}`;
+}
+
 export class Refusals {
   readonly #write: (line: RefusalLine) => void;
   readonly #now: () => number;
@@ -45,15 +51,14 @@ export class Refusals {
 
   /** Notes that `who` was refused. The error's detail must be a reason of ours. */
   note(error: NamesakeError, who: string): void {
-    const key = `${error.code} ${error.detail} ${who}`;
-    const seen = this.#seen.get(key);
-    if (seen !== undefined && this.#now() - seen.at < QUIET_MS) {
-      seen.more += 1;
+    const known = this.#seen.get(keyOf(error, who));
+    if (known !== undefined && this.#now() - known.at < QUIET_MS) {
+      known.more += 1;
       return;
     }
-    if (seen !== undefined) this.#summary(seen);
-    if (this.#seen.size >= MAX_REMEMBERED) this.flush(true);
-    this.#seen.set(key, { error, who, at: this.#now(), more: 0 });
+    this.flush();
+    if (this.#seen.size >= MAX_REMEMBERED && who !== MANY) return this.note(error, MANY);
+    this.#seen.set(keyOf(error, who), { error, who, at: this.#now(), more: 0 });
     this.#write({ code: error.code, reason: error.detail, who });
   }
 

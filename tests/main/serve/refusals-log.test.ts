@@ -28,15 +28,26 @@ describe('Refusals', () => {
     expect(lines).toHaveLength(5);
   });
 
-  it('remembers a bounded number of askers', () => {
+  it('tells a bounded number of askers apart: a flood from any number of addresses is few lines', () => {
+    let now = 0;
     const lines: RefusalLine[] = [];
-    const refusals = new Refusals((line) => lines.push(line), () => 0);
+    const refusals = new Refusals((line) => lines.push(line), () => now);
     for (let i = 0; i < 2000; i++) refusals.note(tooMany, `asker ${i}`);
-    expect(lines).toHaveLength(2000);
-    // The first ones are forgotten by now, the last one is not.
+    expect(lines).toHaveLength(257);
+    expect(lines.at(-1)).toEqual({ code: 'request.too_many', reason: 'too fast', who: 'many' });
+    // Those that are known are counted on; of another kind there is one more line, whoever asks.
     refusals.note(tooMany, 'asker 0');
+    refusals.note(refused, 'asker 0');
+    refusals.note(refused, 'asker 1');
+    expect(lines.slice(257)).toEqual([{ code: 'door.refused', reason: 'another site asks', who: 'many' }]);
+    now += 10_000;
     refusals.note(tooMany, 'asker 1999');
-    expect(lines).toHaveLength(2001);
+    expect(lines.slice(258)).toEqual([
+      { code: 'request.too_many', reason: 'too fast', who: 'asker 0', times: 1 },
+      { code: 'request.too_many', reason: 'too fast', who: 'many', times: 1743 },
+      { code: 'door.refused', reason: 'another site asks', who: 'many', times: 1 },
+      { code: 'request.too_many', reason: 'too fast', who: 'asker 1999' },
+    ]);
   });
 });
 
