@@ -12,7 +12,7 @@ import { findCompiler } from './requirements.mjs';
 const NATIVE = join(import.meta.dirname, '..', 'native');
 
 /**
- * Configures and builds a preset of native/CMakePresets.json, with Ninja where there is one.
+ * Configures and builds a preset of native/CMakePresets.json, with Ninja where there is one (on Windows by MinGW).
  * @param {string} preset
  * @param {string[]} [buildArguments]
  * @returns {Promise<number>} the exit code of the step that failed, or 0
@@ -28,6 +28,8 @@ export async function buildNative(preset, buildArguments = []) {
       const configure = ['--preset', preset];
       if (!existsSync(join(folder, 'CMakeCache.txt'))) {
         if ((await runChild('ninja', ['--version'], { capture: true })).code === 0) configure.push('-G', 'Ninja');
+        // CMake would take Visual Studio, whose compiler is none that the engine is written for.
+        else if (process.platform === 'win32') configure.push('-G', 'MinGW Makefiles');
         const compiler = process.env['CXX'] ?? (await findCompiler());
         if (compiler !== null) configure.push(`-DCMAKE_CXX_COMPILER=${compiler}`);
       }
