@@ -1,4 +1,5 @@
 // The page: which door it came through, which language it speaks, and which part of it is shown.
+import type { NamesakeError } from '../shared/errors.ts';
 import type { Language } from '../shared/persona.ts';
 import type { WindowApi } from '../shared/window-api.ts';
 import { Api } from './api.ts';
@@ -97,8 +98,10 @@ class Page extends View {
     const made = (id: string): void => {
       location.hash = runAddress(id);
     };
-    const gone = (): void => {
+    const gone = (error: NamesakeError): void => {
       location.hash = '#new';
+      // When the page has gone there, which takes away what was said before.
+      addEventListener('hashchange', () => this.#notices.fail(error), { once: true });
     };
     this.#shown = run === null ? new NamesForm(this.#api, this.#notices, made) : new RunView(this.#api, this.#notices, run, gone);
     this.#runs.mark(run);

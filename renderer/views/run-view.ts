@@ -1,6 +1,6 @@
 // Run view: one run from its first phase to what it became, and what can be done with it.
 import type { RequestName } from '../../shared/api.ts';
-import { isErrorCode } from '../../shared/errors.ts';
+import { isErrorCode, type NamesakeError } from '../../shared/errors.ts';
 import type { Api } from '../api.ts';
 import { h, setText, View } from '../dom.ts';
 import { statusLooks } from '../run-status.ts';
@@ -48,8 +48,8 @@ export class RunView extends View {
   /** What the parts that are made anew were made from. */
   #drawn = '';
 
-  /** Shows run `id` for as long as the view is open; `onGone` hears that there is none. */
-  constructor(api: Api, notices: Notices, id: string, onGone: () => void) {
+  /** Shows run `id` for as long as the view is open; `onGone` hears why there is none. */
+  constructor(api: Api, notices: Notices, id: string, onGone: (error: NamesakeError) => void) {
     super();
     this.#api = api;
     this.#notices = notices;
@@ -71,8 +71,8 @@ export class RunView extends View {
       id,
       (run) => this.#draw(run),
       (error) => {
-        notices.fail(error);
-        if (error.code === 'run.unknown') onGone();
+        if (error.code === 'run.unknown') onGone(error);
+        else notices.fail(error);
       },
     );
     this.live(() => {

@@ -173,6 +173,19 @@ describe.skipIf(chromiumPath === null)('the page over serve (needs Chromium)', (
     expect((await test.core.chat.reopen(chat?.chat ?? 0)).turns).toHaveLength(1);
   }, 600_000);
 
+  it('says so where the run of an address is gone', async () => {
+    const test = await openDoor({ page: await buildPage() });
+    const { page, troubles } = await openPage({ locale: 'en-GB' });
+    await page.goto(test.door.newAddress());
+    await page.getByRole('heading', { name: 'Who is it?' }).waitFor();
+    await page.goto(`${page.url().split('#')[0] ?? ''}#run/20200101-000000-abcdef`);
+    await page.waitForURL(/#new$/);
+    await page.getByRole('heading', { name: 'Who is it?' }).waitFor();
+    await page.waitForTimeout(300);
+    expect(await page.getByRole('alert').innerText()).toContain('20200101-000000-abcdef');
+    expect(troubles).toEqual([]);
+  }, 600_000);
+
   it('says that the connection is lost, and when it is back under a door that no longer knows this browser', async () => {
     const { page, test } = await begin('en-GB');
     await test.door.close();
