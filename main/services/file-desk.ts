@@ -51,10 +51,11 @@ export class FileDesk {
   temporaryPath(): string {
     onDisk(this.#folder, () => {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      const held = new Set([...this.#received.values()].map(({ path }) => path));
       for (const name of readdirSync(this.#folder)) {
         const path = join(this.#folder, name);
         const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Infinity };
-        if (mtimeMs < Date.now() - LEFT_BEHIND_MS) rmSync(path, { force: true });
+        if (!held.has(path) && mtimeMs < Date.now() - LEFT_BEHIND_MS) rmSync(path, { force: true });
       }
     });
     return join(this.#folder, newId());

@@ -60,10 +60,12 @@ describe('files that come in', () => {
     const uploads = join(folder, 'uploads');
     mkdirSync(uploads);
     const yesterday = new Date(Date.now() - 25 * 3600 * 1000);
-    for (const name of ['old', 'new']) writeFileSync(join(uploads, name), 'x');
-    utimesSync(join(uploads, 'old'), yesterday, yesterday);
+    for (const name of ['old', 'new', 'held']) writeFileSync(join(uploads, name), 'x');
+    for (const name of ['old', 'held']) utimesSync(join(uploads, name), yesterday, yesterday);
+    // One that is still known is not left behind, however long its person waits.
+    files.receive(join(uploads, 'held'), 'rows.jsonl', { temporary: true });
     expect(files.temporaryPath().startsWith(uploads)).toBe(true);
-    expect(readdirSync(uploads)).toEqual(['new']);
+    expect(readdirSync(uploads).sort()).toEqual(['held', 'new']);
   });
 
   it('where nothing can be written say so', () => {
