@@ -44,8 +44,8 @@ const remembered = new Map();
 function askPowerShell(pid) {
   const question = `(Get-CimInstance Win32_Process -Filter 'ProcessId=${pid}').CreationDate.ToFileTimeUtc()`;
   try {
-    const options = /** @type {const} */ ({ encoding: 'utf8', windowsHide: true, stdio: ['ignore', 'pipe', 'ignore'] });
-    return execFileSync('powershell.exe', ['-NoProfile', '-NonInteractive', '-Command', question], options).trim() || UNKNOWN;
+    const args = ['-NoProfile', '-NonInteractive', '-Command', question];
+    return execFileSync('powershell.exe', args, { encoding: 'utf8', windowsHide: true, stdio: ['ignore', 'pipe', 'ignore'] }).trim() || UNKNOWN;
   } catch {
     return UNKNOWN;
   }

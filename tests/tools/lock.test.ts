@@ -69,7 +69,7 @@ describe('processStart', () => {
   });
 
   it('is the same text for whoever asks on macOS, whatever their language and time zone', () => {
-    onTestFinished(() => vi.unstubAllEnvs());
+    onTestFinished(() => void vi.unstubAllEnvs());
     vi.stubEnv('TZ', 'Asia/Shanghai');
     const found = processStart(process.pid, 'darwin');
     expect(found).toMatch(/^\w{3} \w{3} +\d+ [\d:]{8} \d{4}$/);
@@ -85,7 +85,7 @@ describe('processStart', () => {
     writeFileSync(asked, '');
     writeFileSync(join(folder, 'powershell.exe'), `#!/bin/sh\necho >> '${asked}'\n${script}\n`);
     chmodSync(join(folder, 'powershell.exe'), 0o755);
-    onTestFinished(() => vi.unstubAllEnvs());
+    onTestFinished(() => void vi.unstubAllEnvs());
     vi.stubEnv('PATH', `${folder}${delimiter}${process.env['PATH'] ?? ''}`);
     return () => readFileSync(asked, 'utf8').length;
   };
