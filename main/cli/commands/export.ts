@@ -20,6 +20,7 @@ export function addExport(program: Command): void {
     .description('write the assistant of a run for other programs, and probe what was written')
     .requiredOption('--run <id>', 'the run')
     .addOption(new Option('--format <name>', 'what to write').choices(formats).makeOptionMandatory())
+    .addOption(new Option('--quant <type>', 'of a gguf file').choices(['F16', 'Q8_0', 'Q4_K_M']))
     .requiredOption('--out <dir>', 'a folder that is not there or is empty')
     .action(async ({ run, format, out }: ExportFlags, command: Command) => {
       if (format !== 'adapter') throw new NamesakeError('export.unsupported', format, { format });

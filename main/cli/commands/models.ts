@@ -1,8 +1,12 @@
-// models list, pull, add, remove · recipes list, show.
+// models list, pull, add, remove · recipes list, show, copy.
 import type { Command } from 'commander';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { NamesakeError } from '../../../shared/errors.ts';
 import { translate } from '../../../shared/i18n/translate.ts';
 import type { ModelCard } from '../../../shared/model.ts';
 import type { Language } from '../../../shared/persona.ts';
+import { writeWhole } from '../../disk.ts';
 import { readShippedRecipe, recipeNames } from '../../resources.ts';
 import { checkRecipe } from '../../services/recipe.ts';
 import { createContext } from '../context.ts';
@@ -76,7 +80,7 @@ export function addModels(program: Command): void {
 }
 
 export function addRecipes(program: Command): void {
-  const recipes = program.command('recipes').description('shipped recipes: list, show');
+  const recipes = program.command('recipes').description('shipped recipes: list, show, copy');
   recipes
     .command('list')
     .description('names of the shipped recipes')
@@ -87,6 +91,19 @@ export function addRecipes(program: Command): void {
         output.event({ event: 'recipe', name });
         if (!output.json) output.print(name);
       }
+    });
+  recipes
+    .command('copy <name> <file>')
+    .description('a shipped recipe as a file of your own, to be changed and trained')
+    .action((name: string, file: string, _flags: object, command: Command) => {
+      const { output } = createContext(command);
+      const path = resolve(file);
+      const text = readShippedRecipe(name);
+      // A file of the person's own is never written over.
+      if (existsSync(path)) throw new NamesakeError('usage.invalid', `${path} exists already`);
+      writeWhole(path, text);
+      output.event({ event: 'result', name, path });
+      if (!output.json) output.print(path);
     });
   recipes
     .command('show [name]')

@@ -1,5 +1,5 @@
 // models, recipes, doctor, bench: what there is, and whether it works.
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { recipeSchema } from '../../../shared/recipe.ts';
@@ -55,6 +55,10 @@ it('recipes list and show print complete recipes', async () => {
     expect(recipeSchema.parse(recipe)).toEqual(recipe);
   }
   expect(errorCode(await namesake(['recipes', 'show', 'none', '--json'], { home }))).toBe('recipe.unknown');
+  const copy = join(home, 'mine.json');
+  expect(lastEvent(await namesake(['recipes', 'copy', names[0] as string, copy, '--json'], { home }))).toMatchObject({ name: names[0], path: copy });
+  expect(JSON.parse(readFileSync(copy, 'utf8'))).toMatchObject({ version: 1, name: names[0] });
+  expect(errorCode(await namesake(['recipes', 'copy', names[0] as string, copy, '--json'], { home }))).toBe('usage.invalid');
 });
 
 describe('doctor', () => {

@@ -58,7 +58,7 @@ describe('export', () => {
 
   it.each(['merged', 'gguf', 'gguf-adapter', 'ollama'])('refuses %s by a code, and writes nothing', async (format) => {
     const out = join(home, format);
-    expect(errorCode(await namesake(['export', '--run', run, '--format', format, '--out', out, '--json'], { home }))).toBe('export.unsupported');
+    expect(errorCode(await namesake(['export', '--run', run, '--format', format, '--quant', 'Q8_0', '--out', out, '--json'], { home }))).toBe('export.unsupported');
     expect(existsSync(out)).toBe(false);
   });
 
