@@ -58,7 +58,7 @@ it('recipes list and show print complete recipes', async () => {
   const copy = join(home, 'mine.json');
   expect(lastEvent(await namesake(['recipes', 'copy', names[0] as string, copy, '--json'], { home }))).toMatchObject({ name: names[0], path: copy });
   expect(JSON.parse(readFileSync(copy, 'utf8'))).toMatchObject({ version: 1, name: names[0] });
-  expect(errorCode(await namesake(['recipes', 'copy', names[0] as string, copy, '--json'], { home }))).toBe('usage.invalid');
+  expect(errorCode(await namesake(['recipes', 'copy', names[0] as string, copy, '--json'], { home }), 2)).toBe('usage.invalid');
 });
 
 describe('doctor', () => {
