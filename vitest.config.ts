@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 /** What drives a browser, an app or a package: one file at a time, and slow. */
 const wholes = ['tests/e2e/**/*.test.ts', 'tests/packages/**/*.test.ts', 'tests/renderer/{page,reconnect}.test.ts', 'tests/main/serve/chromium.test.ts'];
 
+/** How long a polled condition may take to come true: a busy machine is slow, and only a failure waits this long. */
+const patient = { poll: { timeout: 30_000 } };
+
 /**
  * `unit`: everything that runs on tiny models. `e2e`: the same through the page, both window doors and the packages.
  * `journeys`: the built program on the real model, one file at a time.
@@ -17,6 +20,8 @@ export default defineConfig({
           exclude: wholes,
           environment: 'node',
           testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: patient,
         },
       },
       {
@@ -27,6 +32,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,
+          expect: patient,
         },
       },
       {
@@ -37,6 +43,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 1_200_000,
           hookTimeout: 1_200_000,
+          expect: patient,
         },
       },
     ],

@@ -138,7 +138,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
     });
 
     test('an engine that is killed fails the run with a reason; the window lives, and the run goes on from its checkpoint', async () => {
-      const run = await tinyRun(home, 400);
+      const run = await tinyRun(home, 4000);
       const app = await shell.launch({ home });
       const page = await app.page();
       await going(page, run);
@@ -154,7 +154,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
     });
 
     test('while a run goes on the machine stays awake, the tray says how far it is, and a closed window comes back', async () => {
-      const run = await tinyRun(home, 400);
+      const run = await tinyRun(home, 4000);
       const app = await shell.launch({ home, env: { STANDIN_LANGUAGE: 'zh-CN' } });
       const page = await app.page();
       const blocks = (): Promise<unknown[]> => app.evaluate(({ calls }) => calls.filter(({ what }) => what.startsWith('powerSaveBlocker')));
@@ -163,7 +163,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       if (shell.name === 'stand-in') {
         await vi.waitFor(async () => expect(await blocks()).toEqual([{ what: 'powerSaveBlocker.start', args: ['prevent-app-suspension'] }]), 10_000);
         const tips = await app.evaluate(({ trays }) => [...trays].map(({ toolTip }) => toolTip));
-        expect(tips).toEqual([expect.stringMatching(/^正在训练“tiny”：第 \d+ 步，共 400 步$/)]);
+        expect(tips).toEqual([expect.stringMatching(/^正在训练“tiny”：第 \d+ 步，共 4000 步$/)]);
       }
       const windows = await app.evaluate(({ BrowserWindow }) => {
         const [window] = BrowserWindow.getAllWindows();

@@ -10,6 +10,7 @@ import { RunService } from '../../main/services/run.ts';
 import { openDatabase } from '../../main/store/db.ts';
 import { ModelStore } from '../../main/store/models.ts';
 import { RunStore } from '../../main/store/runs.ts';
+import type { EngineClient } from '../../shared/engine.ts';
 import type { RunEvent } from '../../shared/run-events.ts';
 import { recipeSchema, type Recipe, type RecipeInput } from '../../shared/recipe.ts';
 import { temporaryFolder } from './files.ts';
@@ -26,21 +27,21 @@ export interface TinyHome {
 }
 
 /** A home that goes when the test ends. */
-export function tinyHome(folder = temporaryFolder()): TinyHome {
-  const { close, ...place } = openHome(folder);
+export function tinyHome(folder = temporaryFolder(), engine?: () => EngineClient): TinyHome {
+  const { close, ...place } = openHome(folder, engine);
   onTestFinished(close);
   return place;
 }
 
 /** A home for several tests: the caller closes it. */
-export function openHome(folder: string): TinyHome & { close: () => void } {
+export function openHome(folder: string, engine: () => EngineClient = () => startEngine({ priority: 'normal' })): TinyHome & { close: () => void } {
   const home = new Home(folder);
   const db = openDatabase(home.database);
   const models = new ModelStore(db);
   const store = new RunStore(db);
   const events: RunEvent[] = [];
   const service = new ModelService(home, models, { log: () => undefined, onBytes: () => undefined });
-  const runs = new RunService(home, store, service, new RowsService(models), () => startEngine({ priority: 'normal' }));
+  const runs = new RunService(home, store, service, new RowsService(models), engine);
   const close = (): void => {
     db.close();
   };

@@ -79,7 +79,7 @@ describe('serve', () => {
       async (url) => {
         const { client, cookie } = await enter(url);
         const model = await handOverModel(client, tinyModel, { port: Number(url.port), cookie, origin: url.origin });
-        run = await startSmallRun(client, model, 300);
+        run = await startSmallRun(client, model, 1500);
         const watched = new WatchedRun(client, run);
         await watched.load();
         await reached(watched, 5);
@@ -93,12 +93,12 @@ describe('serve', () => {
         const { status, step } = await client.request('runs.get', { run });
         expect(status).toBe('paused');
         expect(step).toBeGreaterThanOrEqual(5);
-        expect(step).toBeLessThan(300);
+        expect(step).toBeLessThan(1500);
         const watched = new WatchedRun(client, run);
         await client.request('runs.resume', { run });
         await watched.load();
         await expect.poll(() => watched.status, { timeout: 60_000 }).toBe('done');
-        expect(watched.curve).toHaveLength(300);
+        expect(watched.curve).toHaveLength(1500);
       },
       home,
     );

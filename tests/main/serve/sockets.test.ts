@@ -179,10 +179,10 @@ describe('a window that does not listen', () => {
   });
 
   it('stays while it is quiet but there', async () => {
-    const limits = { ...doorLimits, sockets: { ...socketLimits, silent_ms: 600, beat_ms: 100 } };
+    const limits = { ...doorLimits, sockets: { ...socketLimits, silent_ms: 2000, beat_ms: 200 } };
     const door = await openDoor({ api: new SlowApi(), limits });
     const client = await door.window(await door.signIn());
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await new Promise((resolve) => setTimeout(resolve, 4000));
     expect(client.socket.readyState).toBe(client.socket.OPEN);
     expect(door.door.windows).toBe(1);
   });

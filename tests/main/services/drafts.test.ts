@@ -9,6 +9,7 @@ import { rowKinds, rowSchema, type Row } from '../../../shared/row.ts';
 import '../../support/arbitrary.ts';
 import { rejectedBy, thrownBy } from '../../support/errors.ts';
 import { temporaryFolder } from '../../support/files.ts';
+import { fastest } from '../../support/timing.ts';
 import { persona, tinyDrafts } from '../../support/tiny-drafts.ts';
 import { tinyModel, tinyRows, writeJsonLines } from '../../support/tiny-run.ts';
 
@@ -307,12 +308,11 @@ describe('pages', () => {
       for (let i = 0; i < 100_000; i++) change.add('own', sent([user(`question ${i} ${'x'.repeat(100)}`), assistant(`answer ${i}`)], { id: `r${i}` }));
     });
     db.pragma('wal_checkpoint(TRUNCATE)');
-    const timed = (filter: object): number => {
-      const start = performance.now();
-      const page = drafts.page({ draft }, { offset: 90_000, limit: 200, ...filter });
-      expect(page.total).toBeGreaterThan(0);
-      return performance.now() - start;
-    };
+    const timed = (filter: object): number =>
+      fastest(() => {
+        const page = drafts.page({ draft }, { offset: 90_000, limit: 200, ...filter });
+        expect(page.total).toBeGreaterThan(0);
+      });
     // Measured with 200,000: 29 ms, 26 ms and 209 ms.
     expect(timed({})).toBeLessThan(500);
     expect(timed({ kind: 'imported' })).toBeLessThan(500);
@@ -545,11 +545,9 @@ describe('undo', () => {
 it('a preview is a handful of answers in each language, at once', () => {
   const { drafts } = tinyDrafts();
   const who = persona({ owner: '剑锋', name: '小锋', languages: ['zh', 'en'] });
-  drafts.preview(who);
-  const start = performance.now();
-  const rows = drafts.preview(who);
   // Measured: 2 ms.
-  expect(performance.now() - start).toBeLessThan(30);
+  expect(fastest(() => drafts.preview(who))).toBeLessThan(30);
+  const rows = drafts.preview(who);
   expect(rows.length).toBeGreaterThan(6);
   expect(rows.length).toBeLessThan(20);
   expect(rows.some(({ answer }) => answer.includes('小锋'))).toBe(true);

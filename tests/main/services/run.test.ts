@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { startEngine } from '../../../main/engine/client.ts';
 import type { RunEvent } from '../../../shared/run-events.ts';
 import type { RecipeInput } from '../../../shared/recipe.ts';
 import { recipeSchema } from '../../../shared/recipe.ts';
@@ -153,14 +154,21 @@ describe('stop', () => {
   it('during an evaluation keeps the run; resuming makes up for it and ends as if nothing had been', async () => {
     const evaluate = { every_steps: 2, from_step: 2, stop_when_right: false, limits: NEVER };
     const whole = await start(evaluate, { steps: 4 });
-    const place = tinyHome();
+    const place: TinyHome = tinyHome(temporaryFolder(), () => {
+      const engine = startEngine({ priority: 'normal' });
+      return {
+        ...engine,
+        generate: (job, requests) => {
+          const answers = engine.generate(job, requests);
+          // The engine has been asked, and has not answered.
+          if (job === 'step-2') place.runs.stop(runOf(place));
+          return answers;
+        },
+      };
+    });
     const recipe = evaluatedRecipe(place.home.folder, evaluate, { steps: 4 });
     const compute = { threads: 1, isa: 'auto' };
-    const stopped = await place.runs.start(recipe, compute, (event) => {
-      place.onEvent(event);
-      // The engine has been asked by then.
-      if (event.event === 'phase' && event.phase === 'checking') setTimeout(() => place.runs.stop(runOf(place)), 5);
-    });
+    const stopped = await place.runs.start(recipe, compute, place.onEvent);
     expect(stopped).toMatchObject({ chosen_step: 2, steps: 2, before: [], after: [] });
     expect(place.runs.get(stopped.run)).toMatchObject({ status: 'stopped', step: 2 });
 
