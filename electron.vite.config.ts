@@ -1,4 +1,6 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'electron-vite';
+import { join } from 'node:path';
 
 /** Only better-sqlite3 stays a package of its own: its prebuilt binary must be found beside it. */
 const EXTERNAL = ['better-sqlite3'];
@@ -42,6 +44,8 @@ export default defineConfig({
   renderer: {
     root: 'renderer',
     publicDir: false,
+    // Its configuration lies here, not in renderer/.
+    plugins: [svelte({ configFile: join(import.meta.dirname, 'svelte.config.js') })],
     build: {
       emptyOutDir: true,
       license,

@@ -1,8 +1,10 @@
 // @ts-check
 import js from '@eslint/js';
 import { defineConfig, globalIgnores } from 'eslint/config';
+import svelte from 'eslint-plugin-svelte';
 import { builtinModules } from 'node:module';
 import tseslint from 'typescript-eslint';
+import svelteConfig from './svelte.config.js';
 
 /**
  * A rule against imports whose path matches one of `patterns`, with what to do instead.
@@ -52,6 +54,7 @@ export default defineConfig(
   globalIgnores(['node_modules', 'out', 'dist', 'native', 'coverage', 'test-results', 'tests/fixtures/**/*.mjs']),
   js.configs.recommended,
   tseslint.configs.strict,
+  svelte.configs.recommended,
   {
     languageOptions: { ecmaVersion: 2024, sourceType: 'module' },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
@@ -61,6 +64,16 @@ export default defineConfig(
       'prefer-const': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
+    },
+  },
+  {
+    files: ['**/*.svelte', '**/*.svelte.ts'],
+    languageOptions: { parserOptions: { parser: tseslint.parser, extraFileExtensions: ['.svelte'], svelteConfig } },
+    rules: {
+      // TypeScript knows the globals; $bindable and $props want let.
+      'no-undef': 'off',
+      'prefer-const': 'off',
+      'svelte/prefer-const': ['error', { destructuring: 'all' }],
     },
   },
   // TypeScript itself knows the globals; the plain JavaScript of tools/ and the configuration runs in Node.
@@ -84,10 +97,10 @@ export default defineConfig(
     },
   },
   {
-    files: ['renderer/**/*.ts', 'preload/**/*.ts'],
+    files: ['renderer/**/*.{ts,svelte}', 'preload/**/*.ts'],
     rules: { 'no-restricted-imports': forbid(node, above('main', 'tests', 'tools')) },
   },
-  { files: ['renderer/**/*.ts'], rules: { 'no-restricted-imports': forbid(electron, node, above('main', 'preload', 'tests', 'tools')) } },
+  { files: ['renderer/**/*.{ts,svelte}'], rules: { 'no-restricted-imports': forbid(electron, node, above('main', 'preload', 'tests', 'tools')) } },
   {
     files: ['main/**/*.ts'],
     rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', ...tops, 'services')) },

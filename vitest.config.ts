@@ -1,3 +1,5 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** What drives a browser, an app or a package: one file at a time, and slow. */
@@ -7,7 +9,8 @@ const wholes = ['tests/e2e/**/*.test.ts', 'tests/packages/**/*.test.ts', 'tests/
 const patient = { poll: { timeout: 30_000 } };
 
 /**
- * `unit`: everything that runs on tiny models. `e2e`: the same through the page, both window doors and the packages.
+ * `unit`: everything that runs on tiny models; `renderer`: what the page's screens do. `e2e`: the same through the page, both
+ * window doors and the packages.
  * `journeys`: the built program on the real model, one file at a time.
  */
 export default defineConfig({
@@ -16,11 +19,23 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['tests/{shared,main,renderer,architecture,tools}/**/*.test.ts'],
+          include: ['tests/{shared,main,architecture,tools}/**/*.test.ts'],
           exclude: wholes,
           environment: 'node',
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: patient,
+        },
+      },
+      {
+        // What screens do, without a browser: runes are compiled as for the page.
+        plugins: [svelte({ configFile: join(import.meta.dirname, 'svelte.config.js') })],
+        resolve: { conditions: ['browser'] },
+        test: {
+          name: 'renderer',
+          include: ['tests/renderer/**/*.test.ts'],
+          exclude: wholes,
+          environment: 'node',
           expect: patient,
         },
       },

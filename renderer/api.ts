@@ -2,7 +2,7 @@
 import type { ApiEvent, RequestInput, RequestName, RequestResult, Reply } from '../shared/api.ts';
 import { isErrorCode, NamesakeError } from '../shared/errors.ts';
 import type { FileKind, HandedFile } from '../shared/window-api.ts';
-import type { Connection, Transport } from './transport.ts';
+import type { Connection, Transport } from './door/transport.ts';
 
 export type EventName = ApiEvent['event'];
 export type EventOf<Name extends EventName> = Extract<ApiEvent, { event: Name }>;

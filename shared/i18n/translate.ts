@@ -8,9 +8,20 @@ import { zh } from './zh.ts';
 export type MessageKey = keyof typeof en;
 const catalogues: Record<Language, Record<MessageKey, string>> = { en, zh };
 
+/** Messages as they were parsed: a page says the same ones ten times a second. */
+const parsed: Record<Language, Map<MessageKey, IntlMessageFormat>> = { en: new Map(), zh: new Map() };
+
+function messageOf(language: Language, key: MessageKey): IntlMessageFormat {
+  const known = parsed[language].get(key);
+  if (known !== undefined) return known;
+  const message = new IntlMessageFormat(catalogues[language][key], language);
+  parsed[language].set(key, message);
+  return message;
+}
+
 /** The words of `key` in `language`; `values` fill its placeholders. */
 export function translate(language: Language, key: MessageKey, values: Record<string, string | number> = {}): string {
-  return String(new IntlMessageFormat(catalogues[language][key], language).format(values));
+  return String(messageOf(language, key).format(values));
 }
 
 /** What happened, why, and what to do next, in the person's language. */

@@ -1,7 +1,7 @@
 // The facade is the same over every transport: typed results, errors by code, one signal to read the state again.
 import { describe, expect, it } from 'vitest';
 import { Api } from '../../renderer/api.ts';
-import { windowTransport } from '../../renderer/window-transport.ts';
+import { windowTransport } from '../../renderer/door/window-transport.ts';
 import type { ApiEvent } from '../../shared/api.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import { explainError } from '../../shared/i18n/translate.ts';

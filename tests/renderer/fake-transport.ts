@@ -1,7 +1,7 @@
 // A transport whose other side is the test.
 import type { ApiEvent, Reply, RequestName } from '../../shared/api.ts';
 import { NamesakeError } from '../../shared/errors.ts';
-import type { Connection, Transport, TransportListener } from '../../renderer/transport.ts';
+import type { Connection, Transport, TransportListener } from '../../renderer/door/transport.ts';
 
 export interface Asked {
   name: RequestName;

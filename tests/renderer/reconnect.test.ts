@@ -2,8 +2,8 @@
 // shows a gap or a step twice, and ends with the run's own curve.
 import { describe, expect, it } from 'vitest';
 import { Api } from '../../renderer/api.ts';
-import { RunWatch, type WatchedRun } from '../../renderer/run-watch.ts';
-import { ownDoor, socketTransport, type Socket } from '../../renderer/socket-transport.ts';
+import { RunWatch, type WatchedRun } from '../../renderer/state/run-watch.ts';
+import { ownDoor, socketTransport, type Socket } from '../../renderer/door/socket-transport.ts';
 import { tinyRun } from '../e2e/desktop-home.ts';
 import { openDoor, type TestDoor } from '../main/serve/open-door.ts';
 

@@ -1,0 +1,2 @@
+// Sidebar: whether the list of assistants lies over a narrow page.
+export const sidebar = $state({ open: false });

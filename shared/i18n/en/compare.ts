@@ -1,0 +1,3 @@
+// The screen "Compare".
+export const compare = {
+} as const;

@@ -1,0 +1,3 @@
+// The screen "Learn from".
+export const learn = {
+} as const;

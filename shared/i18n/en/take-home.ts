@@ -1,0 +1,3 @@
+// The screen "Take home".
+export const takeHome = {
+} as const;

@@ -1,0 +1,3 @@
+// The screen "Train".
+export const train = {
+} as const;
