@@ -1,19 +1,13 @@
 // Engine: what the engine host can do, as messages between it and its client. The host owns the tokenizer and the native
 // addon; conversations and text go in, text and numbers come out. One host has one model open.
 import type { Answer, Sampling } from './chat.ts';
-import type { MemoryBudget, MemoryModel, MemoryQuestion } from './memory.ts';
+import type { EngineChoice, MemoryBudget, MemoryModel, MemoryQuestion } from './memory.ts';
 import type { ModelInfo } from './model.ts';
 import type { Message, TokenizedRow } from './row.ts';
 
-export interface OpenOptions {
+export interface OpenOptions extends EngineChoice {
   /** Absolute path of a .gguf file. */
   path: string;
-  precision: 'as-stored' | 'f32' | 'bf16' | 'nf4';
-  device: 'auto' | 'cpu' | 'cuda' | 'reference';
-  /** 0 = all physical cores. */
-  threads: number;
-  /** "auto", or a forced level: scalar | avx2 | avx512 | amx | neon. */
-  isa: string;
 }
 
 /** Packed conversations for one micro-batch (native/include/namesake/trainer.h: Batch). Plain arrays or typed ones. */

@@ -1,11 +1,20 @@
 // Memory: what a run or a chat will take, planned before anything is allocated; what "fits" means everywhere.
-import type { OpenOptions } from './engine.ts';
 import type { ModelShape } from './model.ts';
 
 /** A model by its file's absolute path, or by its shapes where it is not here. */
 export type MemoryModel = string | { shape: ModelShape; file_bytes: number };
 
-export interface MemoryQuestion extends Pick<OpenOptions, 'precision' | 'device' | 'threads' | 'isa'> {
+/** How a model is computed. */
+export interface EngineChoice {
+  precision: 'as-stored' | 'f32' | 'bf16' | 'nf4';
+  device: 'auto' | 'cpu' | 'cuda' | 'reference';
+  /** 0 = all physical cores. */
+  threads: number;
+  /** "auto", or a forced level: scalar | avx2 | avx512 | amx | neon. */
+  isa: string;
+}
+
+export interface MemoryQuestion extends EngineChoice {
   /** LoRA rank; 0 = answers only, nothing is trained. */
   rank: number;
   /** Most tokens of a micro-batch. */

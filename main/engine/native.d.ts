@@ -4,8 +4,8 @@
 // another call rejects with engine.busy, any call on something closed with engine.closed. close() is idempotent and
 // throws engine.busy while a job runs.
 import type { Sampling, StopReason } from '../../shared/chat.ts';
-import type { EngineBatch, EngineStep, GenerateTimes, OpenOptions, ScoreResult, TrainerOptions } from '../../shared/engine.ts';
-import type { MemoryBudget, MemoryQuestion } from '../../shared/memory.ts';
+import type { EngineBatch, EngineStep, GenerateTimes, ScoreResult, TrainerOptions } from '../../shared/engine.ts';
+import type { EngineChoice, MemoryBudget, MemoryQuestion } from '../../shared/memory.ts';
 import type { ModelInfo, ModelShape } from '../../shared/model.ts';
 
 export interface NativeError extends Error {
@@ -125,6 +125,6 @@ export interface NativeAddon {
   planMemory(model: string | (ModelShape & { file_bytes: number }), options: NativeMemoryOptions): Promise<MemoryBudget>;
   openModel(
     path: string,
-    options: Pick<OpenOptions, 'precision' | 'device' | 'isa' | 'threads'>,
+    options: EngineChoice,
   ): Promise<{ model: Model; info: ModelInfo; tokenizer: NativeTokenizer }>;
 }
