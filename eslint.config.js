@@ -2,6 +2,7 @@
 import js from '@eslint/js';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import svelte from 'eslint-plugin-svelte';
+import { readdirSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import tseslint from 'typescript-eslint';
 import svelteConfig from './svelte.config.js';
@@ -49,6 +50,26 @@ function above(...folders) {
 const doors = ['cli', 'serve', 'desktop'];
 /** What services and everything below them must not know: the doors, the API behind them, and who makes the services. */
 const tops = [...doors, 'api', 'core\\.ts'];
+
+/** What no file of the page may import. */
+const outside = [electron, node, above('main', 'preload', 'tests', 'tools')];
+const door = {
+  regex: '(^|/)door/',
+  message: 'Only main.ts and api.ts know the doors. Take what you need of a connection from renderer/api.ts.',
+};
+const components = {
+  regex: '\\.svelte$|^(\\.\\./)+(ui|frame|screens)/',
+  message: 'State and behaviour know no components: components use them.',
+};
+/**
+ * Folders of the page that a part of it must not import.
+ * @param {string} folders a regular expression
+ * @param {string} message
+ */
+function notFrom(folders, message) {
+  return { regex: `^(\\.\\.?/)+(${folders})`, message };
+}
+const screens = readdirSync(new URL('renderer/screens', import.meta.url));
 
 export default defineConfig(
   globalIgnores(['node_modules', 'out', 'dist', 'native', 'coverage', 'test-results', 'tests/fixtures/**/*.mjs']),
@@ -100,7 +121,33 @@ export default defineConfig(
     files: ['renderer/**/*.{ts,svelte}', 'preload/**/*.ts'],
     rules: { 'no-restricted-imports': forbid(node, above('main', 'tests', 'tools')) },
   },
-  { files: ['renderer/**/*.{ts,svelte}'], rules: { 'no-restricted-imports': forbid(electron, node, above('main', 'preload', 'tests', 'tools')) } },
+  { files: ['renderer/**/*.{ts,svelte}'], rules: { 'no-restricted-imports': forbid(...outside, door) } },
+  { files: ['renderer/{main,api}.ts', 'renderer/door/**'], rules: { 'no-restricted-imports': forbid(...outside) } },
+  { files: ['renderer/state/**', 'renderer/{format,languages}.ts'], rules: { 'no-restricted-imports': forbid(...outside, door, components) } },
+  {
+    files: ['renderer/ui/**'],
+    rules: {
+      'no-restricted-imports': forbid(
+        ...outside,
+        door,
+        notFrom('api\\.ts|screens/|frame/|Frame|state/app\\.', 'renderer/ui/ shows what it is given: take data and callbacks as properties.'),
+      ),
+    },
+  },
+  // What two screens need lies in renderer/ui or renderer/state.
+  ...screens.map((screen) => ({
+    files: [`renderer/screens/${screen}/**`],
+    rules: {
+      'no-restricted-imports': forbid(
+        ...outside,
+        door,
+        notFrom(
+          `(screens/)?(${screens.filter((other) => other !== screen).join('|')})/|frame/|Frame`,
+          'Screens know neither each other nor the frame: put what two need into renderer/ui or renderer/state.',
+        ),
+      ),
+    },
+  })),
   {
     files: ['main/**/*.ts'],
     rules: { 'no-restricted-imports': forbid(electron, binding, host, above('renderer', 'preload', 'tests', ...tops, 'services')) },

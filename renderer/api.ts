@@ -4,6 +4,7 @@ import { isErrorCode, NamesakeError } from '../shared/errors.ts';
 import type { FileKind, HandedFile } from '../shared/window-api.ts';
 import type { Connection, Transport } from './door/transport.ts';
 
+export type { Connection };
 export type EventName = ApiEvent['event'];
 export type EventOf<Name extends EventName> = Extract<ApiEvent, { event: Name }>;
 

@@ -1,8 +1,7 @@
 // App: what every screen shares. Made once by main.ts, found by any component with `useApp()`.
 import { createContext } from 'svelte';
 import type { RequestResult } from '../../shared/api.ts';
-import type { Api } from '../api.ts';
-import type { Connection } from '../door/transport.ts';
+import type { Api, Connection } from '../api.ts';
 import { ModelsState } from './models.svelte.ts';
 import { Notices } from './notices.svelte.ts';
 import { Route } from './route.svelte.ts';

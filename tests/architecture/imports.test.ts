@@ -8,7 +8,8 @@ const eslint = new ESLint({ cwd: root });
 
 /** The messages of no-restricted-imports and no-restricted-globals for `text` as the contents of `file`. */
 async function complaints(file: string, text: string): Promise<string[]> {
-  const [result] = await eslint.lintText(text, { filePath: join(root, file) });
+  const source = file.endsWith('.svelte') ? `<script lang="ts">\n${text}</script>\n` : text;
+  const [result] = await eslint.lintText(source, { filePath: join(root, file) });
   if (result === undefined) throw new Error(`eslint ignores ${file}`);
   const parsing = result.messages.find((message) => message.fatal === true);
   if (parsing !== undefined) throw new Error(parsing.message);
@@ -26,6 +27,23 @@ const wrong: [file: string, path: string, advice: RegExp][] = [
   ['renderer/state/run.svelte.ts', 'node:path', /shared\/api\.ts/],
   ['renderer/api.ts', 'electron', /main\/desktop/],
   ['renderer/api.ts', '../preload/index.ts', /downward/],
+  ['renderer/state/app.svelte.ts', '../door/transport.ts', /main\.ts and api\.ts/],
+  ['renderer/state/app.svelte.ts', '../ui/Button.svelte', /no components/],
+  ['renderer/state/runs.svelte.ts', '../screens/learn/rows.svelte.ts', /no components/],
+  ['renderer/format.ts', './ui/Button.svelte', /no components/],
+  ['renderer/ui/Button.svelte', '../api.ts', /properties/],
+  ['renderer/ui/Button.svelte', '../state/app.svelte.ts', /properties/],
+  ['renderer/ui/Button.svelte', '../screens/learn/LearnScreen.svelte', /properties/],
+  ['renderer/ui/parts/Chart.svelte', '../../screens/learn/LearnScreen.svelte', /properties/],
+  ['renderer/ui/Button.svelte', '../door/transport.ts', /main\.ts and api\.ts/],
+  ['renderer/ui/Button.svelte', 'node:path', /shared\/api\.ts/],
+  ['renderer/screens/learn/LearnScreen.svelte', '../train/TrainScreen.svelte', /renderer\/ui/],
+  ['renderer/screens/learn/rows.svelte.ts', '../train/curve.svelte.ts', /renderer\/ui/],
+  ['renderer/screens/learn/parts/Row.svelte', '../../train/TrainScreen.svelte', /renderer\/ui/],
+  ['renderer/screens/learn/LearnScreen.svelte', '../../screens/train/TrainScreen.svelte', /renderer\/ui/],
+  ['renderer/screens/learn/LearnScreen.svelte', '../../frame/Sidebar.svelte', /renderer\/ui/],
+  ['renderer/screens/learn/LearnScreen.svelte', '../../door/transport.ts', /main\.ts and api\.ts/],
+  ['renderer/screens/learn/LearnScreen.svelte', '../../../main/home.ts', /downward/],
   ['preload/index.ts', '../main/home.ts', /downward/],
   ['main/home.ts', 'electron', /main\/desktop/],
   ['main/services/run.ts', 'electron', /main\/desktop/],
@@ -79,6 +97,17 @@ const right: [file: string, path: string][] = [
   ['shared/run.ts', 'zod'],
   ['shared/run.ts', './recipe.ts'],
   ['renderer/api.ts', '../shared/api.ts'],
+  ['renderer/main.ts', './door/socket-transport.ts'],
+  ['renderer/api.ts', './door/transport.ts'],
+  ['renderer/door/socket-transport.ts', './transport.ts'],
+  ['renderer/state/app.svelte.ts', '../api.ts'],
+  ['renderer/ui/Button.svelte', '../state/words.svelte.ts'],
+  ['renderer/ui/Button.svelte', '../../shared/api.ts'],
+  ['renderer/screens/learn/LearnScreen.svelte', '../../ui/Button.svelte'],
+  ['renderer/screens/learn/LearnScreen.svelte', './RowList.svelte'],
+  ['renderer/screens/settings/SettingsScreen.svelte', '../../state/settings.svelte.ts'],
+  ['renderer/screens/train/TrainScreen.svelte', '../../../shared/run.ts'],
+  ['renderer/frame/Screen.svelte', '../screens/learn/LearnScreen.svelte'],
   ['preload/index.ts', '../shared/api.ts'],
   ['preload/index.ts', 'electron'],
   ['main/services/run.ts', '../store/runs.ts'],
