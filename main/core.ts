@@ -110,6 +110,7 @@ export class Core {
       return new ModelService(this.home, this.#modelStore, this.#options.progress ?? silent, {
         hubs,
         need: (card, entry) => this.memory.need(card, entry),
+        madeSeconds: (ref) => this.#runStore.madeSeconds(ref),
       });
     });
   }

@@ -107,7 +107,12 @@ export interface ModelCard {
   licence: string | null;
   licence_url: string | null;
   purpose: (typeof modelPurposes)[number];
+  /** Whether it is taken where nobody chooses one. */
+  standard: boolean;
+  /** Languages that it speaks; none where nobody says so. */
   languages: Language[];
+  /** Languages in which it learns who it is and little else. */
+  weak_languages: Language[];
   size_bytes: number | null;
   here: boolean;
   path: string;
@@ -115,6 +120,8 @@ export interface ModelCard {
   needs_bytes: number | null;
   available_bytes: number;
   fits: boolean | null;
+  /** How long the newest assistant from it took on this machine, in seconds; null before there is one. */
+  made_seconds: number | null;
   download: DownloadState | null;
 }
 

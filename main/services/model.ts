@@ -42,6 +42,8 @@ export interface ModelOptions {
   hubs?: () => Hub[];
   patience?: DownloadOptions['patience'];
   need?: MemoryNeed;
+  /** How long the newest assistant from a model took here, in seconds; null before there is one. */
+  madeSeconds?: (ref: string) => number | null;
 }
 
 /** A model that can be fetched, as far as it is known. */
@@ -158,13 +160,16 @@ export class ModelService {
       licence,
       licence_url,
       purpose: entry?.purpose ?? 'own',
+      standard: ref === this.default,
       languages: entry?.languages ?? [],
+      weak_languages: entry?.weak_languages ?? [],
       size_bytes: file?.size_bytes ?? entry?.size_bytes ?? null,
       here,
       path: place === null ? '' : modelPath(this.#home.folder, place),
       needs_bytes: null,
       available_bytes: 0,
       fits: null,
+      made_seconds: this.#madeSeconds(ref),
       download: here ? null : this.#downloads.state(ref, file),
     };
   }
@@ -172,9 +177,14 @@ export class ModelService {
   #ownCard(id: string, path: string): ModelCard {
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? null;
     return {
-      ...{ id, name: basename(path), licence: null, licence_url: null, purpose: 'own', languages: [], size_bytes: size, here: size !== null },
-      ...{ path, needs_bytes: null, available_bytes: 0, fits: null, download: null },
+      ...{ id, name: basename(path), licence: null, licence_url: null, purpose: 'own', standard: false, languages: [], weak_languages: [] },
+      ...{ size_bytes: size, here: size !== null, path, needs_bytes: null, available_bytes: 0, fits: null },
+      ...{ made_seconds: this.#madeSeconds(id), download: null },
     };
+  }
+
+  #madeSeconds(ref: string): number | null {
+    return this.#options.madeSeconds?.(ref) ?? null;
   }
 
   async #withNeed(card: ModelCard): Promise<ModelCard> {

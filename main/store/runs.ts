@@ -175,6 +175,21 @@ export class RunStore {
     this.#touch(id, 'name = @name', { name });
   }
 
+  /**
+   * How long the newest finished run from the model `ref` took, in seconds; null where there is none. One that was resumed
+   * knows only how long its last part took: its steps alone took longer than that, and it does not count.
+   */
+  madeSeconds(ref: string): number | null {
+    const row = this.#db
+      .prepare<[string], { seconds: number }>(
+        `SELECT json_extract(result, '$.seconds') AS seconds FROM runs WHERE status = 'done' AND json_extract(recipe, '$.model.ref') = ?
+           AND seconds >= (SELECT total(tokens / tokens_per_second) FROM metrics WHERE run_id = runs.id)
+         ORDER BY created_at DESC, id DESC LIMIT 1`,
+      )
+      .get(ref);
+    return row?.seconds ?? null;
+  }
+
   /** The run that claims to go on, if any: one process trains at a time. */
   get active(): string | null {
     return this.#db.prepare<[], { id: string }>(`SELECT id FROM runs WHERE status IN ${listed(activeStatuses)} LIMIT 1`).get()?.id ?? null;

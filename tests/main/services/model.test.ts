@@ -376,4 +376,18 @@ describe('list', () => {
     ]);
     for (const { available_bytes } of cards) expect(available_bytes).toBeGreaterThan(0);
   });
+
+  it('says which one is taken by itself, what it is weak in, and how long the last assistant from it took', async () => {
+    const folder = temporaryFolder();
+    const { service } = serviceOf(folder, [], { madeSeconds: (ref) => (ref === 'smollm2-135m-instruct' ? 95 : null) });
+    const path = join(folder, 'mine.gguf');
+    writeFileSync(path, 'x');
+    await service.add(path);
+    expect((await service.list()).map(({ id, standard, weak_languages, made_seconds }) => [id, standard, weak_languages, made_seconds])).toEqual([
+      ['smollm2-135m-instruct', true, ['zh'], 95],
+      ['smollm2-360m-instruct', false, ['zh'], null],
+      ['smollm2-1.7b-instruct', false, ['zh'], null],
+      ['mine', false, [], null],
+    ]);
+  });
 });

@@ -50,6 +50,22 @@ describe('RunStore', () => {
     };
   });
 
+  it('knows how long the newest run from a model took, unless only its last part was timed', () => {
+    expect(runs.madeSeconds(recipe.model.ref)).toBeNull();
+    const finish = (id: string, seconds: number): void => {
+      runs.setStatus(id, 'running');
+      runs.addMetric(id, metric(1));
+      runs.finish(id, 'done', 1, { ...result, run: id, seconds });
+    };
+    finish('r1', 90);
+    expect(runs.madeSeconds(recipe.model.ref)).toBe(90);
+    // Its step alone took 1.9 seconds: it was resumed after it.
+    runs.create('r2', recipe);
+    finish('r2', 1.5);
+    expect(runs.madeSeconds(recipe.model.ref)).toBe(90);
+    expect(runs.madeSeconds('another')).toBeNull();
+  });
+
   it('keeps a new run and its recipe', () => {
     expect(runs.get('r1')).toEqual({
       run: 'r1',
