@@ -6,7 +6,7 @@ import { errorCodes, NamesakeError } from '../../shared/errors.ts';
 import { en } from '../../shared/i18n/en.ts';
 import { explainError, translate, type MessageKey } from '../../shared/i18n/translate.ts';
 import { zh } from '../../shared/i18n/zh.ts';
-import { languages } from '../../shared/persona.ts';
+import { languages, type Language } from '../../shared/persona.ts';
 import { root } from '../support/files.ts';
 
 type Element = ReturnType<IntlMessageFormat['getAst']>[number];
@@ -23,9 +23,50 @@ function placeholders(message: string, locale: string): string[] {
 
 const keys = Object.keys(en) as MessageKey[];
 
+/** The keys of each file of a language. */
+async function parts(language: Language): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for (const file of globSync(`shared/i18n/${language}/*.ts`, { cwd: root })) {
+    const module = (await import(join(root, file))) as Record<string, Record<string, string>>;
+    found.set(file, Object.values(module).flatMap((words) => Object.keys(words)));
+  }
+  return found;
+}
+
+/** What the sources ask for by its whole key, and the beginnings and ends of keys that they put together. */
+function asked(): { whole: Set<string>; made: RegExp[] } {
+  const whole = new Set<string>();
+  const made: RegExp[] = [];
+  for (const file of globSync('{main,preload,renderer,shared}/**/*.{ts,svelte}', { cwd: root, exclude: ['shared/i18n/{en,zh}/**'] })) {
+    const source = readFileSync(join(root, file), 'utf8');
+    for (const [, key = ''] of source.matchAll(/['"`]([a-z][\w-]*(?:\.[\w-]+)+)['"`]/g)) whole.add(key);
+    for (const [, template = ''] of source.matchAll(/`([a-z][\w-]*\.[^`\s]*\$\{[^`\s]*)`/g)) {
+      made.push(new RegExp(`^${template.replaceAll('.', '\\.').replaceAll(/\$\{[^}]*\}/g, '.+')}$`));
+    }
+  }
+  return { whole, made };
+}
+
 describe('the catalogue', () => {
   it('has the same keys in both languages', () => {
     expect(Object.keys(zh).sort()).toEqual([...keys].sort());
+  });
+
+  it.each(languages)('has no key in two files: %s', async (language) => {
+    const all = [...(await parts(language)).values()].flat();
+    expect(all.filter((key, place) => all.indexOf(key) !== place)).toEqual([]);
+    expect(all.length).toBe(keys.length);
+  });
+
+  it('has every key in the same file in both languages', async () => {
+    const [first, second] = [await parts('en'), await parts('zh')];
+    for (const [file, own] of first) expect(second.get(file.replace('/en/', '/zh/'))?.toSorted(), file).toEqual(own.toSorted());
+  });
+
+  it('has no word that nobody says', () => {
+    const { whole, made } = asked();
+    expect(made.length).toBeGreaterThan(3);
+    expect(keys.filter((key) => !whole.has(key) && !made.some((pattern) => pattern.test(key)))).toEqual([]);
   });
 
   it.each(keys)('has the same placeholders in both languages: %s', (key) => {
