@@ -1,5 +1,32 @@
-// “训练”页。
+// “训练”页面，以及其他页面也会用到的成绩单和损失曲线。
 import type { train as en } from '../en/train.ts';
 
 export const train: Record<keyof typeof en, string> = {
+  'chart.step': '步',
+  'chart.at': '第 {step} 步',
+  'chart.loss': '损失 {loss}',
+  'chart.loss_column': '损失',
+  'chart.rate': '学习率 {rate}',
+  'chart.saved': '检查并保存',
+  'chart.chosen': '选用',
+  'chart.smooth': '细线为实测值，粗线为平滑值',
+  'chart.smooth_hint': '{over} 步的指数移动平均',
+  'chart.as_table': '以表格显示',
+  'chart.as_line': '以曲线显示',
+  'score.knows': '认得自己',
+  'score.knows_hint': '问到它自己时，有多少回答说对了名字。术语：召回率，目前为 {share}。',
+  'score.leaves': '其他回答不受影响',
+  'score.leaves_hint': '问别的事情时，有多少回答没有冒出它的名字。术语：泄漏率，目前为 {share}（越低越好）。',
+  'score.kept': '和原来一样好',
+  'score.kept_hint': '预测普通文字的能力保留了多少：1 表示没有变化，以较弱的语言为准。术语：困惑度之比 {ratio}，KL 散度 {kl}。',
+  'score.before_was': '之前 {before}',
+  'score.none': '这次训练不提问，所以没有成绩。',
+  'score.soon': '第一次提问之后，这里会显示成绩。',
+  'score.base_only': '这是模型原来的样子。第一次检查在第 {step} 步。',
+  'score.right': '它知道自己是谁，其他回答也没有受影响。',
+  'score.not_right': '还不够好。{missed}。',
+  'verdict.identity_good': '说出了自己是谁',
+  'verdict.identity_bad': '没说出自己是谁',
+  'verdict.other_good': '没有冒出名字',
+  'verdict.other_bad': '没问它却报了名字',
 };
