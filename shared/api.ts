@@ -1,15 +1,16 @@
 // API: every request and every event of the product, the same through both window doors (Electron's IPC and serve's web
 // socket). Inputs are parsed with zod on the trusted side; results and events are made there, so their types are enough.
 import { z } from 'zod';
-import { samplingSchema, type Answer } from './chat.ts';
-import type { Draft, ImportReport, RowsPage } from './draft.ts';
+import { samplingSchema, type Answer, type StopReason } from './chat.ts';
+import type { Draft, DraftSummary, ImportReport, RowsChange, RowsPage, RowsSummary } from './draft.ts';
 import type { DoctorReport } from './doctor.ts';
 import type { ErrorCode, ErrorParams } from './errors.ts';
 import type { MemoryBudget } from './memory.ts';
 import type { DownloadState, ModelCard } from './model.ts';
-import { languageSchema, personaSchema } from './persona.ts';
+import { personaSchema } from './persona.ts';
 import { devices, recipeSchema } from './recipe.ts';
 import { rowKinds, rowSchema, type Message } from './row.ts';
+import type { RowLife, RowPlace } from './row-life.ts';
 import type { Phase, RunWarning } from './run-events.ts';
 import type { CheckpointScores, QuestionAnswer, RunDifference, RunSummary, ScoredProbe, Scores, StepMetric } from './run.ts';
 import { settingsChangeSchema, type Settings } from './settings.ts';
@@ -29,6 +30,7 @@ const chatIdSchema = z.int().positive();
 const nothing = z.strictObject({});
 const run = z.strictObject({ run: runIdSchema });
 const draft = z.strictObject({ draft: draftIdSchema });
+const draftOrRun = z.union([draft, run]);
 const rowNumber = z.int().min(0).max(1_000_000_000);
 const fileFormats = ['auto', 'openai', 'alpaca', 'sharegpt', 'lesson'] as const;
 
@@ -73,25 +75,32 @@ export const requests = {
   ),
   /** The recipe and rows of a run, to be changed and run again ("duplicate"). */
   'drafts.from_run': request<Draft>()(run),
+  /** Drafts that wait to be started, the one that was touched last first. */
+  'drafts.list': request<DraftSummary[]>()(nothing),
   'drafts.get': request<Draft>()(draft),
   /** Puts another recipe in place; where the persona changed, the wizard's rows are written anew. */
   'drafts.change': request<Draft>()(z.strictObject({ draft: draftIdSchema, recipe: recipeSchema })),
   'drafts.delete': request<null>()(draft),
+  'rows.summary': request<RowsSummary>()(z.strictObject({ of: draftOrRun })),
   'rows.page': request<RowsPage>()(
     z.strictObject({
-      of: z.union([draft, run]),
+      of: draftOrRun,
       offset: rowNumber,
       limit: z.int().min(1).max(200),
       kind: z.enum(rowKinds).optional(),
-      lang: languageSchema.optional(),
+      lang: z.string().min(1).max(40).optional(),
       search: z.string().max(200).optional(),
     }),
   ),
+  /** A row on its way from words to tokens. */
+  'rows.life': request<RowLife>()(z.strictObject({ of: draftOrRun, number: rowNumber })),
+  /** Where a row is in the steps of training; null where the model is not here. Takes long where many rows were never counted. */
+  'rows.place': request<RowPlace | null>()(z.strictObject({ of: draftOrRun, number: rowNumber })),
   'rows.edit': request<null>()(z.strictObject({ draft: draftIdSchema, number: rowNumber, row: rowSchema })),
   'rows.add': request<{ number: number }>()(z.strictObject({ draft: draftIdSchema, row: rowSchema })),
   'rows.delete': request<null>()(z.strictObject({ draft: draftIdSchema, numbers: z.array(rowNumber).min(1).max(10_000) })),
-  /** Takes the last change of the rows back; false where there is none. */
-  'rows.undo': request<{ undone: boolean }>()(draft),
+  /** Takes the last change of the rows back, and says what it was; null where there was none. */
+  'rows.undo': request<{ undone: boolean; change: RowsChange | null }>()(draft),
   'rows.import': request<ImportReport>()(z.strictObject({ draft: draftIdSchema, file: fileIdSchema, format: z.enum(fileFormats) })),
 
   // runs
@@ -116,7 +125,8 @@ export const requests = {
   // chat: both sides answer from one copy of the weights
   'chats.open': request<OpenedChat>()(
     z.strictObject({
-      target: z.union([run, z.strictObject({ model: modelRefSchema })]),
+      /** `step` is a checkpoint of the run that is still there; the chosen adapter where it is not given. */
+      target: z.union([z.strictObject({ run: runIdSchema, step: z.int().min(1).nullable().default(null) }), z.strictObject({ model: modelRefSchema })]),
       /** undefined = the run's own, or the template's default. */
       system: z.string().max(2000).nullable().optional(),
     }),
@@ -128,6 +138,8 @@ export const requests = {
       chat: chatIdSchema,
       text: z.string().min(1).max(20_000),
       sides: z.array(z.enum(['before', 'after'])).min(1).max(2),
+      /** Takes the last turn back and puts this one in its place. */
+      again: z.boolean().default(false),
       max_tokens: z.int().min(1).max(4096).default(256),
       sampling: samplingSchema.prefault({}),
     }),
@@ -187,20 +199,34 @@ export interface OpenedChat {
   chat: number;
   model: string;
   run: string | null;
+  /** The checkpoint that answers as "after"; null = the run's chosen adapter. */
+  step: number | null;
   /** The system text in use; null = the template's default. */
   system: string | null;
   sides: Side[];
-  turns: { user: Message; answers: Partial<Record<Side, Message>> }[];
+  turns: ChatTurn[];
   /** The answer that is being spoken now, as far as it goes: text events go on from here. */
-  speaking: { user: Message; answers: Partial<Record<Side, Message>> } | null;
+  speaking: (ChatTurn & { again: boolean }) | null;
+}
+
+/** A question and what either side said. */
+export interface ChatTurn {
+  user: Message;
+  answers: Partial<Record<Side, Message>>;
+  /** Sides whose answer ended before the model was done, and why. */
+  cut: Partial<Record<Side, Exclude<StopReason, 'stop'>>>;
 }
 
 export interface ChatSummary {
   chat: number;
   model: string;
   run: string | null;
+  step: number | null;
   created_at: string;
-  first: string | null;
+  /** When something was said in it last. */
+  used_at: string;
+  /** What was said first; of one in which nothing was said but is being answered now, that. */
+  first: string;
 }
 
 export interface Spoken {
@@ -230,6 +256,8 @@ export type ApiEvent =
   | { event: 'models' }
   /** A piece of the answer that this chat's side speaks; `at` is its place in it (UTF-16 units): what stands from there on is replaced. */
   | { event: 'text'; chat: number; side: Side; at: number; text: string }
+  /** An answer began or ended in this chat, or it was deleted: who shows it opens it again, who lists chats lists them again. */
+  | { event: 'chat'; chat: number }
   | { event: 'settings'; settings: Settings }
   /** Chosen in the desktop's menu: the page goes there. */
   | { event: 'command'; command: 'new' | 'settings' }

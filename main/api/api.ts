@@ -73,6 +73,7 @@ export class Api {
         if (state.state === 'done') this.#hub.tell({ event: 'models' });
       }),
       chat.onText((piece) => this.#hub.tell({ event: 'text', ...piece })),
+      chat.onChange((changed) => this.#hub.tell({ event: 'chat', chat: changed })),
       settings.onChange((changed) => this.#hub.tell({ event: 'settings', settings: changed })),
     ];
     // A keychain may ask the person first: only what needs the tokens waits for them.

@@ -30,6 +30,8 @@ function keyOf(event: ApiEvent): string {
       return `download ${event.model}`;
     case 'text':
       return `text ${event.chat} ${event.side}`;
+    case 'chat':
+      return `chat ${event.chat}`;
     case 'runs':
     case 'models':
     case 'settings':

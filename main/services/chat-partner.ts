@@ -10,9 +10,9 @@ import type { RunStore } from '../store/runs.ts';
 import { isFileRef, type ModelService } from './model.ts';
 import type { ComputeOptions } from './run.ts';
 
-/** A run's assistant, or a model with or without an adapter folder. */
+/** A run's assistant (as it was at a checkpoint, where `step` says so), or a model with or without an adapter folder. */
 export type ChatTarget =
-  | { run: string }
+  | { run: string; step?: number | null }
   | { model: string; adapter?: string | null; precision?: Recipe['model']['precision']; device?: Recipe['device'] };
 
 /** A partner whose engine is open. */
@@ -48,12 +48,13 @@ export class ChatPartners {
   find(target: ChatTarget, system: string | null | undefined): ChatPartner {
     if (!('run' in target)) {
       const { model, adapter = null, precision = 'as-stored', device = 'auto' } = target;
-      return { model: isFileRef(model) ? resolve(model) : model, run: null, adapter: adapter === null ? null : resolve(adapter), system: system ?? null, precision, device };
+      return { model: isFileRef(model) ? resolve(model) : model, run: null, step: null, adapter: adapter === null ? null : resolve(adapter), system: system ?? null, precision, device };
     }
     const { model, device, data } = this.#runs.get(target.run).recipe;
     return {
       model: model.ref,
       run: target.run,
+      step: target.step ?? null,
       adapter: null,
       system: system === undefined ? (data.systems[0] ?? null) : system,
       precision: model.precision,
@@ -66,7 +67,7 @@ export class ChatPartners {
    * a model throws.
    */
   async open(partner: ChatPartner): Promise<OpenPartner> {
-    const folder = partner.run === null ? partner.adapter : this.#adapterOf(partner.run);
+    const folder = partner.run === null ? partner.adapter : this.#adapterOf(partner.run, partner.step);
     const model = await this.#models.locate(partner.model);
     const release = this.#models.use(model);
     const engine = this.#startEngine();
@@ -85,8 +86,16 @@ export class ChatPartners {
     }
   }
 
-  #adapterOf(run: string): string {
-    if (this.#runs.get(run).chosen_step === null) throw new NamesakeError('run.no_checkpoint', 'no adapter was chosen', { run });
-    return this.#home.run(run).adapter;
+  #adapterOf(run: string, step: number | null): string {
+    const { chosen_step } = this.#runs.get(run);
+    const folder = this.#home.run(run);
+    if (step === null) {
+      if (chosen_step === null) throw new NamesakeError('run.no_checkpoint', 'no adapter was chosen', { run });
+      return folder.adapter;
+    }
+    if (!this.#runs.checkpoints(run).some((checkpoint) => checkpoint.step === step && checkpoint.kept)) {
+      throw new NamesakeError('run.no_checkpoint', `no checkpoint of step ${step}`, { run });
+    }
+    return folder.checkpoint(step);
   }
 }

@@ -1,11 +1,11 @@
 // Chat service: conversations with a model and what was made of it, stored turn by turn. Each open one has an engine host of
 // its own, so that nothing that happens in one touches another, or a training run.
-import type { ChatSummary, OpenedChat, Side, Spoken } from '../../shared/api.ts';
+import type { ChatSummary, ChatTurn, OpenedChat, Side, Spoken } from '../../shared/api.ts';
 import type { Answer, Sampling } from '../../shared/chat.ts';
 import type { AnswerRequest, EngineClient, GenerateTimes } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Message } from '../../shared/row.ts';
-import type { ChatPartner, ChatStore, ChatTurn } from '../store/chats.ts';
+import type { ChatPartner, ChatStore, ChatTurn as StoredTurn } from '../store/chats.ts';
 import { sidesOf, type ChatPartners, type ChatTarget, type OpenPartner } from './chat-partner.ts';
 import { systemMessages } from './rows.ts';
 
@@ -23,6 +23,8 @@ export interface ChatPiece {
 export interface Utterance {
   text: string;
   sides: readonly Side[];
+  /** Takes the last turn back and puts this one in its place. */
+  again?: boolean;
   max_tokens: number;
   sampling: Sampling;
 }
@@ -35,6 +37,7 @@ export interface Said extends Spoken {
 /** An answer under way. */
 interface Speaking {
   question: string;
+  again: boolean;
   texts: Partial<Record<Side, string>>;
   cancelled: boolean;
   done: Promise<unknown>;
@@ -55,8 +58,12 @@ function asMessage(role: Message['role'], content: string): Message {
   return { role, content };
 }
 
-function toTurn({ question, before, after }: ChatTurn): OpenedChat['turns'][number] {
-  return { user: asMessage('user', question), answers: toMessages({ before, after }) };
+function toTurn({ question, before, after, before_cut, after_cut }: StoredTurn): ChatTurn {
+  return {
+    user: asMessage('user', question),
+    answers: toMessages({ before, after }),
+    cut: { ...(before_cut !== null && { before: before_cut }), ...(after_cut !== null && { after: after_cut }) },
+  };
 }
 
 function toMessages(texts: Partial<Record<Side, string | null>>): Partial<Record<Side, Message>> {
@@ -69,6 +76,7 @@ export class ChatService {
   readonly #chats: ChatStore;
   readonly #partners: ChatPartners;
   readonly #listeners = new Set<(piece: ChatPiece) => void>();
+  readonly #onChange = new Set<(chat: number) => void>();
   readonly #open = new Map<number, OpenChat>();
   readonly #speaking = new Map<number, Speaking>();
 
@@ -81,6 +89,12 @@ export class ChatService {
   onText(listener: (piece: ChatPiece) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Hears of every chat in which an answer begins or ends, or that is deleted; returns the un-listener. */
+  onChange(listener: (chat: number) => void): () => void {
+    this.#onChange.add(listener);
+    return () => this.#onChange.delete(listener);
   }
 
   /**
@@ -96,10 +110,9 @@ export class ChatService {
     return this.#describe(chat, partner);
   }
 
-  /** Goes on with a stored conversation. Throws chat.unknown, and what opening throws. */
-  async reopen(chat: number): Promise<OpenedChat> {
-    const { partner } = await this.#engineOf(chat);
-    return this.#describe(chat, partner);
+  /** A stored conversation, to go on with: its model is loaded when something is said in it. Throws chat.unknown. */
+  reopen(chat: number): OpenedChat {
+    return this.#describe(chat, this.#chats.get(chat));
   }
 
   /**
@@ -112,11 +125,13 @@ export class ChatService {
     const sides = [...new Set(utterance.sides)];
     const speaking: Speaking = {
       question: utterance.text,
+      again: utterance.again ?? false,
       texts: Object.fromEntries(sides.map((side) => [side, ''])),
       cancelled: false,
       done: Promise.resolve(),
     };
     this.#speaking.set(chat, speaking);
+    this.#changed(chat);
     const said = this.#say(chat, utterance, sides, speaking);
     speaking.done = said.catch(() => undefined);
     try {
@@ -128,13 +143,13 @@ export class ChatService {
     }
   }
 
-  async #say(chat: number, { text, max_tokens, sampling }: Utterance, sides: readonly Side[], speaking: Speaking): Promise<Said> {
+  async #say(chat: number, { text, again = false, max_tokens, sampling }: Utterance, sides: readonly Side[], speaking: Speaking): Promise<Said> {
     let unlisten = (): void => undefined;
     try {
       const { partner, engine, context } = await this.#engineOf(chat);
       const missing = sides.find((side) => !sidesOf(partner).includes(side));
       if (missing !== undefined) throw new NamesakeError('request.invalid', `chat ${chat} has no side "${missing}"`);
-      const turns = this.#chats.turns(chat);
+      const turns = this.#chats.turns(chat).slice(0, again ? -1 : undefined);
       const conversations = (from: number): Message[][] => sides.map((side) => conversationOf(partner.system, turns.slice(from), side, text));
       const from = await firstThatFits(turns.length, async (first) =>
         (await engine.promptLengths(conversations(first))).every((length) => length + max_tokens <= context),
@@ -153,12 +168,17 @@ export class ChatService {
         conversations(from).map((messages, i): AnswerRequest => ({ messages, max_tokens, sampling, adapter: sides[i] === 'after' })),
       );
       const bySide = Object.fromEntries(sides.map((side, i) => [side, answers[i] ?? unsaid])) as Partial<Record<Side, Answer>>;
-      this.#keep(chat, text, bySide);
+      this.#keep(chat, text, bySide, again);
       return { answers: bySide, dropped_turns, tokens_per_second: times.tokens / Math.max(times.decode_seconds, 1e-9), times };
     } finally {
       unlisten();
       this.#speaking.delete(chat);
+      this.#changed(chat);
     }
+  }
+
+  #changed(chat: number): void {
+    for (const listener of [...this.#onChange]) listener(chat);
   }
 
   #tell(chat: number, speaking: Speaking, side: Side, text: string): void {
@@ -168,10 +188,10 @@ export class ChatService {
   }
 
   /** Stores a turn, unless it was ended before a word. */
-  #keep(chat: number, question: string, answers: Partial<Record<Side, Answer>>): void {
+  #keep(chat: number, question: string, answers: Partial<Record<Side, Answer>>, again: boolean): void {
     const said = Object.entries(answers).filter(([, { text }]) => text !== '');
     if (said.length === 0 && Object.values(answers).some(({ stop }) => stop === 'cancelled')) return;
-    this.#chats.addTurn(chat, question, Object.fromEntries(said.map(([side, { text }]) => [side, text])));
+    this.#chats.addTurn(chat, question, Object.fromEntries(said), again);
   }
 
   /** Ends the answer that is being spoken, if any: `say` returns what there is. */
@@ -193,9 +213,9 @@ export class ChatService {
     await Promise.all([...this.#open.keys()].map((chat) => this.close(chat)));
   }
 
-  /** Conversations in which something was said, newest first. */
+  /** Conversations in which something was said or is being answered, the one used last first. */
   list(): ChatSummary[] {
-    return this.#chats.list();
+    return this.#chats.list(new Map([...this.#speaking].map(([chat, { question }]) => [chat, question])));
   }
 
   /** Throws chat.unknown. */
@@ -203,19 +223,21 @@ export class ChatService {
     this.#chats.get(chat);
     await this.#end(chat);
     this.#chats.delete(chat);
+    this.#changed(chat);
   }
 
   #describe(chat: number, partner: ChatPartner): OpenedChat {
-    const { model, run, system } = partner;
+    const { model, run, step, system } = partner;
     const speaking = this.#speaking.get(chat);
     return {
       chat,
       model,
       run,
+      step,
       system,
       sides: sidesOf(partner),
       turns: this.#chats.turns(chat).map(toTurn),
-      speaking: speaking === undefined ? null : { user: asMessage('user', speaking.question), answers: toMessages(speaking.texts) },
+      speaking: speaking === undefined ? null : { user: asMessage('user', speaking.question), answers: toMessages(speaking.texts), cut: {}, again: speaking.again },
     };
   }
 
@@ -259,7 +281,7 @@ export class ChatService {
 }
 
 /** What a side remembers: the system text, the turns that it answered, and what is said now. */
-function conversationOf(system: string | null, turns: readonly ChatTurn[], side: Side, text: string): Message[] {
+function conversationOf(system: string | null, turns: readonly StoredTurn[], side: Side, text: string): Message[] {
   const before = turns.flatMap(({ question, [side]: answer }) =>
     answer === null ? [] : [asMessage('user', question), asMessage('assistant', answer)],
   );

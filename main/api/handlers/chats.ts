@@ -8,7 +8,7 @@ export const chats: HandlersOf<'chats'> = {
     await core.tokens.load();
     return queues.chat.run(() => core.chat.open(target, system));
   },
-  'chats.reopen': ({ core, queues }, { chat }) => queues.chat.run(() => core.chat.reopen(chat)),
+  'chats.reopen': ({ core }, { chat }) => core.chat.reopen(chat),
   'chats.say': async ({ core, hub }, { chat, ...utterance }) => {
     try {
       const { answers, dropped_turns, tokens_per_second } = await core.chat.say(chat, utterance);

@@ -42,8 +42,15 @@ describe('a chat', () => {
     const again = await ask('chats.reopen', { chat });
     expect(again.turns).toMatchObject([{ user: { content: 'Who are you?' }, answers: { after: { content: said.answers.after?.text } } }]);
     expect(await ask('chats.list', {})).toMatchObject([{ chat, run, first: 'Who are you?' }]);
+    const last = await ask('chats.say', { chat, text: 'And?', sides: ['after'], again: true, max_tokens: 2 });
+    expect((await ask('chats.reopen', { chat })).turns).toMatchObject([{ user: { content: 'And?' }, answers: { after: { content: last.answers.after?.text } } }]);
+    for (const { events } of windows) expect(events).toContainEqual({ event: 'chat', chat });
     await ask('chats.delete', { chat });
     expect(await tiny.refused('chats.reopen', { chat })).toBe('chat.unknown');
+    const { checkpoints } = await ask('runs.get', { run });
+    const step = checkpoints.find(({ kept }) => kept)?.step ?? 0;
+    expect(await ask('chats.open', { target: { run, step } })).toMatchObject({ run, step });
+    expect(await tiny.refused('chats.open', { target: { run, step: 99 } })).toBe('run.no_checkpoint');
   });
 
   it('is cancelled, and says what there is; meanwhile it is busy', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startEngine, type EngineProcess } from '../../../main/engine/client.ts';
@@ -10,9 +10,9 @@ import { ChatStore } from '../../../main/store/chats.ts';
 import { openDatabase } from '../../../main/store/db.ts';
 import { ModelStore } from '../../../main/store/models.ts';
 import { RunStore } from '../../../main/store/runs.ts';
-import type { Side } from '../../../shared/api.ts';
+import type { Side, Spoken } from '../../../shared/api.ts';
 import { greedy, samplingSchema } from '../../../shared/chat.ts';
-import { rejectedBy } from '../../support/errors.ts';
+import { rejectedBy, thrownBy } from '../../support/errors.ts';
 import { temporaryFolder } from '../../support/files.ts';
 import { finishedRun } from '../../support/finished-run.ts';
 import { tinyModel } from '../../support/tiny-run.ts';
@@ -51,6 +51,18 @@ function tinyChats(folder = temporaryFolder()) {
 /** Spoken slowly: by the plain loops, and long. */
 const slow = { model: tinyModel, device: 'reference' } as const;
 const long = { text: 'Tell me', sides: ['before'] as const, max_tokens: 350, sampling: samplingSchema.parse({ temperature: 5, seed: 8 }) };
+
+/** Sets every weight of an adapter to zero. */
+function emptyAdapter(path: string): void {
+  const bytes = readFileSync(path);
+  bytes.fill(0, 8 + Number(bytes.readBigUInt64LE(0)));
+  writeFileSync(path, bytes);
+}
+
+/** What is kept of how answers ended. */
+function cutOf(answers: Spoken['answers']): Partial<Record<Side, string>> {
+  return Object.fromEntries(Object.entries(answers).flatMap(([side, { stop }]) => (stop === 'stop' ? [] : [[side, stop]])));
+}
 
 /** Comes true with the first piece of a chat's answer. */
 function firstPiece(chats: ChatService, chat: number): Promise<ChatPiece> {
@@ -111,6 +123,35 @@ describe('an assistant', () => {
   });
 });
 
+describe('an earlier checkpoint', () => {
+  it('answers in the place of the chosen adapter, also after a restart; one that is gone cannot be asked', async () => {
+    const folder = temporaryFolder();
+    const made = tinyChats(folder);
+    const run = finishedRun(made.home, made.runs);
+    // The chosen adapter with its weights at zero: it answers as the base does.
+    const saved = made.home.run(run).checkpoint(4);
+    cpSync(made.home.run(run).adapter, saved, { recursive: true });
+    emptyAdapter(join(saved, 'adapter_model.safetensors'));
+    made.runs.addCheckpoint(run, 4);
+    const { chat, step } = await made.chats.open({ run, step: 4 }, undefined);
+    expect(step).toBe(4);
+    const { answers } = await made.chats.say(chat, { text: 'Who are you?', sides: both, ...brief });
+    expect(answers.after?.text).toBe(answers.before?.text);
+    const chosen = await made.chats.open({ run }, undefined);
+    expect((await made.chats.say(chosen.chat, { text: 'Who are you?', sides: ['after'], ...brief })).answers.after?.text).not.toBe(answers.after?.text);
+    expect((await rejectedBy(made.chats.open({ run, step: 5 }, undefined))).code).toBe('run.no_checkpoint');
+    await made.chats.closeAll();
+    made.db.close();
+
+    const { chats, runs } = tinyChats(folder);
+    expect(chats.reopen(chat).step).toBe(4);
+    expect((await chats.say(chat, { text: 'Who are you?', sides: both, again: true, ...brief })).answers).toEqual(answers);
+    runs.dropCheckpoint(run, 4);
+    await chats.close(chat);
+    expect((await rejectedBy(chats.say(chat, { text: 'And?', sides: both, ...brief }))).code).toBe('run.no_checkpoint');
+  });
+});
+
 describe('a model alone', () => {
   it('has one side, and takes a system text', async () => {
     const { chats } = tinyChats();
@@ -136,13 +177,19 @@ describe('a conversation', () => {
     made.db.close();
 
     const { chats } = tinyChats(folder);
-    const again = await chats.reopen(chat);
+    const again = chats.reopen(chat);
     const words = (text: string | undefined) => ({ role: 'assistant', content: text });
     expect(again).toMatchObject({ chat, run: '20260101-000000-abcdef', system: 'Be brief.', sides: both });
     expect(again.turns).toEqual([
-      { user: { role: 'user', content: 'Hi' }, answers: { before: words(one.answers.before?.text), after: words(one.answers.after?.text) } },
-      { user: { role: 'user', content: 'And?' }, answers: { after: words(two.answers.after?.text) } },
+      {
+        user: { role: 'user', content: 'Hi' },
+        answers: { before: words(one.answers.before?.text), after: words(one.answers.after?.text) },
+        cut: cutOf(one.answers),
+      },
+      { user: { role: 'user', content: 'And?' }, answers: { after: words(two.answers.after?.text) }, cut: cutOf(two.answers) },
     ]);
+    // Eight tokens are no whole answer of this model's: a window says so after a restart too.
+    expect(again.turns[0]?.cut).not.toEqual({});
     const three = await chats.say(chat, { text: 'So?', sides: both, ...brief });
     // The base was not asked "And?", so it has one turn less behind it.
     expect(three.answers.before?.prompt_tokens).toBeLessThan(three.answers.after?.prompt_tokens ?? 0);
@@ -154,7 +201,7 @@ describe('a conversation', () => {
     const { chats, store } = tinyChats();
     const { chat } = await chats.open({ model: tinyModel }, 'S'.repeat(40));
     const dropped: number[] = [];
-    for (let i = 0; i < 30; i++) store.addTurn(chat, `question ${i} ${'x'.repeat(60)}`, { before: `answer ${i}` });
+    for (let i = 0; i < 30; i++) store.addTurn(chat, `question ${i} ${'x'.repeat(60)}`, { before: { text: `answer ${i}`, stop: 'stop' } });
     for (let i = 0; i < 3; i++) dropped.push((await chats.say(chat, { text: `now ${i}`, sides: ['before'], ...brief })).dropped_turns);
     expect(dropped[0]).toBeGreaterThan(0);
     expect(dropped[2]).toBeGreaterThanOrEqual(dropped[0] ?? 0);
@@ -169,13 +216,45 @@ describe('a conversation', () => {
     expect(store.turns(chat)).toHaveLength(34);
   });
 
+  it('takes its last turn back and asks again: what was said there is not remembered', async () => {
+    const { chats } = tinyChats();
+    const { chat } = await chats.open({ model: tinyModel }, undefined);
+    const say = async (text: string, again: boolean) => (await chats.say(chat, { text, sides: ['before'], again, ...brief })).answers.before;
+    const first = await say('Hi', false);
+    await say('And?', false);
+    const instead = await say('So?', true);
+    expect(chats.reopen(chat).turns.map(({ user, answers }) => [user.content, answers.before?.content])).toEqual([['Hi', first?.text], ['So?', instead?.text]]);
+    const changes: number[] = [];
+    chats.onChange((changed) => changes.push(changed));
+    const same = await say('So?', true);
+    expect(same).toEqual(instead);
+    expect(changes).toEqual([chat, chat]);
+  });
+
+  it('is listed while its first answer is being spoken, and says what is taken back', async () => {
+    const { chats } = tinyChats();
+    const { chat } = await chats.open(slow, undefined);
+    expect(chats.list()).toEqual([]);
+    const saying = chats.say(chat, long);
+    expect(chats.list()).toMatchObject([{ chat, first: 'Tell me', step: null }]);
+    await firstPiece(chats, chat);
+    await chats.cancel(chat);
+    await saying;
+    const again = chats.say(chat, { ...long, again: true });
+    await firstPiece(chats, chat);
+    expect(chats.reopen(chat)).toMatchObject({ speaking: { again: true, cut: {} }, turns: [{ cut: { before: 'cancelled' } }] });
+    await chats.cancel(chat);
+    await again;
+    expect(chats.reopen(chat).turns).toHaveLength(1);
+  });
+
   it('answers one thing at a time, and shows another window what is being said', async () => {
     const { chats, pieces, streamed } = tinyChats();
     const { chat } = await chats.open(slow, undefined);
     const saying = chats.say(chat, long);
     expect((await rejectedBy(chats.say(chat, { ...long, ...brief }))).code).toBe('chat.busy');
     await firstPiece(chats, chat);
-    const { speaking, turns } = await chats.reopen(chat);
+    const { speaking, turns } = chats.reopen(chat);
     const heard = pieces.length;
     expect(turns).toEqual([]);
     expect(speaking?.user.content).toBe('Tell me');
@@ -186,7 +265,7 @@ describe('a conversation', () => {
     expect(pieces.slice(heard)).not.toEqual([]);
     expect(pieces.slice(heard).reduce((text, { at, text: more }) => text.slice(0, at) + more, seen)).toBe(answers.before?.text);
     expect(streamed(chat, 'before')).toBe(answers.before?.text);
-    expect((await chats.reopen(chat)).speaking).toBeNull();
+    expect((chats.reopen(chat)).speaking).toBeNull();
   });
 
   it('that is cancelled keeps what was said; another one goes on untouched', async () => {
@@ -200,7 +279,7 @@ describe('a conversation', () => {
     expect(cut?.stop).toBe('cancelled');
     expect(whole?.text.startsWith(cut?.text ?? '?')).toBe(true);
     expect(['stop', 'length']).toContain((await first).answers.before?.stop);
-    expect((await chats.reopen(two)).turns).toMatchObject([{ answers: { before: { content: cut?.text } } }]);
+    expect((chats.reopen(two)).turns).toMatchObject([{ answers: { before: { content: cut?.text } } }]);
     // Nothing is spoken: cancelling does nothing, and the next answer is whole.
     await chats.cancel(two);
     expect((await chats.say(two, { ...long, ...brief })).answers.before?.stop).not.toBe('cancelled');
@@ -224,7 +303,7 @@ describe('a conversation', () => {
     process.kill(engines[0]?.pid ?? 0, 'SIGKILL');
     expect((await saying).code).toBe('engine.crashed');
     expect((await chats.say(chat, { text: 'Again', sides: ['before'], ...brief })).answers.before?.tokens).toBeGreaterThan(0);
-    expect((await chats.reopen(chat)).turns.map(({ user }) => user.content)).toEqual(['Hi', 'Again']);
+    expect((chats.reopen(chat)).turns.map(({ user }) => user.content)).toEqual(['Hi', 'Again']);
     expect(alive()).toBe(1);
   });
 
@@ -240,7 +319,7 @@ describe('a conversation', () => {
     await chats.close(chat);
     expect(readdirSync(uses)).toEqual([]);
     expect(alive()).toBe(0);
-    expect((await rejectedBy(chats.reopen(silent.chat))).code).toBe('chat.unknown');
+    expect(thrownBy(() => chats.reopen(silent.chat)).code).toBe('chat.unknown');
     expect(chats.list()).toHaveLength(1);
     await chats.delete(chat);
     expect(chats.list()).toEqual([]);
@@ -255,7 +334,7 @@ describe('a conversation', () => {
     await firstPiece(chats, chat);
     await chats.close(chat);
     expect((await saying).answers.before?.stop).toBe('cancelled');
-    expect((await chats.reopen(chat)).turns).toHaveLength(1);
+    expect((chats.reopen(chat)).turns).toHaveLength(1);
   });
 
   it('of many: four engines at most, and the one that was put aside answers again', async () => {

@@ -2,14 +2,15 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readFileSync } from 'node:fs';
-import { ChatStore, type ChatPartner } from '../../../main/store/chats.ts';
+import { ChatStore, type ChatPartner, type SaidAnswer } from '../../../main/store/chats.ts';
 import { openDatabase, type Db } from '../../../main/store/db.ts';
 import { RunStore } from '../../../main/store/runs.ts';
 import { recipeSchema } from '../../../shared/recipe.ts';
 import { thrownBy } from '../../support/errors.ts';
 import { root, temporaryFolder } from '../../support/files.ts';
 
-const partner: ChatPartner = { model: 'm', run: null, adapter: null, system: null, precision: 'as-stored', device: 'auto' };
+const whole = (text: string): SaidAnswer => ({ text, stop: 'stop' });
+const partner: ChatPartner = { model: 'm', run: null, step: null, adapter: null, system: null, precision: 'as-stored', device: 'auto' };
 
 describe('ChatStore', () => {
   let db: Db;
@@ -24,39 +25,49 @@ describe('ChatStore', () => {
 
   it('keeps turns in order, each chat its own, and whom they are with', () => {
     const said = [
-      { question: '你好 "\'; DROP TABLE chats', before: 'line\nline', after: null },
-      { question: '', before: null, after: '' },
+      { question: '你好 "\'; DROP TABLE chats', before: 'line\nline', after: null, before_cut: 'length', after_cut: null },
+      { question: '', before: null, after: '', before_cut: null, after_cut: 'cancelled' },
     ];
-    const other: ChatPartner = { ...partner, adapter: '/a', system: '', precision: 'f32', device: 'reference' };
+    const other: ChatPartner = { ...partner, adapter: '/a', step: 7, system: '', precision: 'f32', device: 'reference' };
     const [one, two] = [chats.create(partner), chats.create(other)];
     expect(one).not.toBe(two);
-    chats.addTurn(one, said[0]?.question ?? '', { before: 'line\nline' });
-    chats.addTurn(two, 'else', { before: 'a', after: 'b' });
-    chats.addTurn(one, '', { after: '' });
+    chats.addTurn(one, said[0]?.question ?? '', { before: { text: 'line\nline', stop: 'length' } });
+    chats.addTurn(two, 'else', { before: whole('a'), after: whole('b') });
+    chats.addTurn(one, '', { after: { text: '', stop: 'cancelled' } });
     expect(chats.turns(one)).toEqual(said);
-    expect(chats.turns(two)).toEqual([{ question: 'else', before: 'a', after: 'b' }]);
+    expect(chats.turns(two)).toEqual([{ question: 'else', before: 'a', after: 'b', before_cut: null, after_cut: null }]);
     expect(chats.turns(99)).toEqual([]);
     expect(chats.get(one)).toEqual(partner);
     expect(chats.get(two)).toEqual(other);
   });
 
-  it('lists chats in which something was said, newest first, by their first words', () => {
+  it('puts a turn in the place of the last one', () => {
+    const chat = chats.create(partner);
+    for (const question of ['one', 'two']) chats.addTurn(chat, question, { before: { text: question, stop: 'length' } });
+    chats.addTurn(chat, 'three', { after: whole('c') }, true);
+    expect(chats.turns(chat).map(({ question, before, after, before_cut }) => [question, before, after, before_cut])).toEqual([
+      ['one', 'one', null, 'length'],
+      ['three', null, 'c', null],
+    ]);
+  });
+
+  it('lists chats in which something was said, the one used last first, by their first words', () => {
     const ids = ['one', 'two', 'none'].map((first) => {
       const chat = chats.create({ ...partner, model: first });
       if (first !== 'none') chats.addTurn(chat, first, {});
       return chat;
     });
-    db.prepare("UPDATE chats SET created_at = '2026-01-01T00:00:00.000Z' WHERE model = 'one'").run();
+    db.prepare("UPDATE chats SET used_at = '2026-01-01T00:00:00.000Z'").run();
+    const listed = (speaking?: ReadonlyMap<number, string>) => chats.list(speaking).map(({ chat, first }) => [chat, first]);
+    expect(listed()).toEqual([[ids[1], 'two'], [ids[0], 'one']]);
     chats.addTurn(ids[0] ?? 0, 'later', {});
-    expect(chats.list().map(({ chat, first }) => [chat, first])).toEqual([
-      [ids[1], 'two'],
-      [ids[0], 'one'],
-    ]);
+    expect(listed()).toEqual([[ids[0], 'one'], [ids[1], 'two']]);
+    expect(listed(new Map([[ids[2] ?? 0, 'being answered']]))).toContainEqual([ids[2], 'being answered']);
   });
 
   it('removes chats, and those that are empty', () => {
     const [said, empty] = [chats.create(partner), chats.create(partner)];
-    chats.addTurn(said, 'q', { before: 'a' });
+    chats.addTurn(said, 'q', { before: whole('a') });
     chats.deleteIfEmpty(said);
     chats.deleteIfEmpty(empty);
     expect(chats.get(said).model).toBe('m');
@@ -96,10 +107,10 @@ it('the chats of an older home become turns', () => {
   const db = openDatabase(path);
   const chats = new ChatStore(db);
   expect(chats.turns(1)).toEqual([
-    { question: 'q0', before: 'a0', after: null },
-    { question: 'q1', before: 'a1', after: null },
+    { question: 'q0', before: 'a0', after: null, before_cut: null, after_cut: null },
+    { question: 'q1', before: 'a1', after: null, before_cut: null, after_cut: null },
   ]);
-  expect(chats.turns(2)).toEqual([{ question: 'who', before: null, after: 'me' }]);
+  expect(chats.turns(2)).toEqual([{ question: 'who', before: null, after: 'me', before_cut: null, after_cut: null }]);
   expect(chats.get(2)).toEqual({ ...partner, run: 'r' });
   db.close();
 });
