@@ -11,7 +11,7 @@ import { tinyModel } from '../../support/tiny-run.ts';
 import { startSmallRun, WatchedRun, reached } from '../../support/window-run.ts';
 import { ask, Client, handOverModel, sessionOf } from '../../support/door-client.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 /** Serves on a free port until `visit` is through, then as SIGTERM has it. */
 async function serve(args: readonly string[], visit: (url: URL, child: ChildProcess) => Promise<void>, home = temporaryFolder()): Promise<CliResult> {
@@ -79,7 +79,7 @@ describe('serve', () => {
       async (url) => {
         const { client, cookie } = await enter(url);
         const model = await handOverModel(client, tinyModel, { port: Number(url.port), cookie, origin: url.origin });
-        run = await startSmallRun(client, model, 1500);
+        run = await startSmallRun(client, model, 600);
         const watched = new WatchedRun(client, run);
         await watched.load();
         await reached(watched, 5);
@@ -93,12 +93,12 @@ describe('serve', () => {
         const { status, step } = await client.request('runs.get', { run });
         expect(status).toBe('paused');
         expect(step).toBeGreaterThanOrEqual(5);
-        expect(step).toBeLessThan(1500);
+        expect(step).toBeLessThan(600);
         const watched = new WatchedRun(client, run);
         await client.request('runs.resume', { run });
         await watched.load();
-        await expect.poll(() => watched.status, { timeout: 60_000 }).toBe('done');
-        expect(watched.curve).toHaveLength(1500);
+        await expect.poll(() => watched.status, { timeout: 110_000 }).toBe('done');
+        expect(watched.curve).toHaveLength(600);
       },
       home,
     );
