@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** What drives a browser, an app or a package: one file at a time, and slow. */
-const wholes = ['tests/e2e/**/*.test.ts', 'tests/packages/**/*.test.ts', 'tests/renderer/{page,reconnect}.test.ts', 'tests/main/serve/chromium.test.ts'];
+const wholes = ['tests/e2e/**/*.test.ts', 'tests/packages/**/*.test.ts', 'tests/renderer/{page,page-*,reconnect}.test.ts', 'tests/main/serve/chromium.test.ts'];
 
 /** How long a polled condition may take to come true: a busy machine is slow, and only a failure waits this long. */
 const patient = { poll: { timeout: 30_000 } };

@@ -31,6 +31,11 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** The most bytes that a process has held so far (Linux). */
+export function peakBytes(pid: number): number {
+  return 1024 * Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
 /** Megabytes that a process holds (Linux). */
 export function residentMegabytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000;
