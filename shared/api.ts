@@ -173,6 +173,8 @@ export type StoredMetric = Omit<StepMetric, 'eta_seconds'>;
 export interface RunDetails extends RunSummary {
   recipe: z.output<typeof recipeSchema>;
   error_detail: string | null;
+  /** The values that the words of its error need. */
+  error_params: ErrorParams;
   /** Evaluated and saved checkpoints; step 0 is the base. */
   checkpoints: CheckpointScores[];
   metrics: StoredMetric[];
@@ -184,6 +186,8 @@ export interface RunDetails extends RunSummary {
   after: QuestionAnswer[];
   folder: string;
   bytes_on_disk: number;
+  /** Of the disk that the run's folder is on. */
+  free_disk_bytes: number;
 }
 
 export interface RunProgress {

@@ -1,4 +1,5 @@
 // Draft: a recipe with its rows, as the person prepares it; starting it makes a run.
+import type { Language } from './persona.ts';
 import type { Recipe } from './recipe.ts';
 import type { Row, RowKind } from './row.ts';
 
@@ -9,6 +10,17 @@ export interface Draft {
   by_kind: Record<RowKind, number>;
   /** Whether there is a change of the rows to take back. */
   undoable: boolean;
+}
+
+/** A draft that waits to be started, as the list of assistants shows it. */
+export interface DraftSummary {
+  draft: string;
+  name: string;
+  /** REF of its model. */
+  model: string;
+  languages: Language[];
+  rows: number;
+  updated_at: string;
 }
 
 export interface NumberedRow {
@@ -23,6 +35,24 @@ export interface RowsPage {
   /** Rows that the filter lets through. */
   total: number;
   rows: NumberedRow[];
+}
+
+/** What one change of a draft's rows did. */
+export interface RowsChange {
+  added: number;
+  edited: number;
+  deleted: number;
+  /** The persona or what else the wizard writes from was changed, and its rows with it. */
+  rewritten: boolean;
+}
+
+/** The rows of a draft or a run, counted. */
+export interface RowsSummary {
+  rows: number;
+  by_kind: Record<RowKind, number>;
+  by_lang: Record<string, number>;
+  /** What undo would take back; null where there is nothing, as in a run. */
+  undoable: RowsChange | null;
 }
 
 export interface ImportReport {

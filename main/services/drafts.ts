@@ -2,7 +2,7 @@
 // the rows can be taken back.
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import type { Draft, ImportReport, RowsPage } from '../../shared/draft.ts';
+import type { Draft, DraftSummary, ImportReport, RowsPage, RowsSummary } from '../../shared/draft.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Persona } from '../../shared/persona.ts';
 import type { Recipe } from '../../shared/recipe.ts';
@@ -40,6 +40,9 @@ export interface DraftInput {
   steps?: number | undefined;
   seed?: number | undefined;
 }
+
+/** Whose rows. */
+export type RowsOf = { draft: string } | { run: string };
 
 type ModelTraits = Pick<LocalModel, 'weak_languages' | 'recipe'>;
 
@@ -89,6 +92,23 @@ export class DraftService {
     return this.#create(recipe, this.#runRows(run).map((row) => ({ made: made(row), row })));
   }
 
+  /** Drafts that wait to be started, the one that was touched last first. */
+  list(): DraftSummary[] {
+    return this.#store.unfinished().map(({ draft, recipe, rows, updated_at }) => ({
+      draft,
+      name: recipe.name,
+      model: recipe.model.ref,
+      languages: recipe.data.persona?.languages ?? [],
+      rows,
+      updated_at,
+    }));
+  }
+
+  /** Notes that a run was started from a draft: it waits no longer, until it is changed. */
+  markStarted(draft: string): void {
+    this.#store.markStarted(draft);
+  }
+
   /** Throws draft.unknown. */
   get(draft: string): Draft {
     return this.#store.get(draft);
@@ -128,11 +148,42 @@ export class DraftService {
     this.#store.delete(draft);
   }
 
+  /** The rows of a draft or of a run, counted. Throws draft.unknown, run.unknown or rows.unreadable. */
+  summary(of: RowsOf): RowsSummary {
+    const { store, id } = this.#place(of);
+    const { rows, by_kind } = store.get(id);
+    return { rows, by_kind, by_lang: store.byLanguage(id), undoable: 'run' in of ? null : store.lastChange(id) };
+  }
+
   /** Rows of a draft or of a run, filtered. Throws draft.unknown, run.unknown or rows.unreadable. */
-  page(of: { draft: string } | { run: string }, filter: RowFilter): RowsPage {
-    if ('run' in of) return this.#view(of.run).page(of.run, filter);
-    this.#store.get(of.draft);
-    return this.#store.page(of.draft, filter);
+  page(of: RowsOf, filter: RowFilter): RowsPage {
+    const { store, id } = this.#place(of);
+    return store.page(id, filter);
+  }
+
+  /**
+   * One row, with the system text that it is trained under. Throws draft.unknown, run.unknown, rows.unreadable, or
+   * request.invalid where there is no such row.
+   */
+  row(of: RowsOf, number: number): { recipe: Recipe; kept: Row; standard: Row } {
+    const { store, id } = this.#place(of);
+    const found = store.row(id, number);
+    if (found === undefined) throw new NamesakeError('request.invalid', `there is no row ${number}`);
+    const { recipe } = store.get(id);
+    return { recipe, kept: found.row, standard: asTrained(found, recipe, of) };
+  }
+
+  /** All rows as they are trained, with their numbers. Throws as `row` does. */
+  trained(of: RowsOf): { recipe: Recipe; rows: { number: number; row: Row }[] } {
+    const { store, id } = this.#place(of);
+    const { recipe } = store.get(id);
+    return { recipe, rows: store.rows(id).map((found) => ({ number: found.number, row: asTrained(found, recipe, of) })) };
+  }
+
+  /** Another one whenever rows or recipe changed. Throws as `row` does. */
+  version(of: RowsOf): string {
+    const { store, id } = this.#place(of);
+    return `${id} ${store.version(id)} ${'run' in of ? (this.#viewed?.key ?? '') : ''}`;
   }
 
   /**
@@ -194,7 +245,7 @@ export class DraftService {
    */
   ready(draft: string): { recipe: Recipe; rows: Row[] } {
     const { recipe, by_kind } = this.#store.get(draft);
-    const rows = this.#store.rows(draft).map(({ made, row }) => (made === 'wizard' ? row : withSystem(row, recipe)));
+    const rows = this.#store.rows(draft).map((row) => asTrained(row, recipe, { draft }));
     if (rows.length === 0) throw new NamesakeError('rows.empty', 'the draft has no rows');
     const weights = recipe.loss.by_kind;
     if (weights === null || by_kind.imported === 0 || weights.imported !== undefined) return { recipe, rows };
@@ -244,6 +295,13 @@ export class DraftService {
     }
   }
 
+  /** Where rows are, after a look whether they are there. */
+  #place(of: RowsOf): { store: DraftStore; id: string } {
+    if ('run' in of) return { store: this.#view(of.run), id: of.run };
+    this.#store.version(of.draft);
+    return { store: this.#store, id: of.draft };
+  }
+
   #view(run: string): DraftStore {
     const { recipe } = this.#runs.get(run);
     const { rows } = this.#home.run(run);
@@ -264,6 +322,11 @@ export class DraftService {
     this.#viewed?.close();
     this.#viewed = null;
   }
+}
+
+/** A row with its system text: the wizard's have theirs, as those of a run. */
+function asTrained({ made, row }: DraftRow, recipe: Recipe, of: RowsOf): Row {
+  return made === 'wizard' || 'run' in of ? row : withSystem(row, recipe);
 }
 
 /** Writes the wizard's rows of a draft anew: `present` as they are, `old` as the wizard wrote them, `next` as it would now. */

@@ -1,6 +1,6 @@
 // Drafts: recipes with their rows before they become runs, and the history that takes changes of the rows back.
 import { NamesakeError } from '../../shared/errors.ts';
-import type { NumberedRow, RowsPage } from '../../shared/draft.ts';
+import type { NumberedRow, RowsChange, RowsPage } from '../../shared/draft.ts';
 import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
 import { isPending, rowKinds, rowSchema, type Row, type RowKind } from '../../shared/row.ts';
 import type { Db } from './db.ts';
@@ -122,6 +122,22 @@ export class DraftStore {
       .map(({ id }) => id);
   }
 
+  /** Drafts from which no run was started since they were last changed, the one that was touched last first. */
+  unfinished(): { draft: string; recipe: Recipe; rows: number; updated_at: string }[] {
+    return this.#db
+      .prepare<[], { id: string; recipe: string; rows: number; updated_at: string }>(
+        `SELECT id, recipe, updated_at, (SELECT count(*) FROM draft_rows WHERE draft_id = drafts.id) AS rows FROM drafts
+         WHERE started_at IS NULL OR started_at < updated_at ORDER BY updated_at DESC, id`,
+      )
+      .all()
+      .map(({ id, recipe, rows, updated_at }) => ({ draft: id, recipe: recipeSchema.parse(JSON.parse(recipe)), rows, updated_at }));
+  }
+
+  /** Notes that a run was started from a draft as it is now. */
+  markStarted(draft: string): void {
+    this.#db.prepare('UPDATE drafts SET started_at = max(updated_at, @now) WHERE id = @draft').run({ draft, now: new Date().toISOString() });
+  }
+
   delete(draft: string): void {
     this.#db.prepare('DELETE FROM drafts WHERE id = ?').run(draft);
   }
@@ -147,6 +163,36 @@ export class DraftStore {
       )
       .all({ draft, made: made ?? null })
       .map((stored) => ({ number: stored.number, made: stored.made, row: toRow(stored) }));
+  }
+
+  /** How many rows there are in each language. */
+  byLanguage(draft: string): Record<string, number> {
+    const counts = this.#db
+      .prepare<[string], { lang: string; rows: number }>('SELECT lang, count(*) AS rows FROM draft_rows WHERE draft_id = ? GROUP BY lang ORDER BY lang')
+      .all(draft);
+    return Object.fromEntries(counts.map(({ lang, rows }) => [lang, rows]));
+  }
+
+  /** Another one after every change: of the rows or the recipe, by this process or another. Throws draft.unknown. */
+  version(draft: string): string {
+    const found = this.#db.prepare<[string], { updated_at: string }>('SELECT updated_at FROM drafts WHERE id = ?').get(draft);
+    if (found === undefined) throw new NamesakeError('draft.unknown', draft);
+    return found.updated_at;
+  }
+
+  /** What taking the last change back would take back; null where there is none. */
+  lastChange(draft: string): RowsChange | null {
+    const last = this.#lastChange(draft);
+    if (last === undefined) return null;
+    const counts = this.#db
+      .prepare<unknown[], Omit<RowsChange, 'rewritten'>>(
+        `SELECT count(*) FILTER (WHERE now.number IS NOT NULL) AS edited, count(*) FILTER (WHERE now.number IS NULL) AS deleted,
+           (SELECT count(*) FROM draft_rows WHERE draft_id = @draft AND number >= @first) AS added
+         FROM draft_rows_before AS before LEFT JOIN draft_rows AS now ON now.draft_id = before.draft_id AND now.number = before.number
+         WHERE before.draft_id = @draft AND before.change = @change`,
+      )
+      .get({ draft, change: last.change, first: last.first_added });
+    return { edited: counts?.edited ?? 0, deleted: counts?.deleted ?? 0, added: counts?.added ?? 0, rewritten: last.recipe !== null };
   }
 
   page(draft: string, { offset, limit, kind, lang, search }: RowFilter): RowsPage {
@@ -222,10 +268,13 @@ export class DraftStore {
       .immediate();
   }
 
+  /** Its time is a version too: no two changes have the same, however quickly they come. */
   #touch(draft: string, recipe: Recipe | null): void {
+    const last = this.#db.prepare<[string], { updated_at: string }>('SELECT updated_at FROM drafts WHERE id = ?').get(draft)?.updated_at;
+    const now = new Date(Math.max(Date.now(), last === undefined ? 0 : Date.parse(last) + 1)).toISOString();
     this.#db
       .prepare('UPDATE drafts SET recipe = ifnull(?, recipe), updated_at = ? WHERE id = ?')
-      .run(recipe === null ? null : JSON.stringify(recipe), new Date().toISOString(), draft);
+      .run(recipe === null ? null : JSON.stringify(recipe), now, draft);
   }
 
   #lastChange(draft: string): { change: number; first_added: number; recipe: string | null } | undefined {

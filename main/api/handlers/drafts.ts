@@ -9,6 +9,7 @@ export const drafts: HandlersOf<'drafts' | 'persona'> = {
     return core.drafts.create(input);
   },
   'drafts.from_run': ({ core }, { run }) => core.drafts.fromRun(run),
+  'drafts.list': ({ core }) => core.drafts.list(),
   'drafts.get': ({ core }, { draft }) => core.drafts.get(draft),
   'drafts.change': ({ core }, { draft, recipe }) => {
     const { ref } = core.drafts.get(draft).recipe.model;

@@ -6,7 +6,9 @@ export const runs: HandlersOf<'runs'> = {
   'runs.start': async ({ core, runs }, { draft }) => {
     const { recipe, rows } = core.drafts.ready(draft);
     await core.tokens.load();
-    return { run: await runs.begin((onEvent) => core.runs.start(recipe, core.compute, onEvent, rows)) };
+    const run = await runs.begin((onEvent) => core.runs.start(recipe, core.compute, onEvent, rows));
+    core.drafts.markStarted(draft);
+    return { run };
   },
   'runs.list': ({ core }) => core.runs.list().map(summaryOf),
   'runs.get': ({ core, hub }, { run }) => {

@@ -34,10 +34,14 @@ const valid: Record<RequestName, Record<string, unknown>> = {
   'persona.preview': { persona },
   'drafts.create': { persona, model: 'no-such-model' },
   'drafts.from_run': { run },
+  'drafts.list': {},
   'drafts.get': { draft },
   'drafts.change': { draft, recipe: { data: { persona } } },
   'drafts.delete': { draft },
+  'rows.summary': { of: { draft } },
   'rows.page': { of: { draft }, offset: 0, limit: 10 },
+  'rows.life': { of: { draft }, number: 0 },
+  'rows.place': { of: { run }, number: 0 },
   'rows.edit': { draft, number: 0, row: { id: 'a', messages: [{ role: 'user', content: 'a' }] } },
   'rows.add': { draft, row: { id: 'a', messages: [{ role: 'user', content: 'a' }] } },
   'rows.delete': { draft, numbers: [0] },
@@ -67,7 +71,7 @@ const valid: Record<RequestName, Record<string, unknown>> = {
 };
 /** What an empty home answers to them; every other one is refused by a code that says what is missing. */
 const answered = new Set<RequestName>([
-  'app.about', 'app.doctor', 'app.delete_everything', 'settings.get', 'settings.set', 'settings.set_token', 'models.list',
+  'app.about', 'app.doctor', 'app.delete_everything', 'settings.get', 'settings.set', 'settings.set_token', 'models.list', 'drafts.list',
   'models.pause', 'persona.preview', 'drafts.delete', 'runs.list', 'chats.cancel', 'chats.close', 'chats.list',
 ]); // prettier-ignore
 

@@ -43,7 +43,10 @@ describe('a run of this process', () => {
   it('is told from its beginning to its end, and is read the same', async () => {
     const tiny = tinyApi();
     const window = listener(tiny.api);
-    const { run } = await tiny.ask('runs.start', { draft: await tinyDraft(tiny, 8) });
+    const draft = await tinyDraft(tiny, 8);
+    expect(await tiny.ask('drafts.list', {})).toMatchObject([{ draft, languages: ['en'], rows: 3 }]);
+    const { run } = await tiny.ask('runs.start', { draft });
+    expect(await tiny.ask('drafts.list', {})).toEqual([]);
     expect(tiny.api.activeRun).toBe(run);
     await ended(tiny, run);
     await until(() => window.events.some((event) => event.event === 'run' && event.status === 'done'));

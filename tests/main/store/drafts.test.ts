@@ -78,6 +78,18 @@ describe('DraftStore', () => {
     expect(store.get('d').recipe).toMatchObject({ name: 'one', steps: 7 });
   });
 
+  it('lists what waits to be started, again once it was changed after a start', () => {
+    store.create('e', recipe('other'), []);
+    const waiting = (): string[] => store.unfinished().map(({ draft }) => draft);
+    expect(waiting().sort()).toEqual(['d', 'e']);
+    store.markStarted('d');
+    expect(store.unfinished()).toMatchObject([{ draft: 'e', recipe: { name: 'other' }, rows: 0 }]);
+    db.prepare("UPDATE drafts SET started_at = '2026-01-01', updated_at = '2026-01-01' WHERE id = 'd'").run();
+    expect(waiting()).toEqual(['e']);
+    store.change('d', null, (change) => change.delete(0));
+    expect(store.unfinished()[0]).toMatchObject({ draft: 'd', rows: 2 });
+  });
+
   it('keeps drafts apart', () => {
     store.create('e', recipe('other'), [{ made: 'own', row: row('a', 'of e') }]);
     store.change('d', null, (change) => change.delete(0));
