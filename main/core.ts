@@ -10,9 +10,11 @@ import { ExportService } from './services/export.ts';
 import { FileDesk } from './services/file-desk.ts';
 import { MemoryService } from './services/memory.ts';
 import { ModelService, type FetchProgress } from './services/model.ts';
+import { RowLives } from './services/row-life.ts';
 import { RowsService } from './services/rows.ts';
 import { RunService, type ComputeOptions } from './services/run.ts';
 import { SettingsService } from './services/settings.ts';
+import { TokenizerHost } from './services/tokenizer-host.ts';
 import { Tokens } from './services/tokens.ts';
 import { ChatStore } from './store/chats.ts';
 import { openDatabase, type Db } from './store/db.ts';
@@ -127,6 +129,13 @@ export class Core {
     return this.#once('drafts', () => new DraftService(this.home, new DraftStore(this.#database), this.#runStore, this.models));
   }
 
+  get rowLives(): RowLives {
+    return this.#once('row lives', () => {
+      const host = new TokenizerHost(this.models, this.startEngine, () => this.compute);
+      return new RowLives(this.home, this.drafts, this.models, this.rows, host);
+    });
+  }
+
   get runs(): RunService {
     return this.#once('runs', () => new RunService(this.home, this.#runStore, this.models, this.rows, this.startEngine));
   }
@@ -152,6 +161,7 @@ export class Core {
    * asked for after this are new ones.
    */
   close(): void {
+    if (this.#made.has('row lives')) void this.rowLives.close();
     for (const engine of this.#engines) void engine.dispose();
     if (this.#made.has('models')) void this.models.close();
     if (this.#made.has('files')) this.files.close();

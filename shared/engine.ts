@@ -39,6 +39,8 @@ export interface TrainerOptions {
   base_model: string;
   /** Most tokens of a micro-batch: what memory is planned for. */
   batch_tokens: number;
+  /** Most of them where a beginning that all conversations of a batch share is counted once, as it is computed. null: all. */
+  packed_tokens: number | null;
   /** Whether layers are computed again for the backward pass instead of being kept: less memory, more time, the same bits. null: where keeping does not fit. */
   recompute: boolean | null;
 }
@@ -88,6 +90,8 @@ export interface EngineApi {
   tokenize(conversations: Message[][], max_length: number | null): Promise<TokenizedRow[]>;
   /** Ids of plain text; template specials inside it are ordinary characters. */
   encode(text: string): Promise<number[]>;
+  /** Ids of the tokens that are no text but the model's own marks: control and user-defined ones. */
+  specials(): Promise<number[]>;
   /** A conversation as the template writes it, with the header of the answer to come when `answer` is set. */
   render(messages: Message[], answer: boolean): Promise<string>;
   /** How many tokens each conversation is as a prompt, up to where the assistant starts to speak. */

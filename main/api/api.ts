@@ -134,7 +134,7 @@ export class Api {
 
   async #deleteEverything(): Promise<void> {
     const core = this.#core;
-    await Promise.all([this.#runs.end('cancel'), core.chat.closeAll(), core.models.close()]);
+    await Promise.all([this.#runs.end('cancel'), core.chat.closeAll(), core.rowLives.close(), core.models.close()]);
     // Nobody begins to train meanwhile; where another process does already, nothing is removed.
     await asTrainer(core.home, async () => {
       for (const { id, here, download } of await core.models.list()) if (here || download !== null) await core.models.remove(id);

@@ -76,6 +76,7 @@ export function startEngine(options: EngineOptions = {}): EngineProcess {
     close: forward('close'),
     tokenize: forward('tokenize'),
     encode: forward('encode'),
+    specials: forward('specials'),
     render: forward('render'),
     promptLengths: forward('promptLengths'),
     planMemory: forward('planMemory'),

@@ -131,6 +131,11 @@ export class Engine implements HostApi {
     return this.#open().tokenizer.encodeText(text);
   }
 
+  async specials(): Promise<number[]> {
+    const { tokenizer } = this.#open();
+    return tokenizer.specials.flatMap((name) => tokenizer.tokenId(name) ?? []);
+  }
+
   async render(messages: Message[], answer: boolean): Promise<string> {
     return this.#open().template.render(messages, answer);
   }
@@ -142,11 +147,11 @@ export class Engine implements HostApi {
 
   async planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget> {
     const { addon } = this.#load();
-    const { precision, device, rank, batch_tokens, recompute } = question;
+    const { precision, device, rank, batch_tokens, packed_tokens, recompute } = question;
     try {
       const shape = typeof model === 'string' ? await addon.modelShape(model) : { ...model.shape, file_bytes: model.file_bytes };
       return await addon.planMemory(typeof model === 'string' ? model : shape, {
-        ...{ precision, device, rank, batch_tokens, recompute, threads: question.threads, isa: isaOf(question.isa) },
+        ...{ precision, device, rank, batch_tokens, packed_tokens, recompute, threads: question.threads, isa: isaOf(question.isa) },
         ...betweenSteps(question, shape),
         process: this.#idle + processGrowth(shape.vocab),
       });

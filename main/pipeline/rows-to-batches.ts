@@ -82,9 +82,12 @@ function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 }
 
 /** How many rows `epochs` means: every row that many times. */
-function rowsToDraw(recipe: Recipe, rows: readonly PackableRow[]): number {
+function rowsToDraw(recipe: Recipe, rows: readonly unknown[]): number {
   return recipe.epochs === null ? Infinity : Math.max(1, Math.round(recipe.epochs * rows.length));
 }
+
+/** What the plan needs to know of a row. */
+export type PlannableRow = Pick<PackableRow, 'kind' | 'lang'> & { ids: { readonly length: number } };
 
 /**
  * The rows of every step. Whole conversations go into a micro-batch until the next does not fit `batch_tokens`; with
@@ -96,6 +99,11 @@ export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] 
   if (!rows.some((row) => row.labels.some((label, i) => i > 0 && label !== IGNORED))) {
     throw new NamesakeError('rows.empty', `${rows.length} rows without a label`);
   }
+  return [...walkSteps(rows, recipe)];
+}
+
+/** The same steps one after the other, for whoever needs but some of them: the whole plan of a long run is large. */
+export function* walkSteps(rows: readonly PlannableRow[], recipe: Recipe): Generator<Step, void> {
   const random = new Random(recipe.seed, 'order');
   const shuffle = (list: readonly number[]): number[] => (recipe.data.shuffle ? random.shuffle(list) : [...list]);
   const mixed = recipe.data.source === 'persona';
@@ -127,9 +135,8 @@ export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] 
   if (other === undefined) throw new NamesakeError('rows.empty', 'no rows');
 
   const limit = rowsToDraw(recipe, rows);
-  const steps: Step[] = [];
   let drawn = 0;
-  while (recipe.epochs === null ? steps.length < recipe.steps : drawn < limit) {
+  for (let planned = 0; recipe.epochs === null ? planned < recipe.steps : drawn < limit; planned++) {
     const step: Step = [];
     let ordinaryInStep = 0;
     let inStep = 0;
@@ -149,9 +156,8 @@ export function planSteps(rows: readonly PackableRow[], recipe: Recipe): Step[] 
       }
       step.push(batch);
     }
-    steps.push(step);
+    yield step;
   }
-  return steps;
 }
 
 /** The key under which a label's loss is averaged, and its weight once its key's count is known. */

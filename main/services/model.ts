@@ -240,6 +240,17 @@ export class ModelService {
     return this.#describe(added?.id ?? path, path, await this.#files.sha256(path));
   }
 
+  /** A REF's file where it is on this machine; null where it would have to be fetched, or is not there. */
+  async find(ref: string): Promise<LocalModel | null> {
+    const known = this.#known(ref);
+    if (known !== null) {
+      if (known.file === null || !(await hasModel(this.#home.folder, known.file))) return null;
+      return this.#describe(known.ref, modelPath(this.#home.folder, known.file), known.file.sha256);
+    }
+    const path = resolve(this.#store.find(ref)?.path ?? ref);
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? this.locate(ref) : null;
+  }
+
   async #fetch(known: Known, acceptLicence: boolean): Promise<LocalModel> {
     const whole = await this.#complete(known);
     // What is here was accepted when it was fetched.

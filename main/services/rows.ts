@@ -74,6 +74,11 @@ export function draftRows(recipe: Recipe, model: Pick<LocalModel, 'weak_language
   }));
 }
 
+/** The order of a run's rows. By code units: the system's language must not decide it. */
+export function byId(a: Row, b: Row): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
 export class RowsService {
   readonly #store: ModelStore;
 
@@ -117,6 +122,22 @@ export class RowsService {
     return known;
   }
 
+  /**
+   * Rows as far as the base's answers are remembered already: those that it has yet to answer stay without one, null stands
+   * for a row that it has nothing to say to. No engine is asked.
+   */
+  remembered(rows: readonly Row[], model: LocalModel): (Row | null)[] {
+    const known = new Map<string | null, Map<string, BaseAnswer>>();
+    return rows.map((row) => {
+      if (!isPending(row)) return row;
+      const system = systemOf(row);
+      const answers = known.get(system) ?? this.#store.baseAnswers(model.sha256, system, ANSWER_TOKENS);
+      known.set(system, answers);
+      if (!answers.has(row.messages.at(-1)?.content ?? '')) return row;
+      return withBaseAnswers([row], answers)[0] ?? null;
+    });
+  }
+
   /** Rows of a persona recipe, complete. */
   async fromPersona(recipe: Recipe, model: LocalModel, engine: EngineClient, onProgress: OnProgress): Promise<Row[]> {
     return this.complete(draftRows(recipe, model), model, engine, onProgress);
@@ -140,8 +161,7 @@ export class RowsService {
       const answers = asked.length === 0 ? new Map<string, BaseAnswer>() : await this.baseAnswers(engine, model, system, asked, onProgress);
       for (const row of withBaseAnswers(own, answers)) out.push(row);
     }
-    // By code units: the system's language must not decide an order.
-    return out.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+    return out.sort(byId);
   }
 
   /** Rows of a file. Throws rows.unreadable or rows.invalid. */

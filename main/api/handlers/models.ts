@@ -15,6 +15,8 @@ export const models: HandlersOf<'models'> = {
     return null;
   },
   'models.remove': async ({ core, hub }, { model }) => {
+    // Who looked at a row a moment ago does not keep its model from going.
+    await core.rowLives.close();
     await core.models.remove(model);
     hub.tell({ event: 'models' });
     return null;

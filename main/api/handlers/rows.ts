@@ -2,7 +2,10 @@
 import type { HandlersOf } from '../handlers.ts';
 
 export const rows: HandlersOf<'rows'> = {
+  'rows.summary': ({ core }, { of }) => core.drafts.summary(of),
   'rows.page': ({ core }, { of, ...filter }) => core.drafts.page(of, filter),
+  'rows.life': ({ core }, { of, number }) => core.rowLives.life(of, number),
+  'rows.place': ({ core }, { of, number }) => core.rowLives.place(of, number),
   'rows.edit': ({ core }, { draft, number, row }) => {
     core.drafts.editRow(draft, number, row);
     return null;
@@ -12,6 +15,10 @@ export const rows: HandlersOf<'rows'> = {
     core.drafts.deleteRows(draft, numbers);
     return null;
   },
-  'rows.undo': ({ core }, { draft }) => ({ undone: core.drafts.undo(draft) }),
+  'rows.undo': ({ core }, { draft }) => {
+    const { undoable } = core.drafts.summary({ draft });
+    const undone = core.drafts.undo(draft);
+    return { undone, change: undone ? undoable : null };
+  },
   'rows.import': ({ core }, { draft, file, format }) => core.drafts.import(draft, core.files.take(file).path, format),
 };

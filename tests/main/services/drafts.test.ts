@@ -479,6 +479,39 @@ describe('an import', () => {
   });
 });
 
+describe('a summary', () => {
+  it('counts rows by kind and language, and says what undo would take back', async () => {
+    const { drafts } = tinyDrafts();
+    const { draft, rows, by_kind, recipe } = await drafts.create({ persona: persona() });
+    expect(drafts.summary({ draft })).toEqual({ rows, by_kind, by_lang: { en: rows }, undoable: null });
+    drafts.addRow(draft, sent([user('q'), assistant('a')], { lang: 'fr' }));
+    expect(drafts.summary({ draft })).toMatchObject({ rows: rows + 1, by_lang: { en: rows, fr: 1 }, undoable: { added: 1, edited: 0, deleted: 0, rewritten: false } });
+    drafts.deleteRows(draft, [0, 1, 2]);
+    expect(drafts.summary({ draft }).undoable).toEqual({ added: 0, edited: 0, deleted: 3, rewritten: false });
+    drafts.editRow(draft, 3, sent([user('q'), assistant('other')]));
+    expect(drafts.summary({ draft }).undoable).toEqual({ added: 0, edited: 1, deleted: 0, rewritten: false });
+    await drafts.change(draft, { ...recipe, data: { ...recipe.data, persona: persona({ name: 'Cy' }) } });
+    expect(drafts.summary({ draft }).undoable).toMatchObject({ rewritten: true });
+    expect(drafts.summary({ draft }).undoable?.edited).toBeGreaterThan(20);
+  });
+
+  it('has a version that no two changes share, however quickly they come', async () => {
+    const { drafts } = tinyDrafts();
+    const { draft, recipe } = await drafts.create({ persona: persona() });
+    const versions = [drafts.version({ draft })];
+    for (let i = 0; i < 5; i++) {
+      drafts.addRow(draft, sent([user('q'), assistant('a')]));
+      versions.push(drafts.version({ draft }));
+      drafts.undo(draft);
+      versions.push(drafts.version({ draft }));
+    }
+    await drafts.change(draft, { ...recipe, steps: 9 });
+    versions.push(drafts.version({ draft }));
+    expect(new Set(versions).size).toBe(versions.length);
+    expect(drafts.version({ draft })).toBe(versions.at(-1));
+  });
+});
+
 describe('undo', () => {
   const change = fc.oneof(
     fc.record({ what: fc.constant('edit' as const), at: fc.nat(), text: fc.string({ minLength: 1 }) }),

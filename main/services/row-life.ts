@@ -1,0 +1,184 @@
+// Row life service: one row on its way from words to a step of training: the standard form, the template, its tokens, and the
+// conversations that it is packed with.
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { isPending, type Message, type Row } from '../../shared/row.ts';
+import type { RowLife, RowPlace } from '../../shared/row-life.ts';
+import type { Home } from '../home.ts';
+import { planPlaces, type Places, type PlannedRow } from '../pipeline/places.ts';
+import type { DraftService, RowsOf } from './drafts.ts';
+import type { LocalModel, ModelService } from './model.ts';
+import { ANSWER_TOKENS, byId, type RowsService } from './rows.ts';
+import { readTokens } from './token-file.ts';
+import type { TokenizerHost } from './tokenizer-host.ts';
+
+/** Tokens of one row that are shown: more than any row of a persona has. */
+const MOST_TOKENS = 2000;
+/** Conversations that the host is asked about at once: others are heard in between. */
+const ASKED_AT_ONCE = 64;
+/** How long places that rest on guessed answers hold: the base may have been asked meanwhile. */
+const GUESS_HOLDS_MS = 10_000;
+
+interface KnownPlaces extends Places {
+  key: string;
+  /** Rows that the base has yet to answer. */
+  pending: number;
+  made_at: number;
+}
+
+export class RowLives {
+  readonly #home: Home;
+  readonly #drafts: DraftService;
+  readonly #models: Pick<ModelService, 'find'>;
+  readonly #rows: RowsService;
+  readonly #host: TokenizerHost;
+  /** Of the rows that were asked about last. */
+  #places: KnownPlaces | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+  /** Lengths in tokens of the conversations of that plan, by their digest: an edited row is the only one that is counted anew. */
+  #lengths: { path: string; known: ReadonlyMap<string, number> } = { path: '', known: new Map() };
+
+  constructor(home: Home, drafts: DraftService, models: Pick<ModelService, 'find'>, rows: RowsService, host: TokenizerHost) {
+    this.#home = home;
+    this.#drafts = drafts;
+    this.#models = models;
+    this.#rows = rows;
+    this.#host = host;
+  }
+
+  /** A row as words, standard form, template and tokens. Throws as DraftService.row does, and what opening its model throws. */
+  async life(of: RowsOf, number: number): Promise<RowLife> {
+    const { recipe, kept, standard } = this.#drafts.row(of, number);
+    const model = await this.#models.find(recipe.model.ref);
+    const answered = model === null ? standard : (this.#rows.remembered([standard], model)[0] ?? null);
+    const shown = answered ?? standard;
+    const waits = isPending(shown);
+    const life = {
+      number,
+      row: kept,
+      standard: shown.messages,
+      answer: answered === null ? ('left_out' as const) : waits ? ('pending' as const) : isPending(standard) ? ('remembered' as const) : ('own' as const),
+      model: recipe.model.ref,
+      max_length: recipe.data.max_length,
+    };
+    if (model === null) return { ...life, text: null };
+    return this.#host.ask(model, async (engine, specials) => {
+      const template = await engine.render(shown.messages, waits);
+      const [row] = await engine.tokenize([shown.messages], null);
+      const tokens = (row?.ids ?? []).map((id, i) => ({
+        id,
+        piece: row?.pieces[i] ?? '',
+        // Nothing predicts the first token of a sequence.
+        learnt: i > 0 && row?.labels[i] !== -100,
+        special: specials.has(id),
+      }));
+      const learnt = tokens.filter((token) => token.learnt).length;
+      return { ...life, text: { template, count: tokens.length, learnt, tokens: tokens.slice(0, MOST_TOKENS) } };
+    });
+  }
+
+  /**
+   * Where a row is packed, from the plan that training will make (or made) of all rows; null where the model is not here.
+   * Throws as `life` does, and rows.empty where there is nothing to plan.
+   */
+  async place(of: RowsOf, number: number): Promise<RowPlace | null> {
+    const { recipe } = this.#drafts.row(of, number);
+    const model = await this.#models.find(recipe.model.ref);
+    if (model === null) return null;
+    const turn = this.#last.then(() => this.#planned(of, model));
+    this.#last = turn.catch(() => undefined);
+    const { looked_at, steps, find, pending } = await turn;
+    const found = find(number);
+    return { steps, looked_at, times: found?.times ?? 0, first: found?.first ?? null, exact: pending === 0, pending };
+  }
+
+  /** Ends the host that counts tokens. */
+  close(): Promise<void> {
+    return this.#host.rest();
+  }
+
+  async #planned(of: RowsOf, model: LocalModel): Promise<KnownPlaces> {
+    const key = `${this.#drafts.version(of)} ${model.sha256}`;
+    const known = this.#places;
+    const old = known !== null && known.pending > 0 && Date.now() - known.made_at > GUESS_HOLDS_MS;
+    if (known?.key === key && !old) return known;
+    const { recipe, rows } = this.#drafts.trained(of);
+    const { planned, pending } = this.#made(of, rows) ?? (await this.#counted(rows, model));
+    const places = await planPlaces(planned, recipe);
+    this.#places = { ...places, key, pending, made_at: Date.now() };
+    return this.#places;
+  }
+
+  /** The rows of a run that were made: as they are trained, in their order. null where they are not made yet. */
+  #made(of: RowsOf, rows: readonly { number: number }[]): { planned: PlannedRow[]; pending: number } | null {
+    if (!('run' in of)) return null;
+    const { tokens } = this.#home.run(of.run);
+    if (!existsSync(tokens)) return null;
+    const planned = readTokens(tokens, of.run).map(({ ids, kind, lang }, i) => ({
+      ...{ number: rows[i]?.number ?? i, ids: { length: ids.length }, kind, lang },
+    }));
+    return { planned, pending: 0 };
+  }
+
+  /** Rows as a run would make them, counted by the tokenizer; an answer that is not known yet is taken for one of middle length. */
+  async #counted(
+    rows: readonly { number: number; row: Row }[],
+    model: LocalModel,
+  ): Promise<{ planned: PlannedRow[]; pending: number }> {
+    const numbers = new Map(rows.map(({ number, row }) => [row.id, number]));
+    const remembered = this.#rows.remembered(
+      rows.map(({ row }) => row),
+      model,
+    );
+    const made = remembered.filter((row) => row !== null).sort(byId);
+    const waits = made.map(isPending);
+    const lengths = await this.#count(made, model);
+    return {
+      planned: made.map((row, i) => ({
+        number: numbers.get(row.id) ?? -1,
+        ids: { length: (lengths[i] ?? 0) + (waits[i] === true ? ANSWER_TOKENS / 2 : 0) },
+        kind: row.kind,
+        lang: row.lang,
+      })),
+      pending: waits.filter(Boolean).length,
+    };
+  }
+
+  /** Tokens of each row; of one without an answer, those up to where the assistant speaks. */
+  async #count(rows: readonly Row[], model: LocalModel): Promise<number[]> {
+    const before = this.#lengths.path === model.path ? this.#lengths.known : new Map<string, number>();
+    const digests = rows.map(({ messages }) => digestOf(messages));
+    const known = new Map<string, number>();
+    const missing: Row[] = [];
+    const places: string[] = [];
+    rows.forEach((row, i) => {
+      const digest = digests[i] as string;
+      const length = before.get(digest);
+      if (length !== undefined) known.set(digest, length);
+      else if (!known.has(digest)) {
+        known.set(digest, 0);
+        missing.push(row);
+        places.push(digest);
+      }
+    });
+    for (let at = 0; at < missing.length; at += ASKED_AT_ONCE) {
+      const part = missing.slice(at, at + ASKED_AT_ONCE);
+      const counts = await this.#host.ask(model, async (engine) => {
+        const waiting = part.filter(isPending);
+        const prompts = waiting.length === 0 ? [] : await engine.promptLengths(waiting.map(({ messages }) => messages));
+        const whole = part.filter((row) => !isPending(row));
+        const rest = whole.length === 0 ? [] : await engine.tokenize(whole.map(({ messages }) => messages), null);
+        return part.map((row) => (isPending(row) ? (prompts[waiting.indexOf(row)] ?? 0) : (rest[whole.indexOf(row)]?.ids.length ?? 0)));
+      });
+      counts.forEach((length, i) => known.set(places[at + i] as string, length));
+      await setImmediate();
+    }
+    this.#lengths = { path: model.path, known };
+    return digests.map((digest) => known.get(digest) ?? 0);
+  }
+}
+
+function digestOf(messages: readonly Message[]): string {
+  return createHash('sha256').update(JSON.stringify(messages)).digest('base64');
+}
