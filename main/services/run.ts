@@ -1,7 +1,7 @@
 // Run service: the runs of a home. Starts and resumes them one at a time, hears what is asked of the one that goes on in
 // this process, and keeps the list: rename, compare, delete and bring back.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync } from 'node:fs';
 import type { RunDetails } from '../../shared/api.ts';
 import type { EngineClient } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
@@ -110,10 +110,12 @@ export class RunService {
   details(id: string): RunDetails {
     const record = this.get(id);
     const { folder } = this.#home.run(id);
+    const { bavail, bsize } = statfsSync(this.#home.folder);
     return {
       ...summaryOf(record),
       recipe: record.recipe,
       error_detail: record.error_detail,
+      error_params: record.error_params,
       ...this.measured(id),
       phase: record.progress,
       right: record.result?.right ?? null,
@@ -122,6 +124,7 @@ export class RunService {
       after: record.result?.after ?? [],
       folder,
       bytes_on_disk: folderBytes(folder),
+      free_disk_bytes: bavail * bsize,
     };
   }
 

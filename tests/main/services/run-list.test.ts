@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import Database from 'better-sqlite3';
 import { bringBack, moveToTrash, tidy } from '../../../main/services/trash.ts';
+import { NamesakeError } from '../../../shared/errors.ts';
 import { recipeSchema, type RecipeInput } from '../../../shared/recipe.ts';
 import { thrownBy } from '../../support/errors.ts';
 import { readJson } from '../../support/files.ts';
@@ -33,6 +34,17 @@ function names(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder).sort() : [];
 }
 
+describe('details', () => {
+  it('of a run that failed have what the words of its error need, and how much room its disk has', () => {
+    const place = tinyHome();
+    place.store.create('20260101-000000-abcdef', recipeSchema.parse(tinyRecipe(place.home.folder)));
+    place.store.fail('20260101-000000-abcdef', new NamesakeError('memory.insufficient', 'too much', { needed: 3, available: 2 }));
+    const details = place.runs.details('20260101-000000-abcdef');
+    expect(details).toMatchObject({ status: 'failed', error: 'memory.insufficient', error_detail: 'too much', error_params: { needed: 3, available: 2 } });
+    expect(details.free_disk_bytes).toBeGreaterThan(0);
+  });
+});
+
 describe('delete', () => {
   let place: TinyHome;
   let run: string;
@@ -53,7 +65,7 @@ describe('delete', () => {
     // Another program does not take it for long gone.
     next(place);
     place.runs.undelete(run);
-    expect(place.runs.details(run)).toEqual(details);
+    expect(place.runs.details(run)).toEqual({ ...details, free_disk_bytes: expect.any(Number) as number });
     expect(names(place.home.trash)).toEqual([]);
     expect(thrownBy(() => place.runs.undelete(run)).code).toBe('run.unknown');
   });
