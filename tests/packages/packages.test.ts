@@ -6,6 +6,7 @@ import { isBuiltin } from 'node:module';
 import { join, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAst } from 'vite';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture, root, temporaryFolder } from '../support/files.ts';
 import { buildProject, runTool } from './built-project.ts';
@@ -85,6 +86,13 @@ describe('the build', () => {
     for (const script of globSync('out/renderer/assets/*.js', { cwd: project })) {
       expect([...text(script).matchAll(/.{40}(?:\beval\(|\bFunction\(|\.innerHTML|\.cssText).{40}/g)].map(String)).toEqual([]);
     }
+  });
+
+  it('has a page that is at the screen soon: at most 400 kB as it travels', () => {
+    const files = globSync('out/renderer/**/*.{html,js,css,svg}', { cwd: project });
+    const bytes = files.map((file) => gzipSync(text(file), { level: 9 }).length).reduce((sum, size) => sum + size, 0);
+    expect(bytes).toBeGreaterThan(50_000);
+    expect(bytes).toBeLessThan(400_000);
   });
 
   it('keeps the licences of what is bundled', () => {
