@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { samplingSchema, type Answer, type StopReason } from './chat.ts';
 import type { Draft, DraftSummary, ImportReport, RowsChange, RowsPage, RowsSummary } from './draft.ts';
+import type { DiskUse } from './disk-use.ts';
 import type { DoctorReport } from './doctor.ts';
 import type { ErrorCode, ErrorParams } from './errors.ts';
 import type { MemoryBudget } from './memory.ts';
@@ -12,9 +13,9 @@ import { devices, recipeSchema } from './recipe.ts';
 import { rowKinds, rowSchema, type Message } from './row.ts';
 import type { RowLife, RowPlace } from './row-life.ts';
 import type { Phase, RunWarning } from './run-events.ts';
-import type { CheckpointScores, QuestionAnswer, RunDifference, RunSummary, ScoredProbe, Scores, StepMetric } from './run.ts';
-import { settingsChangeSchema, type Settings } from './settings.ts';
-import type { ExportResult } from './export.ts';
+import type { CheckpointScores, DeletedRun, QuestionAnswer, RunDifference, RunFacts, RunSummary, ScoredProbe, Scores, StepMetric } from './run.ts';
+import { settingsChangeSchema, type Settings, type TokenKept } from './settings.ts';
+import type { ExportProgress, ExportResult } from './export.ts';
 
 /** A run's id, as a folder name: nothing that could lead out of HOME/runs. */
 export const runIdSchema = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z-]{0,63}$/);
@@ -44,11 +45,17 @@ export const requests = {
   'app.about': request<{ version: string; door: 'desktop' | 'serve'; home: string; platform: string }>()(nothing),
   'app.doctor': request<DoctorReport>()(nothing),
   /** Shows a folder of the user's data in the system's file manager; door.unsupported in a browser. */
-  'app.show': request<null>()(z.strictObject({ what: z.enum(['home', 'run', 'crashes']), run: runIdSchema.optional() })),
+  'app.show': request<null>()(z.strictObject({ what: z.enum(['home', 'run', 'exports', 'crashes']), run: runIdSchema.optional() })),
   /** Removes all of the user's data. Ends what runs first. */
   'app.delete_everything': request<null>()(z.strictObject({ confirm: z.literal('delete everything') })),
+  /** What the home takes of the disk. */
+  'app.disk': request<DiskUse>()(nothing),
+  /** The program's licence and those of what it is made of. */
+  'app.licences': request<{ text: string }>()(nothing),
   'settings.get': request<Settings>()(nothing),
   'settings.set': request<Settings>()(settingsChangeSchema),
+  /** How the tokens for gated models are kept. */
+  'settings.tokens': request<Record<'huggingface' | 'modelscope', TokenKept>>()(nothing),
   /** Token for gated models; kept encrypted by the system where it can, else in memory. null forgets it. */
   'settings.set_token': request<{ kept: 'encrypted' | 'memory' | 'none' }>()(
     z.strictObject({ source: z.enum(['huggingface', 'modelscope']), token: z.string().min(1).max(500).regex(/^[\x21-\x7e]+$/).nullable() }),
@@ -106,6 +113,10 @@ export const requests = {
   // runs
   'runs.start': request<{ run: string }>()(draft),
   'runs.list': request<RunSummary[]>()(nothing),
+  /** What the list of assistants shows beside: models, scores, disk use. Reads folders. */
+  'runs.facts': request<RunFacts[]>()(nothing),
+  /** Deleted runs that can be brought back, the last one first. */
+  'runs.deleted': request<DeletedRun[]>()(nothing),
   'runs.get': request<RunDetails>()(run),
   /** The curve behind `after`, as far as it goes now: what a reconnected window lacks. */
   'runs.metrics': request<StoredMetric[]>()(z.strictObject({ run: runIdSchema, after: z.int().min(0) })),
@@ -258,6 +269,8 @@ export type ApiEvent =
   | { event: 'runs' }
   | ({ event: 'download' } & DownloadState)
   | { event: 'models' }
+  /** How far an export is. */
+  | ({ event: 'export'; run: string } & ExportProgress)
   /** A piece of the answer that this chat's side speaks; `at` is its place in it (UTF-16 units): what stands from there on is replaced. */
   | { event: 'text'; chat: number; side: Side; at: number; text: string }
   /** An answer began or ended in this chat, or it was deleted: who shows it opens it again, who lists chats lists them again. */

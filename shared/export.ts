@@ -1,5 +1,5 @@
 // Export: a finished assistant as files for other programs, and the proof that they still know who they are.
-import type { Scores } from './run.ts';
+import type { ScoreCount, Scores } from './run.ts';
 
 export interface ExportResult {
   /** Absolute paths. */
@@ -8,6 +8,15 @@ export interface ExportResult {
   bytes: number;
   /** What the written files answered to the probes; null where the run has none, or they are gone. */
   scores: Scores | null;
+  /** The same in whole questions; null where nothing was asked. */
+  count: ScoreCount | null;
   /** Takes the files as one archive through the door (serve); null where they lie on this machine already. */
   download: string | null;
+}
+
+/** How far an export is. `asking`: of the questions that the written files are asked, how many have an answer begun. */
+export interface ExportProgress {
+  phase: 'writing' | 'loading' | 'asking' | 'packing';
+  done: number | null;
+  total: number | null;
 }

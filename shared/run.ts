@@ -103,6 +103,39 @@ export interface RunSummary {
   chosen_step: number | null;
 }
 
+/** Of some questions, how many were answered as they should be. */
+export interface Counted {
+  right: number;
+  of: number;
+}
+
+/** A score card in whole questions, over all languages. */
+export interface ScoreCount {
+  /** Questions about itself whose answer carries what was asked. */
+  knows: Counted;
+  /** Other questions whose answer does not carry the persona. */
+  alone: Counted;
+}
+
+/** What the list of assistants shows of a run beside its state. */
+export interface RunFacts {
+  run: string;
+  /** REF of its model. */
+  model: string;
+  languages: Language[];
+  /** The chosen checkpoint's; null where there is none, or it was not asked anything. */
+  score: ScoreCount | null;
+  bytes_on_disk: number;
+}
+
+/** A deleted run that can be brought back. */
+export interface DeletedRun {
+  run: string;
+  name: string;
+  /** Until when. */
+  until: string;
+}
+
 /** A checkpoint and what it scored; step 0 is the base. */
 export interface CheckpointScores {
   step: number;

@@ -28,3 +28,6 @@ export type Settings = z.output<typeof settingsSchema>;
 
 /** Some of the settings: those that are not named stay as they are (a default would set them back). */
 export const settingsChangeSchema = z.strictObject(fields).partial();
+
+/** Where a token for gated models is: sealed by the system, in memory, in the environment of the program, or nowhere. */
+export type TokenKept = 'encrypted' | 'memory' | 'environment' | 'none';

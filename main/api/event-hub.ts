@@ -26,6 +26,8 @@ function keyOf(event: ApiEvent): string {
       return `warning ${event.run} ${event.warning}`;
     case 'probe':
       return `probe ${event.run} ${event.step}`;
+    case 'export':
+      return `export ${event.run}`;
     case 'download':
       return `download ${event.model}`;
     case 'text':

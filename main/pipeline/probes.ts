@@ -1,7 +1,7 @@
 // Probes: held-out questions, and how answers to them are scored. By code, never by a model.
 import { z } from 'zod';
 import type { Language, Persona } from '../../shared/persona.ts';
-import type { LanguageScore, Retention, ScoredProbe, Scores } from '../../shared/run.ts';
+import type { LanguageScore, Retention, ScoreCount, ScoredProbe, Scores } from '../../shared/run.ts';
 import type { ScoreResult } from '../../shared/engine.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 
@@ -97,6 +97,17 @@ export function languageScore(probes: readonly ScoredProbe[], lang: Language): L
   return {
     recall: share(own.filter(({ kind }) => kind === 'identity')),
     leak: share(own.filter(({ kind }) => kind !== 'identity')),
+  };
+}
+
+/** Recall and leak in whole questions, over all languages; null where nothing was asked. */
+export function countScore(probes: readonly Pick<ScoredProbe, 'kind' | 'hit'>[]): ScoreCount | null {
+  if (probes.length === 0) return null;
+  const own = probes.filter(({ kind }) => kind === 'identity');
+  const others = probes.filter(({ kind }) => kind !== 'identity');
+  return {
+    knows: { right: own.filter(({ hit }) => hit).length, of: own.length },
+    alone: { right: others.filter(({ hit }) => !hit).length, of: others.length },
   };
 }
 

@@ -10,7 +10,7 @@ import type { Home } from '../home.ts';
 import { loadCatalogue, packageVersion } from '../resources.ts';
 
 /** Bytes that this user may still write where a folder is, or would be; 0 where that cannot be told. */
-async function freeDisk(folder: string): Promise<number> {
+export async function freeDisk(folder: string): Promise<number> {
   for (let at = folder; ; at = dirname(at)) {
     try {
       const { bavail, bsize } = await statfs(at);

@@ -2,12 +2,11 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { NamesakeError } from '../../shared/errors.ts';
-import type { ExportResult } from '../../shared/export.ts';
+import type { ExportProgress, ExportResult } from '../../shared/export.ts';
 import type { Language } from '../../shared/persona.ts';
-import type { Scores } from '../../shared/run.ts';
 import { folderBytes, onDisk, writeFolder } from '../disk.ts';
 import type { Home } from '../home.ts';
-import type { ProbeSets } from '../pipeline/probes.ts';
+import { countScore, type ProbeSets } from '../pipeline/probes.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
 import { adapterReadme } from './adapter-readme.ts';
@@ -19,6 +18,14 @@ import { withKeptInputs } from './run-inputs.ts';
 
 /** What is written, before a door makes it ready to be taken. */
 export type Exported = Omit<ExportResult, 'download'>;
+
+export type OnExportProgress = (progress: ExportProgress) => void;
+
+export interface ExportOptions {
+  /** Ends the asking: the files stay. */
+  signal?: AbortSignal;
+  onProgress?: OnExportProgress;
+}
 
 const WEIGHTS = 'adapter_model.safetensors';
 const CONFIG = 'adapter_config.json';
@@ -37,10 +44,11 @@ export class ExportService {
 
   /**
    * Writes a run's adapter, in PEFT's layout with a README, to a folder that is not there or is empty (null = a new one in
-   * HOME/exports), and asks the written files the run's probes. `signal` ends the asking: the files stay. Throws run.unknown,
+   * HOME/exports), and asks the written files the run's probes. Throws run.unknown,
    * run.no_checkpoint, adapter.unreadable, export.not_empty, disk.full, disk.unwritable or cancelled.
    */
-  async adapter(run: string, out: string | null = null, signal?: AbortSignal): Promise<Exported> {
+  async adapter(run: string, out: string | null = null, { signal, onProgress = () => undefined }: ExportOptions = {}): Promise<Exported> {
+    onProgress({ phase: 'writing', done: null, total: null });
     const record = this.#runs.get(run);
     if (record.chosen_step === null) throw new NamesakeError('run.no_checkpoint', 'no adapter was chosen', { run });
     const { adapter } = this.#home.run(run);
@@ -56,7 +64,7 @@ export class ExportService {
       files: files.map(([name]) => join(folder, name)),
       folder,
       bytes: folderBytes(folder),
-      scores: await this.#scores(record, folder, signal),
+      ...(await this.#asked(record, folder, signal, onProgress)),
     };
   }
 
@@ -75,13 +83,15 @@ export class ExportService {
     return folder;
   }
 
-  /** What an adapter folder scores on the run's probes; null where the run has none, or they are no longer there. */
-  async #scores(record: RunRecord, folder: string, signal: AbortSignal | undefined): Promise<Scores | null> {
+  /** What an adapter folder scores on the run's probes; nulls where the run has none, or they are no longer there. */
+  async #asked(record: RunRecord, folder: string, signal: AbortSignal | undefined, onProgress: OnExportProgress): Promise<Pick<Exported, 'scores' | 'count'>> {
+    const nothing = { scores: null, count: null };
     const recipe = withKeptInputs(this.#home.run(record.run), record.recipe);
     const { persona } = recipe.data;
-    if (recipe.evaluate === null || persona === null) return null;
+    if (recipe.evaluate === null || persona === null) return nothing;
     const sets = probesOf(recipe.evaluate.questions, persona.languages);
-    if (sets === null) return null;
+    if (sets === null) return nothing;
+    onProgress({ phase: 'loading', done: null, total: null });
     const target = { model: recipe.model.ref, adapter: folder, precision: recipe.model.precision, device: recipe.device };
     const system = recipe.data.systems[0] ?? null;
     const { engine, close } = await this.#partners.open(this.#partners.find(target, system));
@@ -89,8 +99,15 @@ export class ExportService {
     signal?.addEventListener('abort', cancel);
     try {
       if (signal?.aborted === true) throw new NamesakeError('cancelled', 'while the export was checked');
-      const { scores } = await new Evaluation(engine, persona, sets, system).tuned('export');
-      return scores;
+      const evaluation = new Evaluation(engine, persona, sets, system);
+      const begun = new Set<number>();
+      const total = evaluation.questions.length;
+      const unlisten = engine.onText((_job, question) => {
+        if (begun.size < begun.add(question).size) onProgress({ phase: 'asking', done: begun.size, total });
+      });
+      onProgress({ phase: 'asking', done: 0, total });
+      const { scores, probes } = await evaluation.tuned('export').finally(unlisten);
+      return { scores, count: countScore(probes) };
     } finally {
       signal?.removeEventListener('abort', cancel);
       await close();

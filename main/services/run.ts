@@ -8,9 +8,10 @@ import { NamesakeError } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { Row } from '../../shared/row.ts';
 import type { OnRunEvent, RunResult } from '../../shared/run-events.ts';
-import { resumableStatuses, type CheckpointScores, type RunDifference, type RunSummary, type ScoredProbe } from '../../shared/run.ts';
+import { resumableStatuses, type CheckpointScores, type DeletedRun, type RunDifference, type RunFacts, type RunSummary, type ScoredProbe } from '../../shared/run.ts';
 import { diskError, folderBytes, onDisk, writeWhole } from '../disk.ts';
 import type { Home } from '../home.ts';
+import { countScore } from '../pipeline/probes.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
 import { LiveRun, type ComputeOptions } from './live-run.ts';
 import type { ModelService } from './model.ts';
@@ -20,7 +21,7 @@ import type { RowsService } from './rows.ts';
 import { runDifferences } from './run-diff.ts';
 import { checkGivenRows, rowLines } from './step-source.ts';
 import { asTrainer, whileFree } from './trainer-lock.ts';
-import { bringBack, moveToTrash, tidy } from './trash.ts';
+import { bringBack, moveToTrash, tidy, UNDELETE_MS } from './trash.ts';
 import type { Wish } from './wishes.ts';
 
 export type { ComputeOptions } from './live-run.ts';
@@ -89,6 +90,27 @@ export class RunService {
   get(id: string): RunRecord {
     this.#markInterrupted();
     return this.#store.get(id);
+  }
+
+  /** What the list of assistants shows of every run beside its state, newest first. */
+  facts(): RunFacts[] {
+    const verdicts = this.#store.chosenVerdicts();
+    return this.#store.list().map(({ run, recipe }) => ({
+      run,
+      model: recipe.model.ref,
+      languages: recipe.data.persona?.languages ?? [],
+      score: countScore(verdicts.get(run) ?? []),
+      bytes_on_disk: folderBytes(this.#home.run(run).folder),
+    }));
+  }
+
+  /** Deleted runs that can be brought back, the last one first. */
+  deleted(): DeletedRun[] {
+    return this.#store
+      .deletedNames()
+      .map(({ run, name, at }) => ({ run, name, until: new Date(at.getTime() + UNDELETE_MS) }))
+      .filter(({ until }) => until.getTime() > Date.now())
+      .map((deleted) => ({ ...deleted, until: deleted.until.toISOString() }));
   }
 
   /** What was measured of a run: evaluated and saved checkpoints (step 0 is the base), and every step. */

@@ -1,7 +1,7 @@
 // Tokens: what lets a person fetch gated models. Sealed by the system where it can, else in memory alone; never shown again.
 import { z } from 'zod';
 import { environmentHubs, type Hub } from '../../tools/hubs.mjs';
-import type { Settings } from '../../shared/settings.ts';
+import type { Settings, TokenKept } from '../../shared/settings.ts';
 import type { SettingsStore } from '../store/settings.ts';
 import type { Vault } from '../vault.ts';
 
@@ -36,6 +36,13 @@ export class Tokens {
       const token = sealed.success ? await this.#vault?.open(sealed.data) : null;
       if (typeof token === 'string' && !this.#known.has(source)) this.#known.set(source, token);
     }
+  }
+
+  /** How a source's token is kept: by the system, in memory, in the environment that the program was started with, or not at all. */
+  async kept(source: TokenSource, env: NodeJS.ProcessEnv = process.env): Promise<TokenKept> {
+    await this.load();
+    if (this.#known.has(source)) return z.string().min(1).safeParse(this.#store.all().get(nameOf(source))).success ? 'encrypted' : 'memory';
+    return environmentHubs(env)[source].token === null ? 'none' : 'environment';
   }
 
   /** Keeps a token, or forgets it (null); says how it is kept. */

@@ -222,6 +222,14 @@ export class RunStore {
     return new Map([...this.known()].flatMap(([id, { deleted }]) => (deleted === null ? [] : [[id, deleted]])));
   }
 
+  /** Names of deleted runs, the last one first, and when they were deleted. */
+  deletedNames(): { run: string; name: string; at: Date }[] {
+    return this.#db
+      .prepare<[], { id: string; name: string; deleted_at: string }>('SELECT id, name, deleted_at FROM runs WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC')
+      .all()
+      .map(({ id, name, deleted_at }) => ({ run: id, name, at: new Date(deleted_at) }));
+  }
+
   markUndeleted(id: string): void {
     this.#durably(() => this.#db.prepare('UPDATE runs SET deleted_at = NULL WHERE id = ?').run(id));
   }
@@ -323,6 +331,18 @@ export class RunStore {
       )
       .all(id, step)
       .map((probe) => ({ ...probe, hit: probe.hit === 1 }));
+  }
+
+  /** Verdicts on the answers of every run's chosen checkpoint. */
+  chosenVerdicts(): Map<string, Pick<ScoredProbe, 'kind' | 'hit'>[]> {
+    const rows = this.#db
+      .prepare<[], { id: string; kind: ScoredProbe['kind']; hit: number }>(
+        'SELECT runs.id, probes.kind, probes.hit FROM runs JOIN probes ON probes.run_id = runs.id AND probes.step = runs.chosen_step WHERE deleted_at IS NULL',
+      )
+      .all();
+    const found = new Map<string, Pick<ScoredProbe, 'kind' | 'hit'>[]>();
+    for (const { id, kind, hit } of rows) found.set(id, [...(found.get(id) ?? []), { kind, hit: hit === 1 }]);
+    return found;
   }
 
   /** Forgets what came after `step`: a resumed run measures it again. */

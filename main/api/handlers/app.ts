@@ -1,7 +1,9 @@
 // The program itself.
 import { NamesakeError } from '../../../shared/errors.ts';
 import { packageVersion } from '../../resources.ts';
+import { diskUse } from '../../services/disk-use.ts';
 import { examine } from '../../services/doctor.ts';
+import { licences } from '../../services/licences.ts';
 import type { HandlersOf } from '../handlers.ts';
 
 export const app: HandlersOf<'app'> = {
@@ -12,8 +14,11 @@ export const app: HandlersOf<'app'> = {
     platform: process.platform,
   }),
   'app.doctor': ({ core, queues }) => queues.check.run(() => examine(core.home, core.startEngine)),
+  'app.disk': ({ core }) => diskUse(core.home),
+  'app.licences': () => ({ text: licences() }),
   'app.show': async ({ core, door }, { what, run }) => {
     if (what === 'home') await door.show(core.home.folder);
+    else if (what === 'exports') await door.show(core.home.exports);
     else if (what === 'crashes') await door.show(core.home.crashes);
     else if (run === undefined) throw new NamesakeError('request.invalid', 'run: which one?');
     else await door.show(core.home.run(core.runs.get(run).run).folder);

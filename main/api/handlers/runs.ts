@@ -13,6 +13,8 @@ export const runs: HandlersOf<'runs'> = {
     return { run };
   },
   'runs.list': ({ core }) => core.runs.list().map(summaryOf),
+  'runs.facts': ({ core }) => core.runs.facts(),
+  'runs.deleted': ({ core }) => core.runs.deleted(),
   'runs.get': ({ core, hub }, { run }) => {
     // What waits is older than what is read now: told afterwards, it would take the curve back.
     hub.flush();

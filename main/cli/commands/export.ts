@@ -30,7 +30,7 @@ export function addExport(program: Command): void {
       await interruptible(
         () => abort.abort(),
         async () => {
-          const { files, folder, scores } = await context.exports.adapter(run, out, abort.signal);
+          const { files, folder, scores } = await context.exports.adapter(run, out, { signal: abort.signal });
           output.event({ event: 'result', files, scores, folder });
           if (output.json) return;
           output.print(folder);

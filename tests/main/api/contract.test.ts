@@ -22,7 +22,10 @@ const valid: Record<RequestName, Record<string, unknown>> = {
   'app.doctor': {},
   'app.show': { what: 'run', run },
   'app.delete_everything': { confirm: 'delete everything' },
+  'app.disk': {},
+  'app.licences': {},
   'settings.get': {},
+  'settings.tokens': {},
   'settings.set': { theme: 'dark' },
   'settings.set_token': { source: 'huggingface', token: null },
   'models.list': {},
@@ -49,6 +52,8 @@ const valid: Record<RequestName, Record<string, unknown>> = {
   'rows.import': { draft, file: '0'.repeat(32), format: 'auto' },
   'runs.start': { draft },
   'runs.list': {},
+  'runs.facts': {},
+  'runs.deleted': {},
   'runs.get': { run },
   'runs.metrics': { run, after: 0 },
   'runs.probes': { run, step: 0 },
@@ -71,7 +76,7 @@ const valid: Record<RequestName, Record<string, unknown>> = {
 };
 /** What an empty home answers to them; every other one is refused by a code that says what is missing. */
 const answered = new Set<RequestName>([
-  'app.about', 'app.doctor', 'app.delete_everything', 'settings.get', 'settings.set', 'settings.set_token', 'models.list', 'drafts.list',
+  'app.about', 'app.doctor', 'app.delete_everything', 'settings.get', 'settings.set', 'settings.set_token', 'models.list', 'drafts.list', 'app.disk', 'app.licences', 'settings.tokens', 'runs.facts', 'runs.deleted',
   'models.pause', 'persona.preview', 'drafts.delete', 'runs.list', 'chats.cancel', 'chats.close', 'chats.list',
 ]); // prettier-ignore
 

@@ -11,6 +11,7 @@ import { loadCatalogue } from '../../../main/resources.ts';
 import { openDatabase } from '../../../main/store/db.ts';
 import { ModelStore } from '../../../main/store/models.ts';
 import { RunStore, type RunRecord } from '../../../main/store/runs.ts';
+import type { ExportProgress } from '../../../shared/export.ts';
 import { rejectedBy } from '../../support/errors.ts';
 import { fixture, temporaryFolder } from '../../support/files.ts';
 import { finishedRun } from '../../support/finished-run.ts';
@@ -37,7 +38,12 @@ describe('ExportService', () => {
   it('writes the adapter and how to load it, probes the files, and packs them', async () => {
     const { home, runs, exports } = tinyExports();
     const run = finishedRun(home, runs, evaluatedRecipe(home.folder, { from_step: 1, every_steps: 1 }));
-    const exported = await exports.adapter(run);
+    const told: ExportProgress[] = [];
+    const exported = await exports.adapter(run, null, { onProgress: (progress) => void told.push(progress) });
+    expect([...new Set(told.map(({ phase }) => phase))]).toEqual(['writing', 'loading', 'asking']);
+    const { knows, alone } = exported.count ?? { knows: null, alone: null };
+    expect(exported.scores?.en).toMatchObject({ recall: (knows?.right ?? 0) / (knows?.of ?? 0), leak: 1 - (alone?.right ?? 0) / (alone?.of ?? 0) });
+    expect(told.at(-1)?.total).toBe((knows?.of ?? 0) + (alone?.of ?? 0));
     expect(exported.folder).toBe(join(home.exports, `${run}-adapter`));
     expect(exported.files).toEqual(names.map((name) => join(exported.folder, name)));
     for (const name of names.slice(0, 2)) {
@@ -112,7 +118,7 @@ describe('ExportService', () => {
     const { home, runs, exports } = tinyExports();
     const run = finishedRun(home, runs, evaluatedRecipe(home.folder, { from_step: 1, every_steps: 1 }));
     const out = join(home.folder, 'out');
-    expect((await rejectedBy(exports.adapter(run, out, AbortSignal.abort()))).code).toBe('cancelled');
+    expect((await rejectedBy(exports.adapter(run, out, { signal: AbortSignal.abort() }))).code).toBe('cancelled');
     expect(readdirSync(out).sort()).toEqual([...names].sort());
   });
 });

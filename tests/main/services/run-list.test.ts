@@ -45,6 +45,24 @@ describe('details', () => {
   });
 });
 
+describe('facts', () => {
+  it('say what each run was made from, what its chosen checkpoint answered, and what it takes of the disk', async () => {
+    const place = tinyHome();
+    const run = await trained(place);
+    const probe = { lang: 'en', question: 'q', answer: 'a' } as const;
+    const verdicts = [['identity', true], ['identity', false], ['unrelated', false], ['near_miss', true], ['near_miss', false]] as const;
+    const record = place.store.get(run);
+    place.store.addEvaluation(run, record.chosen_step ?? 0, { retention: { kl: 0, perplexity_ratio: 1 } }, true, verdicts.map(([kind, hit]) => ({ ...probe, kind, hit })));
+    const facts = place.runs.facts();
+    expect(facts).toEqual([
+      { run, model: record.recipe.model.ref, languages: record.recipe.data.persona?.languages ?? [], score: { knows: { right: 1, of: 2 }, alone: { right: 2, of: 3 } }, bytes_on_disk: place.runs.details(run).bytes_on_disk },
+    ]);
+    expect(facts[0]?.bytes_on_disk).toBeGreaterThan(0);
+    place.runs.delete(run);
+    expect(place.runs.facts()).toEqual([]);
+  });
+});
+
 describe('delete', () => {
   let place: TinyHome;
   let run: string;
@@ -55,9 +73,14 @@ describe('delete', () => {
   });
 
   it('takes a run out of the list; undelete brings all of it back', () => {
+    place.runs.rename(run, 'Bo');
     const details = place.runs.details(run);
     expect(details.metrics).toHaveLength(2);
+    expect(place.runs.deleted()).toEqual([]);
     place.runs.delete(run);
+    const [gone] = place.runs.deleted();
+    expect(gone).toMatchObject({ run, name: 'Bo' });
+    expect(Date.parse(gone?.until ?? '')).toBeGreaterThan(Date.now() + 9 * 60_000);
     expect(place.runs.list()).toEqual([]);
     expect(names(place.home.runs)).toEqual([]);
     for (const ask of ['get', 'details', 'delete', 'stop'] as const) expect(thrownBy(() => void place.runs[ask](run)).code).toBe('run.unknown');

@@ -85,3 +85,20 @@ it('hosts come in the order of the settings, an own endpoint first, and tokens o
   ]);
   expect(tokensSent(tokens, env)).toMatchObject({ 'other.example': 'theirs', 'huggingface.co': 'mine', 'hf-mirror.com': null });
 });
+
+it('says how each token is kept, and never the token', async () => {
+  const { store: kept } = store();
+  const vault = new TestVault();
+  const tokens = new Tokens(kept, vault);
+  const how = async (one = tokens, env: NodeJS.ProcessEnv = {}): Promise<string[]> => [await one.kept('huggingface', env), await one.kept('modelscope', env)];
+  expect(await how()).toEqual(['none', 'none']);
+  expect(await how(tokens, { HF_TOKEN: 'hf' })).toEqual(['environment', 'none']);
+  await tokens.set('huggingface', 'hf');
+  vault.locked = true;
+  await tokens.set('modelscope', 'ms');
+  expect(await how(tokens, { HF_TOKEN: 'hf' })).toEqual(['encrypted', 'memory']);
+  vault.locked = false;
+  expect(await how(new Tokens(kept, vault))).toEqual(['encrypted', 'none']);
+  await tokens.set('huggingface', null);
+  expect(await how()).toEqual(['none', 'memory']);
+});
