@@ -19,9 +19,11 @@ export interface MemoryQuestion extends EngineChoice {
   rank: number;
   /** Most tokens of a micro-batch. */
   batch_tokens: number;
+  /** Most of them where a beginning that all conversations of a batch share is counted once, as it is computed. null: all. */
+  packed_tokens: number | null;
   /** Longest conversation. */
   max_length: number;
-  /** Whether probes are asked between steps (or, with rank 0, a chat is held). */
+  /** Whether the model also answers: rows before the first step, probes between steps (or, with rank 0, a chat is held). */
   answers: boolean;
   /** null: only where keeping does not fit. */
   recompute: boolean | null;

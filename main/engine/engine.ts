@@ -153,7 +153,7 @@ export class Engine implements HostApi {
       return await addon.planMemory(typeof model === 'string' ? model : shape, {
         ...{ precision, device, rank, batch_tokens, packed_tokens, recompute, threads: question.threads, isa: isaOf(question.isa) },
         ...betweenSteps(question, shape),
-        process: this.#idle + processGrowth(shape.vocab),
+        process: this.#idle + processGrowth(question, shape.vocab),
       });
     } catch (error) {
       throw withParams(error, { device });

@@ -8,14 +8,16 @@ import { MOST_SLOTS, slotsFor } from './slots.ts';
 const WORK_BYTES = 4_500_000;
 /** A token's text in the vocabulary and in the merges: as JavaScript strings, in maps, and as read from the file. */
 const BYTES_PER_TOKEN = 1230;
+/** A run's rows on their way through template and tokenizer, its questions and their answers. Measured, as above. */
+const RUN_BYTES = 24_000_000;
 /** A short question under a system text, with its answer: what probes are. */
 const PROBE_TOKENS = 160;
 /** The texts by which it is measured what was kept of the base, in one batch. */
 const SCORED_TOKENS = 1024;
 
 /** Bytes by which the host grows with a model of so many tokens, over what it takes when it has just started. */
-export function processGrowth(vocab: number): number {
-  return WORK_BYTES + vocab * BYTES_PER_TOKEN;
+export function processGrowth({ rank, answers }: Pick<MemoryQuestion, 'rank' | 'answers'>, vocab: number): number {
+  return WORK_BYTES + vocab * BYTES_PER_TOKEN + (rank > 0 && answers ? RUN_BYTES : 0);
 }
 
 /** What is computed while no step is. */

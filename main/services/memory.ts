@@ -1,15 +1,21 @@
 // Memory service: what a model and a recipe would take, by the engine's own plan. It answers whether something "fits" for every
-// screen and command, for models that are here and for catalogue models that are not.
+// screen and command, for models that are here and for catalogue models that are not. Where the model is here, a persona's
+// conversations are looked at: what they share is computed once. Elsewhere they count as if they shared nothing.
 import { existsSync } from 'node:fs';
 import { modelPath } from '../../tools/fetch-model.mjs';
 import type { EngineClient } from '../../shared/engine.ts';
+import { NamesakeError } from '../../shared/errors.ts';
 import type { MemoryBudget, MemoryModel, MemoryQuestion } from '../../shared/memory.ts';
 import type { CatalogueModel } from '../../shared/model.ts';
 import type { Recipe } from '../../shared/recipe.ts';
+import { isPending, type Row } from '../../shared/row.ts';
 import type { Home } from '../home.ts';
+import { largestBatch } from '../pipeline/batch-size.ts';
+import { planSteps } from '../pipeline/rows-to-batches.ts';
 import { loadCatalogue } from '../resources.ts';
-import type { ModelService } from './model.ts';
+import type { LocalModel, ModelService } from './model.ts';
 import { recipeForPersona } from './recipe.ts';
+import { ANSWER_TOKENS, draftRows, personaOf } from './rows.ts';
 import type { ComputeOptions } from './run.ts';
 
 /** What is asked beside how the engine computes. */
@@ -22,10 +28,22 @@ function optionsOf(recipe: Recipe): MemoryOptions {
     device: recipe.device,
     rank: recipe.method.rank,
     batch_tokens: recipe.batch_tokens,
+    packed_tokens: null,
     max_length: recipe.data.max_length,
-    answers: recipe.evaluate !== null,
+    // Not only by probes: a persona's ordinary rows are answered by the base.
+    answers: recipe.evaluate !== null || personaOf(recipe) !== null,
     recompute: null,
   };
+}
+
+/** Steps that are looked at for the largest batch: more of them find hardly a larger one. */
+const STEPS_LOOKED_AT = 200;
+/** Recipes whose largest batch is remembered. */
+const MOST_REMEMBERED = 8;
+
+/** A row that waits for the base's answer with the longest that it can get. */
+function answered(row: Row): Row {
+  return isPending(row) ? { ...row, messages: [...row.messages, { role: 'assistant', content: ' a'.repeat(ANSWER_TOKENS) }] } : row;
 }
 
 /** The recipe that `make` takes; whose assistant it makes says nothing about memory. */
@@ -41,6 +59,8 @@ export class MemoryService {
   /** One host for the questions that are asked at the same time. */
   #engine: EngineClient | null = null;
   #asking = 0;
+  /** Tokens that are computed of a recipe's largest micro-batch, by what they depend on; the oldest first. */
+  readonly #packed = new Map<string, Promise<number | null>>();
 
   constructor(
     home: Home,
@@ -59,13 +79,57 @@ export class MemoryService {
    * model throw, recipe.unsupported and device.unavailable.
    */
   async budget(ref: string, options: MemoryOptions): Promise<MemoryBudget> {
-    const entry = loadCatalogue().models.find(({ id }) => id === ref);
-    return this.#plan(entry === undefined ? (await this.#models.locate(ref)).path : this.#catalogueModel(entry), options);
+    return this.#plan((await this.#model(ref)).model, options);
   }
 
   /** The budget of a run of this recipe. Throws as budget() does. */
-  ofRecipe(recipe: Recipe): Promise<MemoryBudget> {
-    return this.budget(recipe.model.ref, optionsOf(recipe));
+  async ofRecipe(recipe: Recipe): Promise<MemoryBudget> {
+    const { model, weak_languages } = await this.#model(recipe.model.ref);
+    const packed = typeof model === 'string' && personaOf(recipe) !== null ? this.#packedTokens(model, weak_languages, recipe) : null;
+    return this.#plan(model, { ...optionsOf(recipe), packed_tokens: await packed });
+  }
+
+  async #model(ref: string): Promise<Pick<LocalModel, 'weak_languages'> & { model: MemoryModel }> {
+    const entry = loadCatalogue().models.find(({ id }) => id === ref);
+    if (entry !== undefined) return { model: this.#catalogueModel(entry), weak_languages: entry.weak_languages };
+    const { path, weak_languages } = await this.#models.locate(ref);
+    return { model: path, weak_languages };
+  }
+
+  /** Tokens that are computed of the largest micro-batch, at most; null where a run of this recipe would be refused. */
+  #packedTokens(path: string, weak_languages: LocalModel['weak_languages'], recipe: Recipe): Promise<number | null> {
+    const { data, seed, batch_tokens, accumulate, epochs, steps } = recipe;
+    const key = JSON.stringify([path, weak_languages, data, seed, batch_tokens, accumulate, epochs, steps]);
+    const known = this.#packed.get(key);
+    if (known !== undefined) return known;
+    const asked = this.#lookAtRows(path, weak_languages, recipe).catch((error: unknown) => {
+      this.#packed.delete(key);
+      if (error instanceof NamesakeError) return null;
+      throw error;
+    });
+    this.#packed.set(key, asked);
+    for (const oldest of this.#packed.keys()) if (this.#packed.size > MOST_REMEMBERED) this.#packed.delete(oldest);
+    return asked;
+  }
+
+  async #lookAtRows(path: string, weak_languages: LocalModel['weak_languages'], recipe: Recipe): Promise<number> {
+    const rows = draftRows(recipe, { weak_languages }).map(answered);
+    const engine = this.#startEngine();
+    try {
+      await engine.open({ path, precision: 'as-stored', device: recipe.device, ...this.#compute() });
+      const tokenized = await engine.tokenize(
+        rows.map(({ messages }) => messages),
+        recipe.data.max_length,
+      );
+      const packable = tokenized.map((row, i) => {
+        const { kind, lang, origin } = rows[i] as Row;
+        return { ...row, kind, lang, origin };
+      });
+      const steps = planSteps(packable, { ...recipe, epochs: null, steps: Math.min(recipe.steps, STEPS_LOOKED_AT) });
+      return Math.min(recipe.batch_tokens, largestBatch(steps, packable).packed);
+    } finally {
+      await engine.dispose();
+    }
   }
 
   /**

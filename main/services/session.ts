@@ -141,6 +141,7 @@ export class Session {
       steps: steps.count,
       base_model: model.id,
       batch_tokens: steps.tokens,
+      packed_tokens: steps.packed,
       recompute: null,
     });
     onTrainer({ recompute });

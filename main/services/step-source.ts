@@ -8,6 +8,7 @@ import { rowSchema, type Row } from '../../shared/row.ts';
 import type { Phase } from '../../shared/run-events.ts';
 import { onDisk, readText, writeWhole } from '../disk.ts';
 import type { RunFolder } from '../home.ts';
+import { largestBatch } from '../pipeline/batch-size.ts';
 import { planSteps, stepToBatches, tokenBatchToBatch } from '../pipeline/rows-to-batches.ts';
 import type { LocalModel } from './model.ts';
 import { personaOf, type RowsService } from './rows.ts';
@@ -17,6 +18,8 @@ export interface StepSource {
   count: number;
   /** Most tokens of a micro-batch: what memory is planned for. */
   tokens: number;
+  /** Most of them that are computed. */
+  packed: number;
   /** step counts from 1. */
   batches(step: number): EngineBatch[];
 }
@@ -86,14 +89,14 @@ export function readSteps({ id, folder, recipe, rows }: Pick<RowMaker, 'id' | 'f
     };
     at(1);
     const sizes = batches.map(({ attention_mask }) => attention_mask.flat().filter((mask) => mask === 1).length);
-    return { count, tokens: Math.max(1, ...sizes), batches: at };
+    const tokens = sizes.reduce((most, size) => Math.max(most, size), 1);
+    return { count, tokens, packed: tokens, batches: at };
   }
   const tokens = readTokens(folder.tokens, id);
   const plan = planSteps(tokens, recipe);
-  const sizes = plan.flat().map((batch) => batch.reduce((sum, row) => sum + (tokens[row]?.ids.length ?? 0), 0));
   return {
     count: plan.length,
-    tokens: sizes.reduce((most, size) => Math.max(most, size), 1),
+    ...largestBatch(plan, tokens),
     batches: (step) => stepToBatches(plan[step - 1] ?? [], tokens, recipe),
   };
 }

@@ -138,7 +138,10 @@ Napi::Value Fields::object(const char* key) {
   return env_.Undefined();
 }
 
-bool Fields::is_null(const char* key) { return get(key).IsNull(); }
+bool Fields::is_null(const char* key) {
+  const Napi::Value value = get(key);
+  return value.IsNull() || value.IsUndefined();
+}
 
 Status read_batch(const Napi::Value& value, Batch& batch) {
   Fields fields(value, "batch");

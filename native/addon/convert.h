@@ -43,7 +43,7 @@ class Fields {
   std::vector<std::int32_t> ints(const char* key);  ///< an Int32Array
   std::vector<float> floats(const char* key);       ///< a Float32Array
   Napi::Value object(const char* key);              ///< an object or function, otherwise undefined
-  bool is_null(const char* key);
+  bool is_null(const char* key);  ///< or not there
 
   const Status& status() const { return status_; }
 

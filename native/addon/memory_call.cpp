@@ -43,6 +43,7 @@ Status read_question(const Napi::CallbackInfo& info, Question& question) {
   MemoryOptions& memory = question.memory;
   memory.rank = fields.integer("rank");
   memory.batch_tokens = fields.integer("batch_tokens");
+  if (!fields.is_null("packed_tokens")) memory.packed_tokens = fields.integer("packed_tokens");
   if (!fields.is_null("recompute")) memory.recompute = fields.flag("recompute");
   memory.slots = fields.integer("slots");
   memory.answer_tokens = fields.integer("answer_tokens");

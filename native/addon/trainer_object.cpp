@@ -47,6 +47,7 @@ Status read_options(const Napi::Value& value, Options& options) {
   options.trainer.warmup_steps = fields.integer("warmup_steps");
   options.trainer.steps = fields.integer("steps");
   options.trainer.batch_tokens = fields.integer("batch_tokens");
+  if (!fields.is_null("packed_tokens")) options.trainer.packed_tokens = fields.integer("packed_tokens");
   if (!fields.is_null("recompute")) options.trainer.recompute = fields.flag("recompute");
   const std::string schedule = fields.text("schedule");
   NAMESAKE_TRY(fields.status());

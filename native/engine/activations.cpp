@@ -17,8 +17,8 @@ Activations::Activations(const Config& config, std::int64_t rank, Keep keep)
       layers_(keep == Keep::nothing ? 1 : static_cast<std::size_t>(config.layers)) {}
 
 template <class Take>
-void Activations::plan(std::int64_t M, Take&& take) {
-  const std::int64_t E = M;  // written out a batch has all its tokens, packed fewer
+void Activations::plan(const BatchRoom& room, Take&& take) {
+  const std::int64_t M = room.tokens, E = room.expanded;
   const std::int64_t C = config_.hidden, F = config_.ffn, Q = config_.heads * config_.head_dim,
                      KV = config_.kv_heads * config_.head_dim;
   const bool backward = keep_ != Keep::nothing;
@@ -76,19 +76,19 @@ void Activations::plan(std::int64_t M, Take&& take) {
   take(drows, M * C);
 }
 
-std::size_t Activations::bytes(const Config& config, std::int64_t rank, Keep keep, std::int64_t tokens) {
+std::size_t Activations::bytes(const Config& config, std::int64_t rank, Keep keep, const BatchRoom& room) {
   std::size_t total = 0;
-  Activations(config, rank, keep).plan(tokens, [&](auto*&, std::int64_t count) { total += padded(count); });
+  Activations(config, rank, keep).plan(room, [&](auto*&, std::int64_t count) { total += padded(count); });
   return total;
 }
 
-void Activations::place(std::byte* memory, std::int64_t tokens) {
-  plan(tokens, [&](auto*& pointer, std::int64_t count) {
+void Activations::place(std::byte* memory, const BatchRoom& room) {
+  plan(room, [&](auto*& pointer, std::int64_t count) {
     pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(memory);
     memory += padded(count);
   });
   if (keep_ == Keep::nothing) x_out = layers_[0].x_in;
-  tokens_ = tokens;
+  room_ = room;
 }
 
 float* Activations::layer_output(std::int64_t l) {

@@ -35,17 +35,26 @@ enum class Keep {
   all,      ///< every layer's own set
 };
 
-/// Passes over up to `tokens` tokens, packed or written out.
+/// What a micro-batch has room for: so many rows as the graph computes them (engine/packed.h), and written out.
+struct BatchRoom {
+  std::int64_t tokens = 0;    ///< M
+  std::int64_t expanded = 0;  ///< E, at least M
+
+  /// Of a batch whose sequences share nothing.
+  static BatchRoom plain(std::int64_t tokens) { return {tokens, tokens}; }
+};
+
+/// Passes over micro-batches of up to a BatchRoom.
 class Activations {
  public:
   Activations(const Config& config, std::int64_t rank, Keep keep);
 
-  /// Bytes of passes over `tokens` tokens.
-  static std::size_t bytes(const Config& config, std::int64_t rank, Keep keep, std::int64_t tokens);
-  /// Points everything into `memory`, which has bytes(..., tokens).
-  void place(std::byte* memory, std::int64_t tokens);
+  /// Bytes of passes over so much.
+  static std::size_t bytes(const Config& config, std::int64_t rank, Keep keep, const BatchRoom& room);
+  /// Points everything into `memory`, which has bytes(..., room).
+  void place(std::byte* memory, const BatchRoom& room);
 
-  std::int64_t tokens() const { return tokens_; }  ///< room for so many
+  const BatchRoom& room() const { return room_; }
   Keep keep() const { return keep_; }
   LayerActivations& layer(std::int64_t l) { return layers_[keep_ == Keep::nothing ? 0 : static_cast<std::size_t>(l)]; }
   /// Where layer l writes its output: the next layer's input, or x_out after the last.
@@ -89,12 +98,12 @@ class Activations {
  private:
   /// Names every array once: take(pointer, count) for sizes and pointers alike.
   template <class Take>
-  void plan(std::int64_t tokens, Take&& take);
+  void plan(const BatchRoom& room, Take&& take);
 
   Config config_;
   std::int64_t rank_;
   Keep keep_;
-  std::int64_t tokens_ = 0;
+  BatchRoom room_;
   std::vector<LayerActivations> layers_;
 };
 

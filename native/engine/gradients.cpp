@@ -36,7 +36,7 @@ Result<Gradients> gradients(Model& model, Adapter& adapter, std::span<const Batc
   LossGraph loss(model, &adapter, Keep::all);
   std::size_t tokens = 0;
   for (const Batch& batch : micro_batches) tokens = std::max(tokens, batch.ids.size());
-  NAMESAKE_TRY(loss.reserve(static_cast<std::int64_t>(tokens)));
+  NAMESAKE_TRY(loss.reserve(BatchRoom::plain(static_cast<std::int64_t>(tokens))));
   Gradients out;
   NAMESAKE_TRY(step_gradients(model, adapter, loss, micro_batches, out.result));
   for (std::size_t i = 0; i < adapter.trainables().size(); ++i) {

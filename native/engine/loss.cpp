@@ -82,28 +82,30 @@ LossRows loss_rows(const Batch& batch) {
   return rows;
 }
 
-LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens, Keep keep) {
+LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room, Keep keep) {
   Workload work = workload_of(config, rank);
-  work.rows = work.sequence = work.loss_rows = tokens;
+  // Attention sees the rows written out; none of those that the loss looks at lies in a shared prefix.
+  work.rows = work.sequence = room.expanded;
+  work.loss_rows = room.tokens;
   work.compares = true;
   work.backward = keep != Keep::nothing;
-  return {Arena::padded(Activations::bytes(config, rank, keep, tokens)), Arena::padded(backend.scratch_bytes(work))};
+  return {Arena::padded(Activations::bytes(config, rank, keep, room)), Arena::padded(backend.scratch_bytes(work))};
 }
 
 LossGraph::LossGraph(const Model& model, const Adapter* adapter, Keep keep)
     : model_(model), adapter_(adapter), graph_(model, adapter), acts_(model.config(), adapter ? adapter->rank() : 0, keep) {}
 
-Status LossGraph::reserve(std::int64_t tokens, std::shared_ptr<Arena> arena) {
+Status LossGraph::reserve(const BatchRoom& room, std::shared_ptr<Arena> arena) {
   const std::int64_t rank = adapter_ ? adapter_->rank() : 0;
-  memory_ = loss_memory(model_.config(), model_.backend(), rank, tokens, acts_.keep());
+  memory_ = loss_memory(model_.config(), model_.backend(), rank, room, acts_.keep());
   if (!arena) {
     arena = std::make_shared<Arena>(model_.shared_backend());
-    NAMESAKE_TRY(arena->reserve(memory_.total(), "a batch of " + std::to_string(tokens) + " tokens"));
+    NAMESAKE_TRY(arena->reserve(memory_.total(), "a batch of " + std::to_string(room.expanded) + " tokens"));
   }
   NAMESAKE_TRY(arena->take(activations_, memory_.activations, "activations"));
   NAMESAKE_TRY(arena->take(scratch_, memory_.scratch, "scratch"));
   arena_ = std::move(arena);
-  acts_.place(activations_, tokens);
+  acts_.place(activations_, room);
   return {};
 }
 
@@ -113,11 +115,12 @@ void LossGraph::release() {
   arena_->backend().discard(scratch_, memory_.scratch);
 }
 
-Status LossGraph::check_room(const Batch& batch) const {
-  const std::int64_t tokens = static_cast<std::int64_t>(batch.ids.size());
-  if (tokens <= acts_.tokens()) return {};
-  return Status::error(Code::internal, "a batch has " + std::to_string(tokens) + " tokens, memory was planned for " +
-                                           std::to_string(acts_.tokens()));
+Status LossGraph::check_room(const Packed& packed) const {
+  const BatchRoom& room = acts_.room();
+  if (packed.tokens() <= room.tokens && packed.expanded() <= room.expanded) return {};
+  return Status::error(Code::internal, "a batch has " + std::to_string(packed.expanded()) + " tokens, of which " +
+                                           std::to_string(packed.tokens()) + " are computed; memory was planned for " +
+                                           std::to_string(room.expanded) + " and " + std::to_string(room.tokens));
 }
 
 LossGraph::Pass LossGraph::tuned_pass(const Batch& batch, const LossRows& rows) {
@@ -206,10 +209,11 @@ Status LossGraph::download_losses(std::int64_t count, const float* from, std::ve
 
 Status LossGraph::run(const Batch& batch, LossSums& sums) {
   NAMESAKE_TRY(check_batch(model_.config(), batch));
-  NAMESAKE_TRY(check_room(batch));
   const LossRows rows = loss_rows(batch);
   if (rows.size() == 0) return {};
+  // The base pass has some of the sequences, which share at least as much: it needs no more room.
   const Pass tuned = tuned_pass(batch, rows), base = base_pass(batch, rows);
+  NAMESAKE_TRY(check_room(tuned.packed));
   const bool any_kl = !base.rows.empty();
 
   const bool train = acts_.keep() != Keep::nothing;
@@ -244,7 +248,6 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
 
 Status LossGraph::score(const Batch& batch, ScoreResult& result) {
   NAMESAKE_TRY(check_batch(model_.config(), batch));
-  NAMESAKE_TRY(check_room(batch));
   Batch plain = batch;
   plain.kl_weights.assign(batch.ids.size(), 0);
   for (std::size_t i = 0; i < batch.labels.size(); ++i) {
@@ -257,6 +260,7 @@ Status LossGraph::score(const Batch& batch, ScoreResult& result) {
 
   // Every row is wanted adapter on and off: one pass describes both.
   const Pass pass = base_pass(plain, rows);
+  NAMESAKE_TRY(check_room(pass.packed));
   NAMESAKE_TRY(upload_rows(rows));
   NAMESAKE_TRY(base_hidden(pass, rows));
   NAMESAKE_TRY(head(rows, acts_.rows_base, nullptr, nullptr));

@@ -43,8 +43,8 @@ struct LossMemory {
   std::size_t total() const { return activations + scratch; }
 };
 
-/// For batches of up to `tokens` tokens, with or without KL.
-LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens, Keep keep);
+/// For batches of up to so much, with or without KL.
+LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room, Keep keep);
 
 /// One batch at a time, in memory of a plan.
 class LossGraph {
@@ -53,8 +53,8 @@ class LossGraph {
   /// them.
   LossGraph(const Model& model, const Adapter* adapter, Keep keep);
 
-  /// Takes room for batches of up to `tokens` tokens from `arena`, or from an arena of its own where that is nullptr.
-  Status reserve(std::int64_t tokens, std::shared_ptr<Arena> arena = nullptr);
+  /// Takes room for batches of up to so much from `arena`, or from an arena of its own where that is nullptr.
+  Status reserve(const BatchRoom& room, std::shared_ptr<Arena> arena = nullptr);
   /// Ops use the planned scratch while this lives.
   ScratchScope scratch() { return {model_.backend(), scratch_, memory_.scratch}; }
 
@@ -77,7 +77,7 @@ class LossGraph {
   };
   static Pass tuned_pass(const Batch& batch, const LossRows& rows);
   static Pass base_pass(const Batch& batch, const LossRows& rows);
-  Status check_room(const Batch& batch) const;
+  Status check_room(const Packed& packed) const;
   Status hidden(const Pass& pass, bool adapter_on, float* rows_norm);
   Status base_hidden(const Pass& pass, const LossRows& rows);
   Status upload_rows(const LossRows& rows);

@@ -22,9 +22,9 @@ std::size_t rope_bytes(const Config& config) {
   return 2 * Arena::padded(static_cast<std::size_t>(config.context * (config.head_dim / 2)) * sizeof(float));
 }
 
-TrainingMemory training_memory(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens,
+TrainingMemory training_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
                                bool recompute) {
-  const LossMemory loss = loss_memory(config, backend, rank, tokens, recompute ? Keep::inputs : Keep::all);
+  const LossMemory loss = loss_memory(config, backend, rank, room, recompute ? Keep::inputs : Keep::all);
   const std::size_t adapter = lora_bytes(config, rank);
   return {adapter, adapter, 2 * adapter, loss.activations, loss.scratch, recompute};
 }
@@ -65,11 +65,15 @@ std::size_t resident_bytes(const Config& config, Precision precision) {
   return static_cast<std::size_t>(config.layers) * layer + tables + rope_bytes(config);
 }
 
-TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens,
+BatchRoom batch_room(std::int64_t batch_tokens, std::int64_t packed_tokens) {
+  return {packed_tokens == 0 ? batch_tokens : packed_tokens, batch_tokens};
+}
+
+TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
                              std::optional<bool> recompute, std::uint64_t available) {
-  const TrainingMemory kept = training_memory(config, backend, rank, tokens, recompute.value_or(false));
+  const TrainingMemory kept = training_memory(config, backend, rank, room, recompute.value_or(false));
   if (recompute || kept.total() <= available) return kept;
-  return training_memory(config, backend, rank, tokens, true);
+  return training_memory(config, backend, rank, room, true);
 }
 
 GenerationMemory generation_memory(const Config& config, const Backend& backend, const GenerationShape& shape) {
@@ -99,7 +103,8 @@ Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_byte
 Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, const MemoryOptions& options) {
   const Config& config = model.config;
   const auto within = [](std::int64_t value, std::int64_t most) { return value >= 0 && value <= most; };
-  if (!within(options.rank, kMaxRank) || !within(options.batch_tokens, kMostBatchTokens) || !within(options.slots, kMostSlots) ||
+  if (!within(options.rank, kMaxRank) || !within(options.batch_tokens, kMostBatchTokens) ||
+      !within(options.packed_tokens, options.batch_tokens) || !within(options.slots, kMostSlots) ||
       !within(options.answer_tokens, kMostBatchTokens) || !within(options.score_tokens, kMostBatchTokens)) {
     return Status::error(Code::recipe_unsupported, "a rank or number of tokens that no plan is made for");
   }
@@ -120,14 +125,15 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
                 static_cast<std::uint64_t>(options.slots * config.vocab) * sizeof(float) + adapter;
   }
   if (options.score_tokens > 0) {
-    scoring = loss_memory(config, backend, options.rank, options.score_tokens, Keep::nothing).total();
+    scoring = loss_memory(config, backend, options.rank, BatchRoom::plain(options.score_tokens), Keep::nothing).total();
   }
   plan.between_steps = std::max({saving, answering, scoring});
 
   const std::uint64_t fixed = plan.weights_mapped + plan.weights_resident + plan.process;
   if (options.rank > 0) {
     const std::uint64_t left = plan.available - std::min(plan.available, fixed);
-    plan.training = plan_training(config, backend, options.rank, options.batch_tokens, options.recompute, left);
+    plan.training = plan_training(config, backend, options.rank, batch_room(options.batch_tokens, options.packed_tokens),
+                                  options.recompute, left);
   }
   const std::uint64_t steps = plan.training.activations + plan.training.scratch;
   plan.total = fixed + plan.training.total() - steps + std::max(steps, plan.between_steps);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "engine/activations.h"
 #include "formats/gguf.h"
 #include "namesake/memory.h"
 
@@ -23,8 +24,11 @@ std::size_t resident_bytes(const Config& config, Precision precision);
 
 // --- training ---
 
-/// For batches of up to `tokens` tokens. `recompute` empty: only where keeping does not fit into `available` bytes.
-TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, std::int64_t tokens,
+/// Room for micro-batches of `batch_tokens`, of which `packed_tokens` are computed (0 = all).
+BatchRoom batch_room(std::int64_t batch_tokens, std::int64_t packed_tokens);
+
+/// For batches of up to so much. `recompute` empty: only where keeping does not fit into `available` bytes.
+TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
                              std::optional<bool> recompute, std::uint64_t available);
 
 // --- answers ---

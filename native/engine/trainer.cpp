@@ -30,11 +30,16 @@ Status check_options(const TrainerOptions& o) {
   if (!at_least(o.clip, 0)) return unsupported("clip must be a number of at least 0");
   if (o.warmup_steps < 0) return unsupported("warmup_steps must be at least 0");
   if (o.steps < 1) return unsupported("steps must be at least 1");
+  if (o.packed_tokens < 0 || o.packed_tokens > o.batch_tokens) {
+    return unsupported("packed_tokens must be between 0 and batch_tokens");
+  }
   if (o.batch_tokens < 1 || o.batch_tokens > kMostBatchTokens) {
     return unsupported("batch_tokens must be between 1 and " + std::to_string(kMostBatchTokens));
   }
   return {};
 }
+
+BatchRoom room_of(const TrainerOptions& o) { return batch_room(o.batch_tokens, o.packed_tokens); }
 
 class TrainerOfAdapter final : public Trainer {
  public:
@@ -42,7 +47,7 @@ class TrainerOfAdapter final : public Trainer {
       : model_(std::move(model)), adapter_(std::move(adapter)), options_(options),
         loss_(*model_, adapter_.get(), options.recompute.value_or(false) ? Keep::inputs : Keep::all) {}
 
-  Status reserve(std::shared_ptr<Arena> arena) { return loss_.reserve(options_.batch_tokens, std::move(arena)); }
+  Status reserve(std::shared_ptr<Arena> arena) { return loss_.reserve(room_of(options_), std::move(arena)); }
 
   Result<StepResult> step(std::span<const Batch> micro_batches) override {
     StepResult result;
@@ -91,7 +96,7 @@ class TrainerOfAdapter final : public Trainer {
 Result<std::shared_ptr<Arena>> reserve_training(const Model& model, std::int64_t rank, TrainerOptions& options) {
   NAMESAKE_TRY(check_options(options));
   if (rank < 1 || rank > kMaxRank) return unsupported("rank " + std::to_string(rank) + " is not between 1 and " + std::to_string(kMaxRank));
-  const TrainingMemory memory = plan_training(model.config(), model.backend(), rank, options.batch_tokens, options.recompute,
+  const TrainingMemory memory = plan_training(model.config(), model.backend(), rank, room_of(options), options.recompute,
                                               model.backend().available());
   auto arena = std::make_shared<Arena>(model.shared_backend());
   NAMESAKE_TRY(arena->reserve(memory.total(), "training with batches of " + std::to_string(options.batch_tokens) + " tokens"));

@@ -1,8 +1,15 @@
 // On the default model: what training takes at its peak is what was planned for it, within 5 %.
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { createCore } from '../../main/core.ts';
+import { Home } from '../../main/home.ts';
+import { recipeForPersona } from '../../main/services/recipe.ts';
+import type { Language } from '../../shared/persona.ts';
 import { lastEvent, namesake } from '../support/cli.ts';
 import { defaultModel } from '../support/default-model.ts';
 import { temporaryFolder } from '../support/files.ts';
+import { childrenOf, peakBytes } from '../support/processes.ts';
 
 it.for([
   '--batch-tokens 64',
@@ -20,4 +27,29 @@ it.for([
   process.stdout.write(`${flags}: ${(Number(planned) / 1e6).toFixed(0)} MB planned, ${(Number(peak) / 1e6).toFixed(0)} MB taken\n`);
   expect(share).toBeGreaterThan(0.95);
   expect(share).toBeLessThan(1.05);
+});
+
+it.skipIf(process.platform !== 'linux').for<{ languages: Language[] }>([{ languages: ['en'] }, { languages: ['zh', 'en'] }])('the plan of a persona in $languages is kept by its run, which takes no more', async ({ languages }) => {
+  const home = temporaryFolder();
+  mkdirSync(join(home, 'models'));
+  symlinkSync(dirname(defaultModel), join(home, 'models', 'smollm2-135m-instruct'));
+  const recipe = recipeForPersona('smollm2_135m_qlora_identity', { owner: '剑锋', name: '小锋', languages }, (value) => {
+    Object.assign(value, { steps: 12, evaluate: null, checkpoint: { every_steps: 6, keep: 1 } });
+  });
+  const core = createCore(new Home(home), { compute: { threads: 2, isa: 'auto' } });
+  const { total: planned } = await core.memory.ofRecipe(recipe);
+  core.close();
+  const path = join(home, 'recipe.json');
+  writeFileSync(path, JSON.stringify(recipe));
+  let peak = 0;
+  const result = await namesake(['train', path, '--threads', '2', '--json'], {
+    home,
+    onEvent: ({ event }, child) => {
+      if (event === 'step') for (const engine of childrenOf(child.pid ?? 0)) peak = Math.max(peak, peakBytes(engine));
+    },
+  });
+  lastEvent(result);
+  process.stdout.write(`a persona in ${languages.join(' and ')}: ${(planned / 1e6).toFixed(0)} MB planned, ${(peak / 1e6).toFixed(0)} MB taken\n`);
+  expect(peak / planned).toBeGreaterThan(0.95);
+  expect(peak / planned).toBeLessThanOrEqual(1);
 });

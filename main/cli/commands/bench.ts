@@ -80,7 +80,7 @@ export function addBench(program: Command): void {
         const recompute = flags.recompute === true ? true : null;
         const budget = await engine.planMemory(path, {
           ...{ precision: flags.precision, device: 'auto', ...context.compute },
-          ...{ rank: flags.rank, batch_tokens, max_length: batch_tokens, answers: false, recompute },
+          ...{ rank: flags.rank, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
         });
         await engine.createTrainer({
           rank: flags.rank,
@@ -97,6 +97,7 @@ export function addBench(program: Command): void {
           steps: flags.steps + 1,
           base_model: id,
           batch_tokens,
+          packed_tokens: null,
           recompute,
         });
         const losses = [(await engine.step(batches.slice(0, 1))).loss];

@@ -153,6 +153,7 @@ export function addInspect(program: Command): void {
         device: flags.device,
         rank: flags.rank,
         batch_tokens: Math.max(flags.batchTokens, flags.maxLength),
+        packed_tokens: null,
         max_length: flags.maxLength,
         answers: true,
         recompute: flags.recompute === true ? true : null,

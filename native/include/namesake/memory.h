@@ -32,6 +32,7 @@ Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_byte
 struct MemoryOptions {
   std::int64_t rank = 0;          ///< 0 = answers only
   std::int64_t batch_tokens = 0;  ///< most tokens of a micro-batch
+  std::int64_t packed_tokens = 0; ///< most of them that are computed (TrainerOptions); 0 = all
   std::optional<bool> recompute;
   std::int64_t slots = 0;         ///< answers side by side, 0 = none
   std::int64_t answer_tokens = 0; ///< longest prompt with its answer

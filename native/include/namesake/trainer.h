@@ -33,6 +33,8 @@ struct TrainerOptions {
   std::int64_t warmup_steps = 0;
   std::int64_t steps = 1;                 ///< of the whole run; the schedule ends here
   std::int64_t batch_tokens = 1024;       ///< most tokens of a micro-batch: what memory is planned for
+  std::int64_t packed_tokens = 0;         ///< most of them where a beginning that all its sequences share is counted once, which
+                                          ///< is how they are computed; 0 = batch_tokens
   std::optional<bool> recompute;          ///< layers are computed again for the backward pass instead of being kept: less memory,
                                           ///< more time, the same bits. Empty: only where keeping does not fit
 };
@@ -74,7 +76,7 @@ class Trainer {
 
   /// One optimizer step over micro-batches (gradients add up; weights are already normalised over the whole step).
   /// training.diverged on a loss or gradient that is not finite (the adapter is left as before the step);
-  /// rows.invalid for ids or positions out of range; `internal` for a batch beyond options.batch_tokens; cancelled leaves everything as before the step.
+  /// rows.invalid for ids or positions out of range; `internal` for a batch beyond batch_tokens or packed_tokens; cancelled leaves everything as before the step.
   virtual Result<StepResult> step(std::span<const Batch> micro_batches) = 0;
 
   /// Steps done so far.

@@ -26,12 +26,13 @@ export const trainerOptions: TrainerOptions = {
   steps: 100,
   base_model: 'tiny-llama',
   batch_tokens: 512,
+  packed_tokens: null,
   recompute: null,
 };
 
 export const memoryQuestion: MemoryQuestion = {
   ...{ precision: 'as-stored', device: 'cpu', threads: 2, isa: 'auto' },
-  ...{ rank: 4, batch_tokens: 512, max_length: 256, answers: true, recompute: null },
+  ...{ rank: 4, batch_tokens: 512, packed_tokens: null, max_length: 256, answers: true, recompute: null },
 };
 
 export const conversation: Message[] = [

@@ -2,11 +2,14 @@
 #include "namesake/memory.h"
 
 #include <cstring>
+#include <tuple>
 
 #include "engine/activations.h"
 #include "engine/arena.h"
 #include "engine/golden.h"
+#include "engine/loss.h"
 #include "engine/memory_plan.h"
+#include "engine/packed.h"
 
 namespace namesake::test {
 
@@ -112,7 +115,7 @@ TEST_CASE("a training takes all of its arena and nothing else: steps, kept or re
       const auto model = open_model(name, backend);
       for (bool recompute : {false, true}) {
         TrainerOptions options = options_for(most_tokens(golden), recompute);
-        const TrainingMemory plan = plan_training(model->config(), *backend, 4, options.batch_tokens, recompute, 0);
+        const TrainingMemory plan = plan_training(model->config(), *backend, 4, BatchRoom::plain(options.batch_tokens), recompute, 0);
         CHECK(plan.recompute == recompute);
         const auto arena = must(reserve_training(*model, 4, options));
         CHECK(arena->capacity() == plan.total());
@@ -143,6 +146,37 @@ TEST_CASE("a batch beyond the plan is refused and changes nothing") {
   });
 }
 
+TEST_CASE("a batch whose sequences begin alike needs room for what is computed of it, gives the same bits in it, and no less will do") {
+  const Golden golden = read_golden("tiny-llama");
+  on_each_backend([&](std::shared_ptr<Backend> backend) {
+    const auto model = open_model("tiny-llama", backend);
+    const Batch batch = batch_of(golden, 1);
+    std::vector<std::int32_t> rows = loss_rows(batch).row;
+    const Packed packed = namesake::pack(batch.ids, batch.positions, batch.cu_seqlens, rows);
+    REQUIRE(packed.tokens() < packed.expanded());
+    const auto train = [&](std::int64_t packed_tokens) {
+      TrainerOptions options = options_for(packed.expanded(), false);
+      options.packed_tokens = packed_tokens;
+      const auto arena = must(reserve_training(*model, 4, options));
+      const auto adapter = must(Adapter::create(*model, 4, 8, 7, true, arena));
+      const auto trainer = must(Trainer::create(model, adapter, options, arena));
+      const auto step = trainer->step(std::vector<Batch>{batch});
+      if (!step.ok()) CHECK(step.status().code == Code::internal);
+      return std::tuple(step.ok(), arena->capacity(), state_of(*adapter));
+    };
+    const auto [done, all, state] = train(0);
+    const auto [done_too, fewer, state_too] = train(packed.tokens());
+    REQUIRE(done);
+    REQUIRE(done_too);
+    CHECK(state == state_too);
+    CHECK(fewer < all);
+    CHECK_FALSE(std::get<0>(train(packed.tokens() - 1)));
+    TrainerOptions options = options_for(10, false);
+    options.packed_tokens = 11;
+    CHECK(reserve_training(*model, 4, options).status().code == Code::recipe_unsupported);
+  });
+}
+
 TEST_CASE("activations kept or computed again: the same bits of adapter and moments, and less memory") {
   for (const std::string& name : kTinyModels) {
     const Golden golden = read_golden(name);
@@ -154,7 +188,8 @@ TEST_CASE("activations kept or computed again: the same bits of adapter and mome
       for (std::size_t i = 0; i < kept.size(); ++i) {
         CHECK(std::memcmp(kept[i].data(), again[i].data(), kept[i].size() * sizeof(float)) == 0);
       }
-      CHECK(Activations::bytes(model->config(), 4, Keep::inputs, 64) < Activations::bytes(model->config(), 4, Keep::all, 64));
+      CHECK(Activations::bytes(model->config(), 4, Keep::inputs, BatchRoom::plain(64)) <
+            Activations::bytes(model->config(), 4, Keep::all, BatchRoom::plain(64)));
     });
   }
 }
@@ -162,7 +197,7 @@ TEST_CASE("activations kept or computed again: the same bits of adapter and mome
 TEST_CASE("layers are recomputed where keeping them does not fit, and only there") {
   const auto model = open_model("tiny-llama", make_reference_backend());
   const auto plan = [&](std::optional<bool> recompute, std::uint64_t available) {
-    return plan_training(model->config(), model->backend(), 4, 256, recompute, available);
+    return plan_training(model->config(), model->backend(), 4, BatchRoom::plain(256), recompute, available);
   };
   const std::size_t kept = plan(false, 0).total(), again = plan(true, 0).total();
   CHECK(again < kept);
@@ -236,7 +271,7 @@ TEST_CASE("a plan adds up, and its parts are those of the arenas") {
   options.batch_tokens = 256;
   options.process = 1000;
   const MemoryPlan steps = must(plan_memory(shape, *backend, options));
-  CHECK(steps.training.total() == plan_training(shape.config, *backend, 4, 256, false, 0).total());
+  CHECK(steps.training.total() == plan_training(shape.config, *backend, 4, BatchRoom::plain(256), false, 0).total());
   CHECK(steps.total == shape.file_bytes + shape.resident + steps.training.total() + 1000);
   CHECK(steps.fits);
   options.slots = 32;
