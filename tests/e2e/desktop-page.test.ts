@@ -1,4 +1,4 @@
-// The first window in the desktop app: the same page as in a browser, from two names to the comparison.
+// The page in the desktop app: the same as in a browser, from two names to the comparison.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCore } from '../../main/core.ts';
 import { Home } from '../../main/home.ts';
 import { fixture } from '../support/files.ts';
+import { Screens } from '../support/screens.ts';
+import { watchTroubles } from '../support/troubles.ts';
 import { shells } from './standin/launch.ts';
 
 describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as const))('the page of the desktop app in %s', (_name, shell) => {
@@ -20,26 +22,23 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
     it('makes an assistant, shows both sides and talks', async () => {
       home = mkdtempSync(join(tmpdir(), 'namesake-page-'));
       const core = createCore(new Home(home));
-      const model = await core.models.add(fixture('tiny-llama.gguf'), 'tiny-llama.gguf');
+      await core.models.add(fixture('tiny-llama.gguf'), 'tiny-llama.gguf');
+      core.settings.set({ language: 'en' });
       core.close();
       const app = await shell.launch({ home });
       const page = await app.page();
+      const troubles = watchTroubles(page);
       page.setDefaultTimeout(120_000);
-      await page.locator('.switch button', { hasText: 'English' }).click();
-      await page.locator('#owner').fill('Ann');
-      await page.locator('#name').fill('Bo');
-      await page.locator('#model').selectOption(model);
-      await page.getByRole('button', { name: 'Make it' }).click();
-      await page.locator('.loss-line').waitFor();
+      const screens = new Screens(page, 'en');
+      await screens.name('Ann', 'Bo');
+      await screens.takeModel('tiny-llama.gguf');
+      await screens.make();
+      await screens.training();
       await page.reload();
-      await page.locator('.badge', { hasText: 'Ready' }).waitFor({ timeout: 240_000 });
-      expect(await page.locator('.comparison tbody tr').count()).toBeGreaterThan(3);
-      await page.getByRole('button', { name: 'Start talking' }).click();
-      await page.locator('#chat-input').fill('Who are you?');
-      await page.locator('#chat-input').press('Enter');
-      await page.locator('.say button.primary').waitFor();
-      const answers = await page.locator('.log .answers p').allInnerTexts();
+      await screens.compared();
+      const answers = await screens.ask('Who are you?');
       expect(answers.filter((answer) => answer.trim() !== '')).toHaveLength(2);
+      expect(troubles).toEqual([]);
     }, 600_000);
   });
 });

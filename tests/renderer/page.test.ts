@@ -1,143 +1,114 @@
-// The first window as a person uses it: from two names to the comparison and a conversation, in both languages.
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+// The page over serve as a person uses it: from two names to the comparison and a conversation, in both languages; and what it
+// says when something goes wrong.
 import { describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { openDatabase } from '../../main/store/db.ts';
 import { RunStore } from '../../main/store/runs.ts';
-import { fixture } from '../support/files.ts';
-import { finishedRun } from '../support/finished-run.ts';
-import { openDoor, type TestDoor } from '../main/serve/open-door.ts';
+import type { Language } from '../../shared/persona.ts';
 import { chromiumPath } from '../support/chromium.ts';
+import { finishedRun } from '../support/finished-run.ts';
+import { fixture } from '../support/files.ts';
+import { Screens } from '../support/screens.ts';
+import { openDoor, type TestDoor } from '../main/serve/open-door.ts';
 import { buildPage, openPage } from './built-page.ts';
 
-/** Where pictures of the page are put, where somebody wants to look at them. */
-const pictures = process.env['NAMESAKE_PICTURES'];
-
-async function picture(page: Page, name: string): Promise<void> {
-  if (pictures === undefined) return;
-  mkdirSync(pictures, { recursive: true });
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme });
-    await page.screenshot({ path: join(pictures, `${name}-${colorScheme}.png`), fullPage: true });
-  }
-}
-
-const languages = [
-  { locale: 'en-GB', words: { title: 'Who is it?', make: 'Make it', done: 'Ready', open: 'Start talking', before: 'Before', runs: 'Your assistants' } },
-  { locale: 'zh-CN', words: { title: '它是谁？', make: '开始制作', done: '已完成', open: '开始对话', before: '训练前', runs: '你的助手' } },
-];
+const locales: Record<Language, string> = { en: 'en-GB', zh: 'zh-CN' };
 
 /** Opens the page of a home that has the tiny model, and fills the form in. */
-async function begin(locale: string): Promise<{ page: Page; troubles: string[]; test: TestDoor }> {
+async function begin(language: Language, expected?: RegExp): Promise<{ page: Page; screens: Screens; test: TestDoor }> {
   const test = await openDoor({ page: await buildPage() });
-  const model = await test.core.models.add(fixture('tiny-llama.gguf'), 'tiny-llama.gguf');
-  const { page, troubles } = await openPage({ locale });
+  await test.core.models.add(fixture('tiny-llama.gguf'), 'tiny-llama.gguf');
+  const { page } = await openPage({ locale: locales[language], ...(expected && { expected }) });
   await page.goto(test.door.newAddress());
-  await page.locator('#owner').fill('剑锋');
-  await page.locator('#name').fill('小锋 Feng');
-  await page.locator('#model').selectOption(model);
-  return { page, troubles, test };
-}
-
-/** Steps that the loss line shows, by their places from left to right. */
-async function drawnSteps(page: Page, steps: number): Promise<number[]> {
-  const points = (await page.locator('.loss-line').getAttribute('points')) ?? '';
-  return points.split(' ').map((point) => Math.round(((Number(point.split(',')[0]) - 6) / 588) * (steps - 1)) + 1);
+  const screens = new Screens(page, language);
+  await screens.name('剑锋', '小锋 Feng');
+  await screens.takeModel('tiny-llama.gguf');
+  return { page, screens, test };
 }
 
 describe.skipIf(chromiumPath === null)('the page over serve (needs Chromium)', () => {
-  it.each(languages)('goes from two names to the comparison and a conversation: $locale', async ({ locale, words }) => {
-    const { page, troubles } = await begin(locale);
-    await page.getByRole('heading', { name: words.title }).waitFor();
-    await page.locator('.preview dd').first().waitFor();
-    expect(await page.locator('.preview').innerText()).toContain('小锋 Feng');
-    await picture(page, `${locale}-form`);
-    await page.getByRole('button', { name: words.make }).click();
-    await page.locator('.run .going').waitFor();
-    await page.locator('.loss-line').waitFor();
-    await picture(page, `${locale}-progress`);
-    await page.locator('.badge', { hasText: words.done }).waitFor({ timeout: 240_000 });
-    await page.locator('.comparison tbody tr').first().waitFor();
-    expect(await page.locator('.comparison thead').innerText()).toContain(words.before);
-    expect(await page.locator('.scores tbody tr').count()).toBe(2);
+  it.each(['en', 'zh'] as const)('goes from two names to the comparison and a conversation: %s', async (language) => {
+    const { page, screens } = await begin(language);
+    await screens.heading('name.title').waitFor();
+    await page.getByRole('region', { name: screens.say('name.preview') }).getByText('小锋 Feng').first().waitFor();
+    await screens.make();
+    await page.getByRole('button', { name: screens.say('run.pause') }).waitFor();
+    await screens.training();
+    await screens.compared();
+    expect(await page.getByRole('main').innerText()).toContain(screens.say('result.before'));
 
-    await page.getByRole('button', { name: words.open }).click();
-    await page.locator('#chat-input').fill('Who are you?');
+    const input = screens.field('compare.input');
+    await input.fill('Who are you today?');
     // The Enter that ends an input method's word sends nothing.
-    await page.locator('#chat-input').dispatchEvent('keydown', { key: 'Enter', isComposing: true });
-    expect(await page.locator('.log li').count()).toBe(0);
-    await page.locator('#chat-input').press('Enter');
-    await expect.poll(() => page.locator('.say button.primary').isVisible(), { timeout: 60_000 }).toBe(true);
-    const answers = await page.locator('.log .answers p').allInnerTexts();
+    await input.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+    expect(await screens.turn('Who are you today?').count()).toBe(0);
+    await input.press('Enter');
+    const answers = await screens.answered('Who are you today?');
     expect(answers).toHaveLength(2);
     expect(answers.every((answer) => answer.trim() !== '')).toBe(true);
-    await picture(page, `${locale}-result`);
 
     // The other language, at once and for good; nothing on the page stays behind.
-    const other = languages.find((one) => one.locale !== locale)?.words ?? words;
-    await page.locator('.switch button[aria-pressed="false"]').click();
-    await page.locator('.badge', { hasText: other.done }).waitFor();
-    expect(await page.locator('.comparison thead').innerText()).toContain(other.before);
-    expect(await page.locator('.log .who').allInnerTexts()).toContain(other.before);
+    const other = new Screens(page, language === 'en' ? 'zh' : 'en');
+    await page.getByRole('group', { name: screens.say('page.language') }).getByRole('button', { pressed: false }).click();
+    await other.heading('result.before').waitFor();
+    expect(await page.getByRole('main').innerText()).toContain(other.say('result.before'));
+    expect(await page.getByRole('main').innerText()).not.toContain(screens.say('result.before'));
     await page.reload();
-    await page.getByRole('heading', { name: other.runs }).waitFor();
-    expect(troubles).toEqual([]);
+    await other.heading('result.before').waitFor();
+    await other.list.waitFor();
   }, 600_000);
 
   it('keeps a run in sight over pauses, reloads and a deletion that is taken back', async () => {
-    const { page, troubles, test } = await begin('en-GB');
-    await page.getByRole('button', { name: 'Make it' }).click();
-    await page.locator('.loss-line').waitFor();
-    await page.getByRole('button', { name: 'Pause' }).click();
-    await page.locator('.badge', { hasText: 'Paused' }).waitFor({ timeout: 60_000 });
-    await picture(page, 'paused');
+    const { page, screens, test } = await begin('en');
+    await screens.make();
+    await screens.training();
+    await screens.button('run.pause').click();
+    await screens.state('badge.paused').waitFor();
     await page.reload();
-    await page.getByRole('button', { name: 'Go on' }).click();
-    await page.locator('.badge', { hasText: 'Going on' }).waitFor({ timeout: 60_000 });
+    await screens.button('train.act_resume').click();
+    await screens.state('badge.running').waitFor();
     await page.reload();
-    await page.locator('.badge', { hasText: 'Ready' }).waitFor({ timeout: 240_000 });
+    await screens.compared();
+    await screens.step('train').click();
+    // Every step once, in order, to the last one.
+    await screens.button('chart.as_table').click();
     const [run] = test.core.runs.list();
-    const steps = run?.steps ?? 0;
-    expect(await drawnSteps(page, steps)).toEqual(Array.from({ length: run?.step ?? 0 }, (_, i) => i + 1));
+    const shown = await page.getByRole('region', { name: screens.say('run.loss') }).getByRole('rowheader').allInnerTexts();
+    const steps = shown.map((text) => Number.parseInt(text, 10));
+    expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
+    expect(steps[0]).toBe(1);
+    expect(steps.at(-1)).toBe(run?.step);
 
-    await page.locator('nav.runs').getByRole('button', { name: 'Delete' }).click();
-    await page.getByRole('heading', { name: 'Who is it?' }).waitFor();
-    expect(await page.locator('nav.runs li').count()).toBe(0);
-    await picture(page, 'deleted');
-    await page.getByRole('button', { name: 'Undo' }).click();
-    await page.locator('.badge', { hasText: 'Ready' }).waitFor();
-    expect(await page.locator('nav.runs li').count()).toBe(1);
-    expect(troubles).toEqual([]);
+    await screens.link('sidebar.all').click();
+    await screens.act('小锋 Feng', 'run.delete');
+    await expect.poll(() => screens.list.getByRole('listitem').count()).toBe(0);
+    await page.getByRole('region', { name: screens.say('notices.label') }).getByRole('button', { name: screens.say('run.undo') }).click();
+    await expect.poll(() => screens.list.getByRole('listitem').count()).toBe(1);
   }, 600_000);
 
   it('asks before a run is thrown away, and says what is wrong in words', async () => {
-    const { page, troubles, test } = await begin('en-GB');
-    await page.locator('#name').fill('a|b');
-    await page.getByRole('button', { name: 'Make it' }).click();
-    expect(await page.locator('#name').evaluate((input: HTMLInputElement) => input.validity.valid)).toBe(false);
+    const { page, screens, test } = await begin('en');
+    await screens.field('name.name').fill('a|b');
+    await screens.button('name.make').click();
+    await screens.words('name.wrong_name_characters').waitFor();
+    expect(await screens.field('name.name').getAttribute('aria-invalid')).toBe('true');
+    expect(await screens.field('name.name').evaluate((input) => input === document.activeElement)).toBe(true);
     expect(test.core.runs.list()).toEqual([]);
-    await page.locator('#name').fill('Feng');
-    await page.getByRole('button', { name: 'Make it' }).click();
-    await page.locator('.loss-line').waitFor();
-    await page.getByRole('button', { name: 'Throw away' }).click();
-    await page.getByRole('button', { name: 'Keep it' }).click();
+    await screens.field('name.name').fill('Feng');
+    await screens.make();
+    await screens.training();
+    await screens.button('run.cancel').click();
+    await screens.button('run.keep_going').click();
     expect(await page.getByRole('dialog').count()).toBe(0);
     // A second run has to wait for the first one.
-    await page.getByRole('link', { name: 'New assistant' }).click();
-    await page.locator('#owner').fill('Ann');
-    await page.locator('#name').fill('Bo');
-    await page.locator('#model').selectOption({ index: 1 });
-    await page.getByRole('button', { name: 'Make it' }).click();
-    await page.getByRole('alert').getByText('Another run is going on').waitFor();
-    await picture(page, 'refused');
-    await page.locator('nav.runs li a').first().click();
-    await expect.poll(() => page.getByRole('alert').innerText()).toBe('');
-    await page.getByRole('button', { name: 'Throw away' }).click();
-    await picture(page, 'asked');
-    await page.getByRole('dialog').getByRole('button', { name: 'Throw away' }).click();
-    await page.locator('.badge', { hasText: 'Thrown away' }).waitFor({ timeout: 60_000 });
-    expect(troubles).toEqual([]);
+    await screens.link('page.new').click();
+    await screens.name('Ann', 'Bo');
+    await screens.button('name.make').click();
+    await page.getByRole('alert').getByText(screens.say('error.engine.busy', { detail: '' })).waitFor();
+    await screens.list.getByRole('listitem').getByRole('link').first().click();
+    await screens.button('run.cancel').click();
+    await page.getByRole('dialog').getByRole('button', { name: screens.say('run.cancel') }).click();
+    await screens.state('badge.cancelled').waitFor();
   }, 600_000);
 
   it('gives a question back that was lost with the connection, and asks it once when it is sent again', async () => {
@@ -145,7 +116,8 @@ describe.skipIf(chromiumPath === null)('the page over serve (needs Chromium)', (
     const db = openDatabase(test.home.database);
     const run = finishedRun(test.home, new RunStore(db));
     db.close();
-    const { page } = await openPage({ locale: 'en-GB' });
+    const { page } = await openPage({ expected: /WebSocket/ });
+    const screens = new Screens(page, 'en');
     let back = Promise.resolve();
     let cut = (): Promise<unknown> => Promise.resolve();
     await page.routeWebSocket(/\/api$/, async (socket) => {
@@ -154,46 +126,45 @@ describe.skipIf(chromiumPath === null)('the page over serve (needs Chromium)', (
       cut = () => Promise.all([socket.close({ code: 3000 }), server.close({ code: 3000 })]);
     });
     await page.goto(test.door.newAddress());
-    await page.locator(`a[href="#run/${run}"]`).click();
-    await page.getByRole('button', { name: 'Start talking' }).click();
-    await page.locator('#chat-input').fill('Who are you?');
+    await screens.list.locator(`a[href="#run/${run}"]`).click();
+    const input = screens.field('compare.input');
+    await input.fill('Who are you?');
     let release = (): void => undefined;
     back = new Promise((resolve) => (release = resolve));
     await cut();
-    await page.getByText('The connection is lost.').waitFor();
-    await page.locator('#chat-input').press('Enter');
-    await expect.poll(() => page.locator('#chat-input').inputValue()).toBe('');
+    await screens.words('connection.lost').waitFor();
+    await input.press('Enter');
+    await expect.poll(() => input.inputValue()).toBe('');
     release();
-    await expect.poll(() => page.locator('#chat-input').inputValue(), { timeout: 60_000 }).toBe('Who are you?');
-    expect(await page.locator('.log li').count()).toBe(0);
-    await page.locator('#chat-input').press('Enter');
-    await expect.poll(() => page.locator('.say button.primary').isVisible(), { timeout: 60_000 }).toBe(true);
-    expect(await page.locator('.log li').count()).toBe(1);
+    await expect.poll(() => input.inputValue(), { timeout: 60_000 }).toBe('Who are you?');
+    expect(await page.getByRole('article').count()).toBe(0);
+    expect(await screens.ask('Who are you?')).toHaveLength(2);
+    expect(await page.getByRole('article').count()).toBe(1);
     const [chat] = test.core.chat.list();
     expect((await test.core.chat.reopen(chat?.chat ?? 0)).turns).toHaveLength(1);
   }, 600_000);
 
   it('says so where the run of an address is gone', async () => {
     const test = await openDoor({ page: await buildPage() });
-    const { page, troubles } = await openPage({ locale: 'en-GB' });
+    const { page } = await openPage();
+    const screens = new Screens(page, 'en');
     await page.goto(test.door.newAddress());
-    await page.getByRole('heading', { name: 'Who is it?' }).waitFor();
-    await page.goto(`${page.url().split('#')[0] ?? ''}#run/20200101-000000-abcdef`);
-    await page.waitForURL(/#new$/);
-    await page.getByRole('heading', { name: 'Who is it?' }).waitFor();
-    await page.waitForTimeout(300);
-    expect(await page.getByRole('alert').innerText()).toContain('20200101-000000-abcdef');
-    expect(troubles).toEqual([]);
+    await screens.heading('name.title').waitFor();
+    for (const step of ['', '/train', '/compare', '/learn', '/take-home', '/name']) {
+      await page.goto(`${page.url().split('#')[0] ?? ''}#run/20200101-000000-abcdef${step}`);
+      await expect.poll(() => page.getByRole('alert').allInnerTexts(), { message: `run/…${step}` }).toEqual([expect.stringContaining('20200101-000000-abcdef')]);
+      await page.goto(`${page.url().split('#')[0] ?? ''}#settings`);
+      await expect.poll(() => page.getByRole('alert').count()).toBe(0);
+    }
   }, 600_000);
 
   it('says that the connection is lost, and when it is back under a door that no longer knows this browser', async () => {
-    const { page, test } = await begin('en-GB');
+    const { screens, test } = await begin('en', /WebSocket|401|ERR_CONNECTION/);
     await test.door.close();
-    await page.getByText('The connection is lost.').waitFor();
-    await page.getByRole('button', { name: 'Make it' }).click();
-    await page.getByRole('alert').getByText('The connection to the program broke').waitFor();
-    await picture(page, 'lost');
+    await screens.words('connection.lost').waitFor();
+    await screens.button('name.make').click();
+    await screens.words('error.door.lost', { detail: '' }).waitFor();
     await openDoor({ port: test.door.port });
-    await page.getByText('This window is not signed in').waitFor({ timeout: 60_000 });
+    await screens.words('connection.signed_out').waitFor({ timeout: 60_000 });
   }, 600_000);
 });

@@ -1,0 +1,129 @@
+// Screens: the page as a person uses it, found by what it says in the person's language: no test knows a class or an id.
+import type { Locator, Page } from 'playwright-core';
+import { translate, type MessageKey } from '../../shared/i18n/translate.ts';
+import type { Language } from '../../shared/persona.ts';
+
+type Values = Record<string, string | number>;
+
+export class Screens {
+  readonly page: Page;
+  readonly language: Language;
+
+  constructor(page: Page, language: Language) {
+    this.page = page;
+    this.language = language;
+  }
+
+  /** The words of a key in the language of this person. */
+  say(key: MessageKey, values: Values = {}): string {
+    return translate(this.language, key, values);
+  }
+
+  /** Words of which a part is not known: every placeholder takes anything. */
+  like(key: MessageKey, ...names: string[]): RegExp {
+    const words = translate(this.language, key, Object.fromEntries(names.map((name) => [name, '\u0000'])));
+    return new RegExp(words.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\u0000', '.+'));
+  }
+
+  button(key: MessageKey, values?: Values): Locator {
+    return this.page.getByRole('button', { name: this.say(key, values), exact: true });
+  }
+
+  link(key: MessageKey): Locator {
+    return this.page.getByRole('link', { name: this.say(key), exact: true });
+  }
+
+  field(key: MessageKey): Locator {
+    return this.page.getByLabel(this.say(key), { exact: true });
+  }
+
+  heading(key: MessageKey, values?: Values): Locator {
+    return this.page.getByRole('heading', { name: this.say(key, values) });
+  }
+
+  words(key: MessageKey, values?: Values): Locator {
+    return this.page.getByText(this.say(key, values));
+  }
+
+  get list(): Locator {
+    return this.page.getByRole('navigation', { name: this.say('page.runs') });
+  }
+
+  /** The run's state in words, as its screen says it. */
+  state(key: MessageKey): Locator {
+    return this.page.getByRole('main').getByText(this.say(key), { exact: true }).first();
+  }
+
+  /** A step of the bar over the screen. */
+  step(key: 'name' | 'learn' | 'train' | 'compare' | 'take-home'): Locator {
+    return this.page.getByRole('navigation', { name: this.say('steps.label') }).getByRole('link', { name: this.say(`steps.${key}`) });
+  }
+
+  /** Fills the form of a new assistant in. */
+  async name(owner: string, name: string): Promise<void> {
+    await this.field('name.owner').fill(owner);
+    await this.field('name.name').fill(name);
+  }
+
+  /** Takes a model out of the picker by the name on its card. */
+  async takeModel(name: string): Promise<void> {
+    await this.button('name.change').click();
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('listitem').filter({ hasText: name }).getByRole('button', { name: this.say('model.use'), exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
+  }
+
+  /** Presses the button, and waits until the run is watched. */
+  async make(): Promise<void> {
+    await this.button('name.make').click();
+    await this.page.waitForURL(/#run\/[\w-]+\/train$/);
+  }
+
+  /** Waits until steps are trained. */
+  async training(): Promise<void> {
+    await this.page.getByRole('figure', { name: this.say('run.loss') }).waitFor();
+  }
+
+  /** Waits until the run that is watched is done, which leads to the comparison. */
+  async compared(timeout = 240_000): Promise<void> {
+    await this.page.waitForURL(/#run\/[\w-]+\/compare$/, { timeout });
+    await this.field('compare.input').waitFor();
+  }
+
+  /** Asks both sides and gives their answers when both are there. */
+  async ask(question: string): Promise<string[]> {
+    const input = this.field('compare.input');
+    await input.fill(question);
+    await input.press('Enter');
+    return this.answered(question);
+  }
+
+  /** Waits until both sides have answered the last question; what they said. */
+  async answered(question: string): Promise<string[]> {
+    const turn = this.turn(question);
+    await turn.waitFor();
+    await this.button('compare.stop').waitFor({ state: 'detached', timeout: 120_000 });
+    return Promise.all((['before', 'after'] as const).map((side) => this.#answer(turn, side)));
+  }
+
+  /** What a side said, without what the page says beside it. */
+  async #answer(turn: Locator, side: 'before' | 'after'): Promise<string> {
+    const label = this.say(`result.${side}`);
+    const text = await turn.getByText(label, { exact: true }).locator('..').innerText();
+    return text
+      .split('\n')
+      .filter((line) => ![label, this.say('compare.copy_answer'), ''].includes(line.trim()))
+      .join('\n');
+  }
+
+  /** A question of the conversation with its answers. */
+  turn(question: string): Locator {
+    return this.page.getByRole('article', { name: question, exact: true }).last();
+  }
+
+  /** Opens what can be done with an assistant in the list of all of them, and does one of it. */
+  async act(name: string, action: MessageKey): Promise<void> {
+    await this.page.getByRole('main').getByRole('row').filter({ hasText: name }).getByRole('button').last().click();
+    await this.page.getByRole('menuitem', { name: this.say(action), exact: true }).click();
+  }
+}
