@@ -29,3 +29,8 @@ export function count(value: number): string {
 export function when(iso: string): string {
   return new Date(iso).toLocaleString(locale(), { dateStyle: 'short', timeStyle: 'short' });
 }
+
+/** A stored time as the hour of the day, in the person's own time zone: "23:41". */
+export function timeOfDay(iso: string): string {
+  return new Date(iso).toLocaleTimeString(locale(), { timeStyle: 'short' });
+}
