@@ -43,6 +43,11 @@ export class Home {
     return join(this.folder, 'window.json');
   }
 
+  /** A person's own evaluation questions, by draft. */
+  get questions(): string {
+    return join(this.folder, 'questions');
+  }
+
   get runs(): string {
     return join(this.folder, 'runs');
   }

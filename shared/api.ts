@@ -2,7 +2,7 @@
 // socket). Inputs are parsed with zod on the trusted side; results and events are made there, so their types are enough.
 import { z } from 'zod';
 import { samplingSchema, type Answer, type StopReason } from './chat.ts';
-import type { Draft, DraftSummary, ImportReport, RowsChange, RowsPage, RowsSummary } from './draft.ts';
+import type { Draft, DraftSummary, ImportReport, OwnQuestions, RowsChange, RowsPage, RowsSummary } from './draft.ts';
 import type { DiskUse } from './disk-use.ts';
 import type { DoctorReport } from './doctor.ts';
 import type { ErrorCode, ErrorParams } from './errors.ts';
@@ -32,6 +32,7 @@ const nothing = z.strictObject({});
 const run = z.strictObject({ run: runIdSchema });
 const draft = z.strictObject({ draft: draftIdSchema });
 const draftOrRun = z.union([draft, run]);
+const ownQuestionsSchema = z.array(z.string().trim().min(1).max(500)).max(200);
 const rowNumber = z.int().min(0).max(1_000_000_000);
 const fileFormats = ['auto', 'openai', 'alpaca', 'sharegpt', 'lesson'] as const;
 
@@ -88,6 +89,12 @@ export const requests = {
   /** Puts another recipe in place; where the persona changed, the wizard's rows are written anew. */
   'drafts.change': request<Draft>()(z.strictObject({ draft: draftIdSchema, recipe: recipeSchema })),
   'drafts.delete': request<null>()(draft),
+  /** The person's own evaluation questions; null where the built-in ones are asked. */
+  'drafts.questions': request<OwnQuestions | null>()(draft),
+  /** Puts them in place; null goes back to the built-in ones. */
+  'drafts.set_questions': request<Draft>()(
+    z.strictObject({ draft: draftIdSchema, questions: z.strictObject({ identity: ownQuestionsSchema, ordinary: ownQuestionsSchema }).nullable() }),
+  ),
   'rows.summary': request<RowsSummary>()(z.strictObject({ of: draftOrRun })),
   'rows.page': request<RowsPage>()(
     z.strictObject({

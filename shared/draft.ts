@@ -23,6 +23,14 @@ export interface DraftSummary {
   updated_at: string;
 }
 
+/** What a person wants it to be checked with, in the place of the built-in questions of that kind and language. */
+export interface OwnQuestions {
+  /** Their answers should carry its name or its owner's. */
+  identity: string[];
+  /** Theirs should not. */
+  ordinary: string[];
+}
+
 export interface NumberedRow {
   /** Stays the row's own while others come and go. */
   number: number;

@@ -2,9 +2,9 @@
 // the rows can be taken back.
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import type { Draft, DraftSummary, ImportReport, RowsPage, RowsSummary } from '../../shared/draft.ts';
+import type { Draft, DraftSummary, ImportReport, OwnQuestions, RowsPage, RowsSummary } from '../../shared/draft.ts';
 import { NamesakeError } from '../../shared/errors.ts';
-import type { Persona } from '../../shared/persona.ts';
+import { languages, type Persona } from '../../shared/persona.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { rowSchema, type Row } from '../../shared/row.ts';
 import { onDisk } from '../disk.ts';
@@ -19,6 +19,7 @@ import { DraftStore, type DraftRow, type MadeBy, type RowChange, type RowFilter 
 import type { RunStore } from '../store/runs.ts';
 import { checkEdited } from './edited-row.ts';
 import type { LocalModel, ModelService } from './model.ts';
+import { OwnQuestionFiles } from './own-questions.ts';
 import { recipeForPersona, refuseNewPaths } from './recipe.ts';
 import { draftRows, withSystem } from './rows.ts';
 
@@ -51,6 +52,7 @@ export class DraftService {
   readonly #store: DraftStore;
   readonly #runs: RunStore;
   readonly #models: ModelService;
+  readonly #questions: OwnQuestionFiles;
   #words: LanguageResources[] | null = null;
   /** The rows of the run that was looked at last, in a database of their own. */
   #viewed: { key: string; store: DraftStore; close: () => void } | null = null;
@@ -60,6 +62,7 @@ export class DraftService {
     this.#store = store;
     this.#runs = runs;
     this.#models = models;
+    this.#questions = new OwnQuestionFiles(home);
   }
 
   /** A handful of questions with their answers, as the persona is typed: milliseconds. */
@@ -89,7 +92,13 @@ export class DraftService {
     if (recipe.data.format === 'tokens') throw new NamesakeError('recipe.unsupported', 'data.format "tokens" has no rows');
     const wizard = new Set(this.#wizard(recipe, await this.#traits(recipe.model.ref)).map(({ id }) => id));
     const made = (row: Row): MadeBy => (wizard.has(row.id) ? 'wizard' : 'own');
-    return this.#create(recipe, this.#runRows(run).map((row) => ({ made: made(row), row })));
+    const { draft } = this.#create(recipe, this.#runRows(run).map((row) => ({ made: made(row), row })));
+    const { questions } = this.#home.run(run);
+    if (recipe.evaluate !== null && existsSync(questions)) {
+      // The draft that the run came from may be gone, and its file with it.
+      this.#store.setRecipe(draft, { ...recipe, evaluate: { ...recipe.evaluate, questions: this.#questions.copy(draft, questions) } });
+    }
+    return this.#store.get(draft);
   }
 
   /** Drafts that wait to be started, the one that was touched last first. */
@@ -146,6 +155,25 @@ export class DraftService {
 
   delete(draft: string): void {
     this.#store.delete(draft);
+    this.#questions.remove(draft);
+  }
+
+  /** The person's own evaluation questions; null where the built-in ones, or none, are asked. Throws draft.unknown or questions.invalid. */
+  questions(draft: string): OwnQuestions | null {
+    const { evaluate, data } = this.#store.get(draft).recipe;
+    if (evaluate === null || evaluate.questions === 'built-in') return null;
+    return this.#questions.read(evaluate.questions, data.persona?.languages ?? languages);
+  }
+
+  /** Checks with these questions from now on; null = with the built-in ones. Throws draft.unknown, disk.full, or recipe.unsupported where nothing is checked. */
+  setQuestions(draft: string, questions: OwnQuestions | null): Draft {
+    const { recipe } = this.#store.get(draft);
+    if (recipe.evaluate === null) throw new NamesakeError('recipe.unsupported', 'evaluate is null: nothing is asked');
+    const none = questions === null || questions.identity.length + questions.ordinary.length === 0;
+    const path = none ? 'built-in' : this.#questions.write(draft, questions, recipe.data.persona?.languages ?? languages);
+    this.#store.setRecipe(draft, { ...recipe, evaluate: { ...recipe.evaluate, questions: path } });
+    if (none) this.#questions.remove(draft);
+    return this.#store.get(draft);
   }
 
   /** The rows of a draft or of a run, counted. Throws draft.unknown, run.unknown or rows.unreadable. */
@@ -277,7 +305,7 @@ export class DraftService {
   #create(recipe: Recipe, rows: readonly { made: MadeBy; row: Row }[]): Draft {
     const draft = randomBytes(8).toString('hex');
     this.#store.create(draft, recipe, rows);
-    for (const old of this.#store.list().slice(MOST_DRAFTS)) this.#store.delete(old);
+    for (const old of this.#store.list().slice(MOST_DRAFTS)) this.delete(old);
     return this.#store.get(draft);
   }
 

@@ -16,6 +16,8 @@ export const drafts: HandlersOf<'drafts' | 'persona'> = {
     if (recipe.model.ref !== ref) checkModel(core, recipe.model.ref);
     return core.drafts.change(draft, recipe);
   },
+  'drafts.questions': ({ core }, { draft }) => core.drafts.questions(draft),
+  'drafts.set_questions': ({ core }, { draft, questions }) => core.drafts.setQuestions(draft, questions),
   'drafts.delete': ({ core }, { draft }) => {
     core.drafts.delete(draft);
     return null;

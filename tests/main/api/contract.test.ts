@@ -41,6 +41,8 @@ const valid: Record<RequestName, Record<string, unknown>> = {
   'drafts.get': { draft },
   'drafts.change': { draft, recipe: { data: { persona } } },
   'drafts.delete': { draft },
+  'drafts.questions': { draft },
+  'drafts.set_questions': { draft, questions: { identity: ['a'], ordinary: [] } },
   'rows.summary': { of: { draft } },
   'rows.page': { of: { draft }, offset: 0, limit: 10 },
   'rows.life': { of: { draft }, number: 0 },
@@ -76,7 +78,7 @@ const valid: Record<RequestName, Record<string, unknown>> = {
 };
 /** What an empty home answers to them; every other one is refused by a code that says what is missing. */
 const answered = new Set<RequestName>([
-  'app.about', 'app.doctor', 'app.delete_everything', 'settings.get', 'settings.set', 'settings.set_token', 'models.list', 'drafts.list', 'app.disk', 'app.licences', 'settings.tokens', 'runs.facts', 'runs.deleted',
+  'app.about', 'app.doctor', 'app.delete_everything', 'window.visible', 'settings.get', 'settings.set', 'settings.set_token', 'models.list', 'drafts.list', 'app.disk', 'app.licences', 'settings.tokens', 'runs.facts', 'runs.deleted',
   'models.pause', 'persona.preview', 'drafts.delete', 'runs.list', 'chats.cancel', 'chats.close', 'chats.list',
 ]); // prettier-ignore
 
