@@ -28,6 +28,7 @@ export class Api {
       onEvents: (events) => events.forEach((event) => this.#tell(event)),
       onConnection: (connection) => this.#connect(connection),
     });
+    if (typeof document !== 'undefined') document.addEventListener('visibilitychange', this.#tellVisibility);
   }
 
   get connection(): Connection {
@@ -65,12 +66,19 @@ export class Api {
 
   /** Ends the connection for good. */
   close(): void {
+    if (typeof document !== 'undefined') document.removeEventListener('visibilitychange', this.#tellVisibility);
     this.#transport.close();
   }
+
+  /** A page that nobody sees hears less often, and costs next to nothing. What breaks meanwhile is told again when it is back. */
+  readonly #tellVisibility = (): void => {
+    if (this.#connection === 'open') this.request('window.visible', { visible: !document.hidden }).catch(() => undefined);
+  };
 
   #connect(connection: Connection): void {
     const before = this.#connection;
     this.#connection = connection;
+    if (connection === 'open' && typeof document !== 'undefined') this.#tellVisibility();
     for (const listener of [...this.#onConnection]) listener(connection);
     if (connection === 'open' && before !== 'connecting') this.#tell({ event: 'lost' });
   }

@@ -53,6 +53,8 @@ export const requests = {
   'app.disk': request<DiskUse>()(nothing),
   /** The program's licence and those of what it is made of. */
   'app.licences': request<{ text: string }>()(nothing),
+  /** Whether the window that asks is seen: one that is not hears events once a second. A new one counts as seen. */
+  'window.visible': request<null>()(z.strictObject({ visible: z.boolean() })),
   'settings.get': request<Settings>()(nothing),
   'settings.set': request<Settings>()(settingsChangeSchema),
   /** How the tokens for gated models are kept. */

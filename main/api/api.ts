@@ -40,7 +40,7 @@ export class Api {
   readonly #door: Door;
   readonly #hub: EventHub;
   readonly #runs: RunDesk;
-  readonly #context: ApiContext;
+  readonly #context: Omit<ApiContext, 'window'>;
   #unlisten: (() => void)[] = [];
 
   /**
@@ -80,23 +80,23 @@ export class Api {
     tokens.load().catch((error: unknown) => this.#core.log.warn(traceOf(error), 'the tokens could not be read'));
   }
 
-  /** Answers a request of a window. Never throws: whatever is wrong with it is in the reply, by code. */
-  async request(name: unknown, input: unknown): Promise<Reply> {
+  /** Answers a request of a window that subscribed. Never throws: whatever is wrong with it is in the reply, by code. */
+  async request(name: unknown, input: unknown, window: EventWindow | null = null): Promise<Reply> {
     try {
       if (!isRequestName(name)) throw new NamesakeError('request.unknown', typeof name === 'string' ? name.slice(0, 60) : typeof name);
-      return { ok: true, result: await this.#answer(name, input) };
+      return { ok: true, result: await this.#answer(name, input, window) };
     } catch (error) {
       return { ok: false, error: this.#refusal(isRequestName(name) ? name : 'unknown', error) };
     }
   }
 
-  async #answer(name: RequestName, input: unknown): Promise<unknown> {
+  async #answer(name: RequestName, input: unknown, window: EventWindow | null): Promise<unknown> {
     checkInput(input);
     const parsed = requests[name].input.safeParse(input ?? {});
     if (!parsed.success) throw new NamesakeError('request.invalid', complaint(parsed.error));
     // Name and input belong together by the line above, which the type of a union of functions cannot say.
     const handler = handlers[name] as (context: ApiContext, input: unknown) => unknown;
-    return handler(this.#context, parsed.data);
+    return handler({ ...this.#context, window }, parsed.data);
   }
 
   /** An error as it crosses the door, after one line of log. */
@@ -111,7 +111,7 @@ export class Api {
     return { code: 'internal', detail: `${request}; logs/namesake.log says where`, params: {} };
   }
 
-  /** Lets a window hear events from now on, merged, at most ten times a second; returns what ends that. */
+  /** Lets a window hear events from now on, merged, at most ten times a second, or once where nobody sees it; returns what ends that. */
   subscribe(window: EventWindow): () => void {
     return this.#hub.subscribe(window);
   }

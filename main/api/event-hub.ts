@@ -1,5 +1,5 @@
-// Event hub: services tell what happens, windows hear it at most ten times a second, merged. A window that takes its events
-// too slowly loses them and is told so.
+// Event hub: services tell what happens, windows hear it at most ten times a second, merged; one that nobody sees, once a
+// second. A window that takes its events too slowly loses them and is told so.
 import type { ApiEvent } from '../../shared/api.ts';
 import { withPart } from '../../shared/curve.ts';
 
@@ -11,6 +11,8 @@ export interface EventWindow {
 }
 
 const PERIOD_MS = 100;
+/** For a window that is hidden: a tab in the background must cost training nothing. */
+const HIDDEN_PERIOD_MS = 1000;
 /** What may wait for one window, in bytes of JSON (about). */
 const MOST_BYTES = 1_000_000;
 const METRIC_BYTES = 150;
@@ -50,12 +52,21 @@ function bytesOf(event: ApiEvent): number {
 
 /** What waits for one window. */
 class Waiting {
+  /** Milliseconds between two batches. */
+  period = PERIOD_MS;
+  /** When the last one was sent (performance.now()). */
+  #sent = -Infinity;
   #events = new Map<string, { event: ApiEvent; bytes: number }>();
   #bytes = 0;
   #lost = false;
 
   get empty(): boolean {
     return this.#events.size === 0 && !this.#lost;
+  }
+
+  /** When the next batch may be sent. */
+  get due(): number {
+    return this.#sent + this.period;
   }
 
   /**
@@ -97,11 +108,17 @@ class Waiting {
     this.#bytes = 0;
   }
 
+  /** The window cannot take it now: the next look is a period later. */
+  postpone(): void {
+    this.#sent = performance.now();
+  }
+
   take(): ApiEvent[] {
     const events: ApiEvent[] = this.#lost ? [{ event: 'lost' }] : [...this.#events.values()].map(({ event }) => event);
     this.#events.clear();
     this.#bytes = 0;
     this.#lost = false;
+    this.#sent = performance.now();
     return events;
   }
 }
@@ -110,7 +127,8 @@ export class EventHub {
   readonly #windows = new Map<EventWindow, Waiting>();
   readonly #onAudience: (present: boolean) => void;
   #timer: NodeJS.Timeout | null = null;
-  #flushed = -Infinity;
+  /** When the timer goes off (performance.now()). */
+  #at = Infinity;
 
   /** `onAudience` hears when the first window comes and when the last one goes. */
   constructor(onAudience: (present: boolean) => void = () => undefined) {
@@ -128,10 +146,17 @@ export class EventHub {
     if (this.#windows.size === 1) this.#onAudience(true);
     return () => {
       if (!this.#windows.delete(window) || this.#windows.size > 0) return;
-      if (this.#timer !== null) clearTimeout(this.#timer);
-      this.#timer = null;
+      this.#cancel();
       this.#onAudience(false);
     };
+  }
+
+  /** Says whether a window is seen; one that comes into view hears at once what waits. */
+  setVisible(window: EventWindow, visible: boolean): void {
+    const waiting = this.#windows.get(window);
+    if (waiting === undefined) return;
+    waiting.period = visible ? PERIOD_MS : HIDDEN_PERIOD_MS;
+    this.#plan();
   }
 
   /** Tells every window, soon. */
@@ -142,13 +167,17 @@ export class EventHub {
 
   /** Sends what waits now: before an answer that comes after it. */
   flush(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#flushed = performance.now();
+    this.#send(Infinity);
+  }
+
+  /** Sends what is due by `now`. */
+  #send(now: number): void {
+    this.#cancel();
     for (const [window, waiting] of this.#windows) {
-      if (waiting.empty) continue;
+      if (waiting.empty || waiting.due > now) continue;
       try {
         if (window.ready()) window.send(waiting.take());
+        else waiting.postpone();
       } catch {
         // Closed in this very moment: its door unsubscribes it.
       }
@@ -156,10 +185,20 @@ export class EventHub {
     this.#plan();
   }
 
+  #cancel(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#at = Infinity;
+  }
+
   #plan(): void {
-    if (this.#timer !== null || [...this.#windows.values()].every((waiting) => waiting.empty)) return;
-    const wait = Math.max(0, this.#flushed + PERIOD_MS - performance.now());
-    this.#timer = setTimeout(() => this.flush(), wait);
+    let next = Infinity;
+    for (const waiting of this.#windows.values()) if (!waiting.empty) next = Math.min(next, waiting.due);
+    if (next >= this.#at) return;
+    this.#cancel();
+    this.#at = next;
+    // Rounded up: a timer that goes off a little too early would find nothing due.
+    this.#timer = setTimeout(() => this.#send(performance.now()), Math.max(0, Math.ceil(next - performance.now())));
     this.#timer.unref();
   }
 }

@@ -2,7 +2,7 @@
 import type { ParsedInput, RequestName, RequestResult } from '../../shared/api.ts';
 import type { Core } from '../core.ts';
 import type { Door } from './door.ts';
-import type { EventHub } from './event-hub.ts';
+import type { EventHub, EventWindow } from './event-hub.ts';
 import type { Queue } from './queue.ts';
 import type { RunDesk } from './run-desk.ts';
 
@@ -12,6 +12,8 @@ export interface ApiContext {
   door: Door;
   hub: EventHub;
   runs: RunDesk;
+  /** The window that asks; null where nobody listens behind the request. */
+  window: EventWindow | null;
   /** For what starts an engine host of its own, by how long it takes: a chat does not wait for an export. */
   queues: Readonly<Record<'chat' | 'check' | 'export', Queue>>;
   /** Ends what runs, removes all of the user's data, and begins anew. */

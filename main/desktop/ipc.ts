@@ -93,7 +93,7 @@ export class IpcRouter {
   /** Answers pages from now on. */
   constructor(options: IpcOptions) {
     this.#options = options;
-    this.#handle(channels.request, (_event, name, input) => options.api.request(name, input));
+    this.#handle(channels.request, (event, name, input) => options.api.request(name, input, this.#pages.get(event.sender) ?? null));
     this.#handle(channels.chooseFile, async (event, kind) => {
       const window = BrowserWindow.fromWebContents(event.sender);
       return { ok: true, result: window === null ? null : await options.chooseFile(window, kind) };

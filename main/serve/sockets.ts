@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Reply } from '../../shared/api.ts';
 import type { Api } from '../api/api.ts';
+import type { EventWindow } from '../api/event-hub.ts';
 import type { Session } from './auth.ts';
 import type { Refusals } from './refusals.ts';
 
@@ -60,6 +61,7 @@ class Socket {
   readonly #refusals: Refusals;
   readonly #limits: SocketLimits;
   readonly #now: () => number;
+  readonly #window: EventWindow;
   #inFlight = 0;
   #alive: number;
 
@@ -78,10 +80,11 @@ class Socket {
     this.#limits = limits;
     this.#now = now;
     this.#alive = now();
-    const unsubscribe = api.subscribe({
+    this.#window = {
       send: (events) => this.#send({ events }),
       ready: () => socket.readyState === socket.OPEN && socket.bufferedAmount < limits.slow_bytes,
-    });
+    };
+    const unsubscribe = api.subscribe(this.#window);
     const offEnd = session.onEnd(() => this.close(SIGNED_OUT, 'signed out'));
     socket.on('pong', () => this.#heard());
     socket.on('message', (data, isBinary) => {
@@ -148,7 +151,7 @@ class Socket {
       return reply(message.id, this.#refuse(new NamesakeError('request.too_many', 'too many requests wait for their answers')));
     }
     this.#inFlight += 1;
-    const answer = await this.#api.request(message.name, message.input);
+    const answer = await this.#api.request(message.name, message.input, this.#window);
     this.#inFlight -= 1;
     reply(message.id, answer);
   }

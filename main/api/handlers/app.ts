@@ -1,4 +1,4 @@
-// The program itself.
+// The program itself, and its windows.
 import { NamesakeError } from '../../../shared/errors.ts';
 import { packageVersion } from '../../resources.ts';
 import { diskUse } from '../../services/disk-use.ts';
@@ -6,7 +6,11 @@ import { examine } from '../../services/doctor.ts';
 import { licences } from '../../services/licences.ts';
 import type { HandlersOf } from '../handlers.ts';
 
-export const app: HandlersOf<'app'> = {
+export const app: HandlersOf<'app' | 'window'> = {
+  'window.visible': ({ hub, window }, { visible }) => {
+    if (window !== null) hub.setVisible(window, visible);
+    return null;
+  },
   'app.about': ({ core, door }) => ({
     version: packageVersion(),
     door: door.kind,

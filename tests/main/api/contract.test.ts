@@ -24,6 +24,7 @@ const valid: Record<RequestName, Record<string, unknown>> = {
   'app.delete_everything': { confirm: 'delete everything' },
   'app.disk': {},
   'app.licences': {},
+  'window.visible': { visible: false },
   'settings.get': {},
   'settings.tokens': {},
   'settings.set': { theme: 'dark' },

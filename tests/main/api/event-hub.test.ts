@@ -111,6 +111,34 @@ describe('time', () => {
     expect(window.events.map((event) => (event.event === 'text' ? event.text : '')).join('')).toBe('x'.repeat(1000));
   });
 
+  it('one batch a second for a window that is hidden, and what waits soon after it is seen again', () => {
+    const { hub, window } = listening();
+    const seen = new TestWindow();
+    hub.subscribe(seen);
+    hub.setVisible(window, false);
+    for (let ms = 0; ms < 3000; ms += 10) {
+      hub.tell(steps('a', ms / 10 + 1));
+      vi.advanceTimersByTime(10);
+    }
+    expect(window.batches.length).toBeGreaterThanOrEqual(3);
+    expect(window.batches.length).toBeLessThanOrEqual(4);
+    expect(seen.batches.length).toBeGreaterThanOrEqual(29);
+    hub.tell(steps('a', 301));
+    hub.setVisible(window, true);
+    vi.advanceTimersByTime(100);
+    let curve: StoredMetric[] = [];
+    for (const event of window.events) if (event.event === 'steps') curve = withPart(curve, event) ?? [];
+    expect(curve.map(({ step }) => step)).toEqual(Array.from({ length: 301 }, (_, i) => i + 1));
+    const before = window.batches.length;
+    for (let ms = 0; ms < 1000; ms += 10) {
+      hub.tell({ event: 'runs' });
+      vi.advanceTimersByTime(10);
+    }
+    expect(window.batches.length - before).toBeGreaterThanOrEqual(9);
+    hub.setVisible(new TestWindow(), false);
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
+  });
+
   it('no timer where there is nothing to send, or nobody to hear it', () => {
     const { hub, unsubscribe } = listening();
     expect(vi.getTimerCount()).toBe(0);

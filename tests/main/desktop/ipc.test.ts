@@ -71,6 +71,24 @@ const strangers = (): [string, { sender: unknown; senderFrame: unknown }][] => [
   ['a page in no window of the app', event({ sender: new Contents() })],
 ];
 
+test('a request says whose window it is from', async () => {
+  const asked: (EventWindow | null | undefined)[] = [];
+  build({
+    api: {
+      request: (_name, _input, window) => {
+        asked.push(window);
+        return Promise.resolve({ ok: true, result: null });
+      },
+      subscribe: (window) => {
+        windows.push(window);
+        return () => undefined;
+      },
+    },
+  });
+  await call('request', event(), 'window.visible', { visible: false });
+  expect(asked).toEqual([windows[0]]);
+});
+
 test('the main frame of the own page is heard', async () => {
   expect(isOwnSender(event() as never)).toBe(true);
   expect(await call('request', event(), 'runs.list', {})).toEqual({ ok: true, result: 'runs.list' });

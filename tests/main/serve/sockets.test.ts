@@ -158,6 +158,20 @@ describe('a flood', () => {
   });
 });
 
+it('a window that is hidden hears events once a second, another one as before', async () => {
+  const door = await openDoor();
+  const cookie = await door.signIn();
+  const [hidden, seen] = [await door.window(cookie), await door.window(cookie)];
+  await hidden.request('window.visible', { visible: false });
+  const batches = (client: Client): number => client.messages.filter((message) => 'events' in message).length;
+  // As many events as fit into three of a hidden window's batches.
+  for (let step = 1; batches(hidden) < 3; step++) {
+    door.api.tell({ event: 'steps', run: 'a', after: step - 1, steps: [{ step, loss: 1, grad_norm: 1, lr: 1, tokens: 1, tokens_per_second: 1 }] });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  expect(batches(seen)).toBeGreaterThan(3 * batches(hidden));
+});
+
 describe('a window that does not listen', () => {
   it('is held back from events once a megabyte waits, and cut when silent for too long', async () => {
     const api = new SlowApi();
