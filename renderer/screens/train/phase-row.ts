@@ -13,9 +13,14 @@ export interface PhaseState {
 /** Those that take turns until the last step: none of them is over before all are. */
 const turns: readonly ShownPhase[] = ['training', 'checking', 'saving'];
 
+/** The phase as a person follows it; null = before the program said anything. */
+export function shownPhase(phase: Phase | null): ShownPhase {
+  return phase === null ? 'preparing' : phase === 'fetching' ? 'loading' : phase;
+}
+
 /** How far a run is whose program is at `phase`; null = before it said anything. */
 export function phaseStates(phase: Phase | null): PhaseState[] {
-  const now: ShownPhase = phase === null ? 'preparing' : phase === 'fetching' ? 'loading' : phase;
+  const now = shownPhase(phase);
   const at = shownPhases.indexOf(now);
   return shownPhases.map((shown, i) => ({
     phase: shown,

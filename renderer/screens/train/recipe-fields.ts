@@ -17,6 +17,7 @@ interface Bounds {
 export type Field =
   | ({ kind: 'whole' | 'number' } & Bounds)
   | { kind: 'switch' }
+  /** Options that this version can do; a test holds them against those that are refused. */
   | { kind: 'choice'; options: readonly string[] }
   /** Typed as JSON: lists and shares by name. */
   | { kind: 'json' }
@@ -33,15 +34,15 @@ export const recipeFields = {
   epochs: { kind: 'number', above: 0, most: 1000, nullable: true },
   batch_tokens: { kind: 'whole', least: 8, most: 1_048_576 },
   accumulate: { kind: 'whole', least: 1, most: 1024 },
-  device: { kind: 'choice', options: ['auto', 'cpu', 'cuda', 'reference'] },
+  device: { kind: 'choice', options: ['auto', 'cpu', 'reference'] },
   name: fixed,
   version: fixed,
   'model.ref': fixed,
-  'model.precision': { kind: 'choice', options: ['as-stored', 'nf4', 'bf16', 'f32'] },
-  'method.kind': { kind: 'choice', options: ['lora', 'full'] },
+  'model.precision': { kind: 'choice', options: ['as-stored', 'bf16', 'f32'] },
+  'method.kind': fixed,
   'method.rank': { kind: 'whole', least: 1, most: 1024 },
   'method.alpha': { kind: 'number', above: 0, most: 65_536 },
-  'method.dropout': { kind: 'number', least: 0, most: 0.9 },
+  'method.dropout': fixed,
   'method.targets': fixed,
   'method.init_adapter': fixed,
   'data.source': fixed,
@@ -149,4 +150,10 @@ function parseNumber({ kind, least, above, most, nullable = false }: Extract<Fie
   if (above !== undefined && value <= above) return { wrong: 'entry.above', values: { above } };
   if (most !== undefined && value > most) return { wrong: 'entry.most', values: { most: String(most) } };
   return { value };
+}
+
+/** What is wrong between fields of a recipe, at the field that should change; null where nothing is. */
+export function conflict({ batch_tokens, data }: Recipe): { path: FieldPath; wrong: MessageKey; values: Record<string, number> } | null {
+  if (batch_tokens >= data.max_length || data.format === 'tokens') return null;
+  return { path: 'batch_tokens', wrong: 'entry.batch', values: { length: data.max_length } };
 }
