@@ -45,6 +45,17 @@ export class Api {
     return resultOf(await this.#transport.handOver(file, kind)) as HandedFile;
   }
 
+  /** Whether the door itself can ask for a file; a browser's page asks by an input of its own. */
+  get asksForFiles(): boolean {
+    return this.#transport.chooseFile !== undefined;
+  }
+
+  /** Asks the person for a file by the door's own dialog; null where they choose none. Throws NamesakeError. */
+  async chooseFile(kind: FileKind): Promise<HandedFile | null> {
+    if (this.#transport.chooseFile === undefined) throw new NamesakeError('door.unsupported', 'files are chosen in the page');
+    return resultOf(await this.#transport.chooseFile(kind)) as HandedFile | null;
+  }
+
   /**
    * Hears events of one kind from now on; returns the un-listener. `lost` comes from the core and after each reconnection
    * alike: whoever shows state asks for it again then.

@@ -17,6 +17,8 @@ export interface Transport {
   request(name: RequestName, input: unknown): Promise<Reply>;
   /** Hands a file of the person's over; the result is a HandedFile. */
   handOver(file: File, kind: FileKind): Promise<Reply>;
+  /** Asks the person for a file; the result is a HandedFile, or null. Not there where the page has to ask itself. */
+  chooseFile?(kind: FileKind): Promise<Reply>;
   /** Ends the connection for good. */
   close(): void;
 }

@@ -13,6 +13,7 @@ export function windowTransport(api: WindowApi): Transport {
     },
     request: (name, input) => api.request(name, input),
     handOver: (file, kind) => api.files.fromDrop(file, kind),
+    chooseFile: (kind) => api.files.choose(kind),
     close: () => unsubscribe(),
   };
 }

@@ -60,6 +60,8 @@ describe('Api', () => {
     const transport = new FakeTransport();
     const api = new Api(transport);
     expect(await api.handOver(new File(['x'], 'rows.jsonl'), 'rows')).toEqual({ file: '0'.repeat(32), name: 'rows.jsonl' });
+    expect(api.asksForFiles).toBe(false);
+    await expect(api.chooseFile('rows')).rejects.toMatchObject({ code: 'door.unsupported' });
     api.close();
     expect(transport.closed).toBe(true);
   });
@@ -79,7 +81,7 @@ describe('windowTransport', () => {
         return () => void calls.push('unsubscribed');
       },
       files: {
-        choose: () => Promise.resolve({ ok: true, result: null }),
+        choose: (kind) => Promise.resolve({ ok: true, result: kind === 'model' ? { file: 'f', name: 'm.gguf' } : null }),
         fromDrop: (file, kind) => {
           calls.push([(file as File).name, kind]);
           return Promise.resolve({ ok: true, result: { file: 'f', name: 'n' } });
@@ -96,6 +98,7 @@ describe('windowTransport', () => {
     expect(heard).toBe(1);
     expect(await api.request('runs.list', {})).toEqual([]);
     await api.handOver(new File([], 'm.gguf'), 'model');
+    expect([api.asksForFiles, await api.chooseFile('model'), await api.chooseFile('rows')]).toEqual([true, { file: 'f', name: 'm.gguf' }, null]);
     api.close();
     expect(calls).toEqual([['runs.list', {}], ['m.gguf', 'model'], 'unsubscribed']);
   });
