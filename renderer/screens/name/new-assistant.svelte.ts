@@ -5,7 +5,7 @@ import type { Api } from '../../api.ts';
 import type { App } from '../../state/app.svelte.ts';
 import type { ModelsState } from '../../state/models.svelte.ts';
 import { t } from '../../state/words.svelte.ts';
-import { Making, type Wish } from './making.svelte.ts';
+import { Making } from './making.svelte.ts';
 import { PersonaForm, type Typed } from './persona-form.svelte.ts';
 
 /** Where it is kept as long as the window is there. */
@@ -14,7 +14,8 @@ const KEPT = 'namesake.new';
 interface Kept {
   typed?: Partial<Typed>;
   model?: string | null;
-  waiting?: Wish | null;
+  /** The model that it waits for, to be made when that is here. */
+  waiting?: string | null;
 }
 
 export interface NewAssistantOptions {
@@ -28,7 +29,7 @@ export interface NewAssistantOptions {
 export class NewAssistant {
   #form = $state.raw(new PersonaForm());
   #chosen = $state.raw<string | null>(null);
-  #waiting: Wish | null = null;
+  #waiting: string | null = null;
   #preparing = $state(false);
   #error = $state.raw<NamesakeError | null>(null);
   readonly #o: NewAssistantOptions;
@@ -48,11 +49,12 @@ export class NewAssistant {
         options.onRun(run, name.trim());
       },
       onWaiting: (wish) => {
-        this.#waiting = wish;
+        this.#waiting = wish?.model ?? null;
         this.keep();
       },
     });
-    if (kept.waiting) this.making.resume(kept.waiting);
+    const { persona } = this.#form;
+    if (typeof kept.waiting === 'string' && persona !== null) this.making.resume({ persona, model: kept.waiting });
   }
 
   get form(): PersonaForm {
