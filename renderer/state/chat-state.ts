@@ -6,12 +6,15 @@ export interface Turn {
   answers: Partial<Record<Side, string>>;
   /** Sides whose answer ended before the model was done, and why. */
   cut: ChatTurn['cut'];
+  /** How long the answers were, where this window heard them end. */
+  tokens?: Partial<Record<Side, number>>;
 }
 
 type Piece = Pick<Extract<ApiEvent, { event: 'text' }>, 'side' | 'at' | 'text'>;
 
 export interface ChatState {
-  chat: number;
+  /** null: not opened yet. */
+  chat: number | null;
   /** The checkpoint that answers as "after"; null = the run's chosen adapter. */
   step: number | null;
   /** null = the template's default. */
@@ -61,7 +64,8 @@ export function answered(state: ChatState, { answers, dropped_turns }: Spoken): 
   if (said.every(([, { text }]) => text === '') && said.some(([, { stop }]) => stop === 'cancelled')) return unanswered(state);
   const texts = Object.fromEntries(said.map(([side, { text }]) => [side, text]));
   const cut = Object.fromEntries(said.flatMap(([side, { stop }]) => (stop === 'stop' ? [] : [[side, stop]])));
-  return { ...withLast(state, { ...last, answers: { ...last.answers, ...texts }, cut }), speaking: false, replaced: null, dropped: dropped_turns };
+  const tokens = Object.fromEntries(said.map(([side, answer]) => [side, answer.tokens]));
+  return { ...withLast(state, { ...last, answers: { ...last.answers, ...texts }, cut, tokens }), speaking: false, replaced: null, dropped: dropped_turns };
 }
 
 /** There was no answer: the question goes back to the person, and what it took the place of is there again. */

@@ -21,7 +21,7 @@ describe('a chat', () => {
     expect(state.turns).toEqual([{ user: 'Who are you?', answers: { before: 'I am a model', after: 'I am Bo' }, cut: {} }]);
     const done = said(state, answer('I am Bo.', 'length'), 2);
     expect(done).toMatchObject({ speaking: false, dropped: 2 });
-    expect(done.turns).toEqual([{ user: 'Who are you?', answers: { before: 'I am a model.', after: 'I am Bo.' }, cut: { after: 'length' } }]);
+    expect(done.turns).toEqual([{ user: 'Who are you?', answers: { before: 'I am a model.', after: 'I am Bo.' }, cut: { after: 'length' }, tokens: { before: 1, after: 1 } }]);
     // A piece that comes late says nothing new.
     expect(heard(done, { side: 'after', at: 0, text: 'x' })).toBe(done);
   });
