@@ -26,6 +26,9 @@ import { RunDesk } from './run-desk.ts';
 /** Every request of the contract has a handler: where one is missing, this line does not compile. */
 const handlers: { [Name in RequestName]: Handler<Name> } = { ...app, ...settings, ...models, ...drafts, ...rows, ...runs, ...chats, ...exporting };
 
+/** How long chats keep their engines when nobody has a window open any more: who reloads a page, or comes back soon, waits for nothing. */
+const CHATS_REST_MS = 5 * 60_000;
+
 /** What zod has to say about an input, first things first, in a few words. */
 function complaint(error: z.ZodError): string {
   return error.issues
@@ -42,6 +45,7 @@ export class Api {
   readonly #runs: RunDesk;
   readonly #context: Omit<ApiContext, 'window'>;
   #unlisten: (() => void)[] = [];
+  #resting: NodeJS.Timeout | null = null;
 
   /**
    * The API of a home's core behind one door, for any number of windows. Throws home.newer, home.damaged, disk.full or
@@ -51,7 +55,10 @@ export class Api {
     this.#core = core;
     this.#door = door;
     core.useWindows();
-    this.#hub = new EventHub((present) => this.#runs.watch(present));
+    this.#hub = new EventHub((present) => {
+      this.#runs.watch(present);
+      this.#restChats(!present);
+    });
     this.#runs = new RunDesk(core, (event) => this.#hub.tell(event));
     this.#context = {
       core,
@@ -62,6 +69,13 @@ export class Api {
       deleteEverything: () => this.#deleteEverything(),
     };
     this.#listen();
+  }
+
+  /** Lets chats rest every few minutes from now on, or no more: an answer that is being spoken then is seen to the next time. */
+  #restChats(on: boolean): void {
+    if (this.#resting !== null) clearInterval(this.#resting);
+    const rest = (): void => void this.#core.chat.rest().catch((error: unknown) => this.#core.log.warn(traceOf(error), 'chats could not rest'));
+    this.#resting = on ? setInterval(rest, CHATS_REST_MS).unref() : null;
   }
 
   /** Hears what services tell, for the windows. */
@@ -129,6 +143,7 @@ export class Api {
   /** Ends what runs, keeping what it has: a run pauses with a checkpoint. The core can be closed after this. */
   async close(): Promise<void> {
     for (const unlisten of this.#unlisten) unlisten();
+    this.#restChats(false);
     await Promise.all([this.#runs.close(), this.#core.chat.closeAll(), this.#core.models.close()]);
   }
 

@@ -5,7 +5,7 @@ import type { Answer, Sampling } from '../../shared/chat.ts';
 import type { AnswerRequest, EngineClient, GenerateTimes } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Message } from '../../shared/row.ts';
-import type { ChatPartner, ChatStore, ChatTurn as StoredTurn } from '../store/chats.ts';
+import type { ChatPartner, ChatStore, ChatTurn as StoredTurn, SaidAnswer } from '../store/chats.ts';
 import { sidesOf, type ChatPartners, type ChatTarget, type OpenPartner } from './chat-partner.ts';
 import { systemMessages } from './rows.ts';
 
@@ -170,6 +170,10 @@ export class ChatService {
       const bySide = Object.fromEntries(sides.map((side, i) => [side, answers[i] ?? unsaid])) as Partial<Record<Side, Answer>>;
       this.#keep(chat, text, bySide, again);
       return { answers: bySide, dropped_turns, tokens_per_second: times.tokens / Math.max(times.decode_seconds, 1e-9), times };
+    } catch (error) {
+      // What a person has read is kept, however it ended.
+      if (error instanceof NamesakeError && error.code === 'engine.crashed') this.#keep(chat, text, spokenSoFar(speaking), again);
+      throw error;
     } finally {
       unlisten();
       this.#speaking.delete(chat);
@@ -188,7 +192,7 @@ export class ChatService {
   }
 
   /** Stores a turn, unless it was ended before a word. */
-  #keep(chat: number, question: string, answers: Partial<Record<Side, Answer>>, again: boolean): void {
+  #keep(chat: number, question: string, answers: Partial<Record<Side, SaidAnswer>>, again: boolean): void {
     const said = Object.entries(answers).filter(([, { text }]) => text !== '');
     if (said.length === 0 && Object.values(answers).some(({ stop }) => stop === 'cancelled')) return;
     this.#chats.addTurn(chat, question, Object.fromEntries(said), again);
@@ -206,6 +210,11 @@ export class ChatService {
   async close(chat: number): Promise<void> {
     await this.#end(chat);
     this.#chats.deleteIfEmpty(chat);
+  }
+
+  /** Frees the engines of all conversations that are silent; each is loaded again when something is said in it. */
+  async rest(): Promise<void> {
+    await Promise.all([...this.#open.keys()].filter((chat) => !this.#speaking.has(chat)).map((chat) => this.#end(chat)));
   }
 
   /** Closes every conversation. */
@@ -278,6 +287,11 @@ export class ChatService {
     if (idle === undefined) throw new NamesakeError('chat.busy', `${MOST_OPEN} conversations answer`);
     await this.#end(idle[0]);
   }
+}
+
+/** What was heard of an answer that was never finished. */
+function spokenSoFar({ texts }: Speaking): Partial<Record<Side, SaidAnswer>> {
+  return Object.fromEntries(Object.entries(texts).map(([side, text]) => [side, { text, stop: 'cancelled' }]));
 }
 
 /** What a side remembers: the system text, the turns that it answered, and what is said now. */

@@ -110,6 +110,38 @@ describe('export', () => {
   });
 });
 
+it('chats give their engines back some minutes after the last window was closed, not before', async () => {
+  const engines: ReturnType<typeof startEngine>[] = [];
+  const tiny = tinyApi(temporaryFolder(), {
+    startEngine: () => {
+      const engine = startEngine({ priority: 'normal' });
+      engines.push(engine);
+      return engine;
+    },
+  });
+  const [first, second] = [listener(tiny.api), listener(tiny.api)];
+  const { chat } = await tiny.ask('chats.open', { target: { model: await addTinyModel(tiny) } });
+  const pid = engines.at(-1)?.pid ?? 0;
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  try {
+    first.close();
+    vi.advanceTimersByTime(60 * 60_000);
+    second.close();
+    vi.advanceTimersByTime(4 * 60_000);
+    // Who comes back in time finds everything as it was.
+    const back = listener(tiny.api);
+    vi.advanceTimersByTime(60 * 60_000);
+    await sleep(50);
+    expect(isAlive(pid)).toBe(true);
+    back.close();
+    vi.advanceTimersByTime(6 * 60_000);
+  } finally {
+    vi.useRealTimers();
+  }
+  while (isAlive(pid)) await sleep(10);
+  expect(await tiny.ask('chats.reopen', { chat })).toMatchObject({ chat });
+});
+
 describe('models and rows by files', () => {
   it('a file that was handed over becomes a model, and goes from the desk', async () => {
     const tiny = tinyApi();

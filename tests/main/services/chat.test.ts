@@ -294,16 +294,20 @@ describe('a conversation', () => {
     expect(store.turns(chat)).toEqual([]);
   });
 
-  it('whose engine dies says so, and goes on in a new one', async () => {
-    const { chats, engines, alive } = tinyChats();
+  it('whose engine dies says so, keeps what was heard, and goes on in a new one', async () => {
+    const { chats, engines, alive, streamed, pieces } = tinyChats();
     const { chat } = await chats.open(slow, undefined);
     await chats.say(chat, { text: 'Hi', sides: ['before'], ...brief });
+    pieces.length = 0;
     const saying = rejectedBy(chats.say(chat, long));
     await firstPiece(chats, chat);
     process.kill(engines[0]?.pid ?? 0, 'SIGKILL');
     expect((await saying).code).toBe('engine.crashed');
+    const heard = streamed(chat, 'before');
+    expect(heard).not.toBe('');
+    expect(chats.reopen(chat).turns.at(-1)).toMatchObject({ user: { content: 'Tell me' }, answers: { before: { content: heard } }, cut: { before: 'cancelled' } });
     expect((await chats.say(chat, { text: 'Again', sides: ['before'], ...brief })).answers.before?.tokens).toBeGreaterThan(0);
-    expect((chats.reopen(chat)).turns.map(({ user }) => user.content)).toEqual(['Hi', 'Again']);
+    expect((chats.reopen(chat)).turns.map(({ user }) => user.content)).toEqual(['Hi', 'Tell me', 'Again']);
     expect(alive()).toBe(1);
   });
 
@@ -335,6 +339,21 @@ describe('a conversation', () => {
     await chats.close(chat);
     expect((await saying).answers.before?.stop).toBe('cancelled');
     expect((chats.reopen(chat)).turns).toHaveLength(1);
+  });
+
+  it('that is silent gives its engine back when all rest, and is loaded again; one that speaks is let finish', async () => {
+    const { chats, alive } = tinyChats();
+    const [silent, speaks] = [(await chats.open({ model: tinyModel }, undefined)).chat, (await chats.open(slow, undefined)).chat];
+    await chats.say(silent, { text: 'Hi', sides: ['before'], ...brief });
+    const saying = chats.say(speaks, long);
+    await firstPiece(chats, speaks);
+    await chats.rest();
+    expect(alive()).toBe(1);
+    expect((await saying).answers.before?.stop).not.toBe('cancelled');
+    await chats.rest();
+    expect(alive()).toBe(0);
+    expect((await chats.say(silent, { text: 'Again', sides: ['before'], ...brief })).answers.before?.tokens).toBeGreaterThan(0);
+    expect(chats.reopen(silent).turns).toHaveLength(2);
   });
 
   it('of many: four engines at most, and the one that was put aside answers again', async () => {
