@@ -20,5 +20,10 @@ export const rows: HandlersOf<'rows'> = {
     const undone = core.drafts.undo(draft);
     return { undone, change: undone ? undoable : null };
   },
-  'rows.import': ({ core }, { draft, file, format }) => core.drafts.import(draft, core.files.take(file).path, format),
+  'rows.import': async ({ core }, { draft, file, format }) => {
+    const report = await core.drafts.import(draft, core.files.take(file).path, format);
+    // It is read: an upload need not lie there until the program ends. One of which nothing came in may be read as another format.
+    if (report.added > 0) core.files.drop(file);
+    return report;
+  },
 };

@@ -1,5 +1,5 @@
 // Chats behind the API: both sides stream at once, replies come after the last piece, and engines are few.
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { startEngine } from '../../../main/engine/client.ts';
@@ -151,6 +151,23 @@ describe('models and rows by files', () => {
     await tiny.ask('models.remove', { model: id });
     expect((await tiny.ask('models.list', {})).some((card) => card.id === id)).toBe(false);
     while (window.events.filter(({ event }) => event === 'models').length === 0) await sleep(10);
+  });
+
+  it('an upload goes once its rows are in the draft; one of which nothing came in is kept for another format', async () => {
+    const { core, ask, refused } = tinyApi();
+    const { draft } = await ask('drafts.create', { persona: { owner: 'A', name: 'B', languages: ['en'] } });
+    const upload = (text: string): { file: string; path: string } => {
+      const path = core.files.temporaryPath();
+      writeFileSync(path, text);
+      return { file: core.files.receive(path, 'rows.jsonl', { temporary: true }), path };
+    };
+    const rows = upload('{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}\n');
+    expect(await ask('rows.import', { draft, file: rows.file, format: 'auto' })).toMatchObject({ added: 1 });
+    expect(existsSync(rows.path)).toBe(false);
+    expect(await refused('rows.import', { draft, file: rows.file, format: 'auto' })).toBe('file.unknown');
+    const other = upload('no rows');
+    for (const format of ['auto', 'alpaca'] as const) expect(await ask('rows.import', { draft, file: other.file, format })).toMatchObject({ added: 0 });
+    expect(existsSync(other.path)).toBe(true);
   });
 
   it('a file that is no model is refused by what it is', async () => {
