@@ -15,7 +15,7 @@ import type { RowLife, RowPlace } from './row-life.ts';
 import type { Phase, RunWarning } from './run-events.ts';
 import type { CheckpointScores, DeletedRun, QuestionAnswer, RunDifference, RunFacts, RunSummary, ScoredProbe, Scores, StepMetric } from './run.ts';
 import { settingsChangeSchema, type Settings, type TokenKept } from './settings.ts';
-import type { ExportProgress, ExportResult } from './export.ts';
+import type { ExportProgress, ExportResult, ExportState } from './export.ts';
 
 /** A run's id, as a folder name: nothing that could lead out of HOME/runs. */
 export const runIdSchema = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z-]{0,63}$/);
@@ -171,6 +171,7 @@ export const requests = {
 
   // taking it home
   'export.adapter': request<ExportResult>()(run),
+  'export.state': request<ExportState>()(run),
 } as const;
 
 export type RequestName = keyof typeof requests;
@@ -278,8 +279,8 @@ export type ApiEvent =
   | { event: 'runs' }
   | ({ event: 'download' } & DownloadState)
   | { event: 'models' }
-  /** How far an export is. */
-  | ({ event: 'export'; run: string } & ExportProgress)
+  /** How far an export is; null = it is over (export.state says how). */
+  | { event: 'export'; run: string; progress: ExportProgress | null }
   /** A piece of the answer that this chat's side speaks; `at` is its place in it (UTF-16 units): what stands from there on is replaced. */
   | { event: 'text'; chat: number; side: Side; at: number; text: string }
   /** An answer began or ended in this chat, or it was deleted: who shows it opens it again, who lists chats lists them again. */

@@ -16,7 +16,14 @@ export interface ExportResult {
 
 /** How far an export is. `asking`: of the questions that the written files are asked, how many have an answer begun. */
 export interface ExportProgress {
-  phase: 'writing' | 'loading' | 'asking' | 'packing';
+  phase: 'waiting' | 'writing' | 'loading' | 'asking' | 'packing';
   done: number | null;
   total: number | null;
+}
+
+/** How a run's export stands since the program was started. */
+export interface ExportState {
+  /** null where none goes on. */
+  progress: ExportProgress | null;
+  last: ExportResult | null;
 }

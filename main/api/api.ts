@@ -10,6 +10,7 @@ import { asTrainer } from '../services/trainer-lock.ts';
 import { wipe } from '../services/wipe.ts';
 import type { Door } from './door.ts';
 import { EventHub, type EventWindow } from './event-hub.ts';
+import { ExportDesk } from './export-desk.ts';
 import type { ApiContext, Handler } from './handlers.ts';
 import { app } from './handlers/app.ts';
 import { chats } from './handlers/chats.ts';
@@ -65,6 +66,7 @@ export class Api {
       door,
       hub: this.#hub,
       runs: this.#runs,
+      exports: new ExportDesk((event) => this.#hub.tell(event)),
       queues: { chat: new Queue(), check: new Queue(), export: new Queue() },
       deleteEverything: () => this.#deleteEverything(),
     };

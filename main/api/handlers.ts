@@ -3,6 +3,7 @@ import type { ParsedInput, RequestName, RequestResult } from '../../shared/api.t
 import type { Core } from '../core.ts';
 import type { Door } from './door.ts';
 import type { EventHub, EventWindow } from './event-hub.ts';
+import type { ExportDesk } from './export-desk.ts';
 import type { Queue } from './queue.ts';
 import type { RunDesk } from './run-desk.ts';
 
@@ -12,6 +13,7 @@ export interface ApiContext {
   door: Door;
   hub: EventHub;
   runs: RunDesk;
+  exports: ExportDesk;
   /** The window that asks; null where nobody listens behind the request. */
   window: EventWindow | null;
   /** For what starts an engine host of its own, by how long it takes: a chat does not wait for an export. */

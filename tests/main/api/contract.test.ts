@@ -76,6 +76,7 @@ const valid: Record<RequestName, Record<string, unknown>> = {
   'chats.list': {},
   'chats.delete': { chat: 1 },
   'export.adapter': { run },
+  'export.state': { run },
 };
 /** What an empty home answers to them; every other one is refused by a code that says what is missing. */
 const answered = new Set<RequestName>([
