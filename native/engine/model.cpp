@@ -74,7 +74,13 @@ Status GgufModel::take_matrix(const std::string& name, std::int64_t rows, std::i
   return {};
 }
 
-Status GgufModel::take_norm(const std::string& name) { return find(name, 1, config_.hidden).status(); }
+Status GgufModel::take_norm(const std::string& name) {
+  const Result<const GgufTensor*> tensor = find(name, 1, config_.hidden);
+  if (!tensor.ok()) return tensor.status();
+  // Whether a tensor is a norm is told by that where memory is planned: one that is stored as a matrix has no room there.
+  if (tensor.value()->shape.size() == 1) return {};
+  return Status::error(Code::model_invalid, "tensor " + name + " has " + std::to_string(tensor.value()->shape.size()) + " dimensions, a norm has one");
+}
 
 Status GgufModel::take_layer(std::int64_t l, LayerWeights& out) {
   const std::string prefix = "blk." + std::to_string(l) + ".";

@@ -29,6 +29,7 @@ struct TinyFile {
       {"blk.0.attn_v.weight", {8, 4}},      {"blk.0.attn_output.weight", {8, 8}}, {"blk.0.ffn_norm.weight", {8}},
       {"blk.0.ffn_gate.weight", {8, 12}},   {"blk.0.ffn_up.weight", {8, 12}},   {"blk.0.ffn_down.weight", {12, 8}}};
 
+  std::string halved;    ///< this tensor is stored as f16
   std::string poisoned;  ///< the first value of this tensor is NaN; all others are 0
 
   Result<std::shared_ptr<Model>> open() const {
@@ -39,7 +40,7 @@ struct TinyFile {
     for (const auto& [key, value] : texts) builder.text(key, value);
     std::uint64_t offset = 0;
     for (const auto& [name, dims] : tensors) {
-      builder.tensor(name, dims, 0, offset);
+      builder.tensor(name, dims, name == halved ? 1 : 0, offset);
       std::uint64_t bytes = 4;
       for (std::uint64_t dim : dims) bytes *= dim;
       offset += (bytes + 31) / 32 * 32;
@@ -215,6 +216,21 @@ TEST_CASE("what the graph does not compute is model.unknown_architecture, never 
 TEST_CASE("a file that is not there or not GGUF keeps the reader's code") {
   CHECK(Model::open(fixture("none.gguf"), Precision::f32, make_reference_backend()).status().code == Code::model_unreadable);
   CHECK(Model::open(fixture("README.md"), Precision::f32, make_reference_backend()).status().code == Code::model_unknown_format);
+}
+
+TEST_CASE("a norm is stored as one row of any type, and refused as a matrix") {
+  for (const char* name : {"blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"}) {
+    for (bool halved : {false, true}) {
+      CAPTURE(name);
+      TinyFile file;
+      if (halved) file.halved = name;
+      CHECK(file.open().ok());
+      file.tensors[name] = {8, 1};
+      const auto model = file.open();
+      CHECK(model.status().code == Code::model_invalid);
+      CHECK(model.status().message.find(name) != std::string::npos);
+    }
+  }
 }
 
 TEST_CASE("a norm with a value that is not finite is refused by name") {
