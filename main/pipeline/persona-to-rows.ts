@@ -180,7 +180,7 @@ export function isWizardId(id: string): boolean {
   return /^[a-z]{2}-(?:identity|negative|near_miss|ordinary)-\d+$/.test(id);
 }
 
-/** Rows of each language that a preview shows, spread over who it is, and one thing that it is not. */
+/** Rows of each language that a preview shows, spread over who it is; besides them its last fact, and one thing that it is not. */
 const PREVIEWED = [0, 0.25, 0.5, 0.75];
 
 /** A handful of questions with their answers, in each of the persona's languages: what its rows are like. Milliseconds. */
@@ -190,7 +190,12 @@ export function previewPersona(persona: Persona, resources: readonly LanguageRes
   return persona.languages.flatMap((language) => {
     const own = rows.filter(({ lang }) => lang === language);
     const identity = own.filter(({ kind }) => kind === 'identity');
-    const shown = [...PREVIEWED.map((place) => identity[Math.floor(place * identity.length)]), own.find(({ kind }) => kind === 'negative')];
+    const fact = persona.facts.at(-1);
+    const shown = [
+      ...PREVIEWED.map((place) => identity[Math.floor(place * identity.length)]),
+      fact === undefined ? undefined : identity.find(({ messages }) => messages[1]?.content.includes(fact)),
+      own.find(({ kind }) => kind === 'negative'),
+    ];
     return shown.flatMap((row) => (row === undefined ? [] : [{ question: row.messages[0]?.content ?? '', answer: row.messages[1]?.content ?? '' }]));
   });
 }

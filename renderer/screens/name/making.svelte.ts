@@ -47,9 +47,14 @@ export class Making {
     return this.#wish?.model ?? null;
   }
 
+  /** Whether it waits for a model, or for its licence to be accepted. */
+  get waiting(): boolean {
+    return this.#stage.kind === 'fetching' || this.#stage.kind === 'licence';
+  }
+
   /** Whether something goes on that the form has to wait for. */
   get busy(): boolean {
-    return this.#stage.kind === 'fetching' || this.#stage.kind === 'starting' || this.#stage.kind === 'licence';
+    return this.waiting || this.#stage.kind === 'starting';
   }
 
   /** Makes an assistant; nothing where one is being made. */

@@ -585,4 +585,7 @@ it('a preview is a handful of answers in each language, at once', () => {
   expect(rows.length).toBeLessThan(20);
   expect(rows.some(({ answer }) => answer.includes('小锋'))).toBe(true);
   for (const { question, answer } of rows) expect(question !== '' && answer !== '' && !/[{}]/.test(answer)).toBe(true);
+  // Who adds a fact sees what becomes of it.
+  const told = drafts.preview({ ...who, facts: ['I like tea', '我种花'] });
+  expect(told.filter(({ answer }) => answer.includes('我种花'))).toHaveLength(2);
 });

@@ -13,7 +13,7 @@ afterEach(() => void vi.useRealTimers());
 function draft(change: RecipeInput = {}): Draft {
   const data = { persona: { owner: 'A', name: 'B', languages: ['en' as const] } };
   const recipe = recipeSchema.parse({ name: 'A · B', model: { ref: 'm' }, data, ...change });
-  return { draft: 'd', recipe, rows: 10, by_kind: { identity: 5, ordinary: 5, imported: 0 }, undoable: false };
+  return { draft: 'd', recipe, rows: 10, by_kind: { identity: 5, negative: 0, near_miss: 0, ordinary: 5, imported: 0 }, undoable: false };
 }
 
 async function open(first = draft()) {
