@@ -104,7 +104,7 @@ describe.skipIf(chromiumPath === null)('the page over serve (needs Chromium)', (
     await screens.link('page.new').click();
     await screens.name('Ann', 'Bo');
     await screens.button('name.make').click();
-    await page.getByRole('alert').getByText(screens.say('error.engine.busy', { detail: '' })).waitFor();
+    await page.getByRole('alert').getByText(screens.like('error.engine.busy', 'detail')).waitFor();
     await screens.list.getByRole('listitem').getByRole('link').first().click();
     await screens.button('run.cancel').click();
     await page.getByRole('dialog').getByRole('button', { name: screens.say('run.cancel') }).click();
@@ -159,11 +159,11 @@ describe.skipIf(chromiumPath === null)('the page over serve (needs Chromium)', (
   }, 600_000);
 
   it('says that the connection is lost, and when it is back under a door that no longer knows this browser', async () => {
-    const { screens, test } = await begin('en', /WebSocket|401|ERR_CONNECTION/);
+    const { page, screens, test } = await begin('en', /WebSocket|401|ERR_CONNECTION/);
     await test.door.close();
     await screens.words('connection.lost').waitFor();
     await screens.button('name.make').click();
-    await screens.words('error.door.lost', { detail: '' }).waitFor();
+    await page.getByText(screens.like('error.door.lost', 'detail')).waitFor();
     await openDoor({ port: test.door.port });
     await screens.words('connection.signed_out').waitFor({ timeout: 60_000 });
   }, 600_000);

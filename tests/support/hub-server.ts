@@ -12,6 +12,8 @@ export interface HubRepository {
   architecture?: string;
   /** Who does not bring this token is refused. */
   token?: string;
+  /** Where given: how many bytes of a file are sent before the line is cut; null = all. */
+  cut?: () => number | null;
   /** What the hub states, where that is not the truth. */
   stated?: Partial<Record<string, { size?: number; sha256?: string | null }>>;
 }
@@ -48,12 +50,14 @@ function json(response: ServerResponse, status: number, value: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 }
 
-function sendFile(request: IncomingMessage, response: ServerResponse, data: Buffer): void {
+function sendFile(request: IncomingMessage, response: ServerResponse, data: Buffer, cut: number | null): void {
   const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
   response.setHeader('etag', `"${sha256(data)}"`);
   response.setHeader('content-length', data.length - from);
   if (from > 0) response.setHeader('content-range', `bytes ${from}-${data.length - 1}/${data.length}`);
-  response.writeHead(from > 0 ? 206 : 200).end(data.subarray(from));
+  response.writeHead(from > 0 ? 206 : 200);
+  if (cut === null) response.end(data.subarray(from));
+  else response.write(data.subarray(from, Math.max(from, cut)), () => response.destroy());
 }
 
 /** Files of a repository with what the hub states of them. */
@@ -79,7 +83,8 @@ export async function hubServer(repositories: Record<string, HubRepository>): Pr
     const cdn = /^\/cdn\/([^/]+\/[^/]+)\/(.+)$/.exec(path);
     if (cdn !== null) {
       fetched.push(asked);
-      return sendFile(request, response, repositories[cdn[1] ?? '']?.files[cdn[2] ?? ''] ?? Buffer.alloc(0));
+      const repository = repositories[cdn[1] ?? ''];
+      return sendFile(request, response, repository?.files[cdn[2] ?? ''] ?? Buffer.alloc(0), repository?.cut?.() ?? null);
     }
     const [, api, resolved] = /^\/api\/(?:v1\/)?models\/([^/]+\/[^/]+)|^\/(?:models\/)?([^/]+\/[^/]+)\/resolve\//.exec(path) ?? [];
     const name = api ?? resolved ?? '';

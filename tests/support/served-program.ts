@@ -13,9 +13,9 @@ export class ServedProgram {
   readonly #lines: Interface;
   readonly #exit: Promise<number | null>;
 
-  private constructor(home: string, program: string, threads: number) {
+  private constructor(home: string, program: string, threads: number, env: Record<string, string>) {
     const args = ['serve', '--port', '0', '--json', '--home', home, ...(threads === 0 ? [] : ['--threads', String(threads)])];
-    const child = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, ...env } });
     if (child.stdout === null) throw new Error('stdout is a pipe');
     this.#child = child;
     this.#lines = createInterface(child.stdout);
@@ -26,8 +26,8 @@ export class ServedProgram {
    * Starts it on a free port and signs in; the caller ends it. `program` is the command line's bundle; 0 threads are as many as
    * it takes by itself.
    */
-  static async start(home: string, program = join(root, 'out', 'main', 'cli.js'), threads = 1): Promise<ServedProgram> {
-    const served = new ServedProgram(home, program, threads);
+  static async start(home: string, program = join(root, 'out', 'main', 'cli.js'), threads = 1, env: Record<string, string> = {}): Promise<ServedProgram> {
+    const served = new ServedProgram(home, program, threads, env);
     served.cookie = (await served.signIn(await served.#nextAddress())).cookie;
     return served;
   }
