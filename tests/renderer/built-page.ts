@@ -64,10 +64,11 @@ export async function openPage(options: BrowserContextOptions & { expected?: Reg
   const { expected, ...context } = options;
   const browser = await startChromium({ viewport: { width: 1200, height: 900 }, ...context });
   // Before its first step a run asks the base model, which a busy machine takes its time for.
-  browser.setDefaultTimeout(120_000);
+  browser.setDefaultTimeout(60_000);
   const page = await browser.newPage();
   const troubles = watchTroubles(page);
-  onTestFinished(() => {
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === 'fail') await page.screenshot({ path: join(root, 'test-results', `${task.name.replaceAll(/[^\p{L}\p{N}]+/gu, '-').slice(0, 80)}.png`) });
     const unexpected = troubles.filter((trouble) => expected?.test(trouble) !== true);
     if (unexpected.length > 0) throw new Error(`the page complained: ${unexpected.join('\n')}`);
   });

@@ -121,6 +121,14 @@ export class Screens {
     return this.page.getByRole('article', { name: question, exact: true }).last();
   }
 
+  /** Makes the files on "take home" and waits for their proof; `press` presses a button by its words. */
+  async takeHome(press: (words: string) => Promise<void> = (words) => this.page.getByRole('button', { name: words, exact: true }).click()): Promise<void> {
+    await this.heading('take_home.adapter').waitFor();
+    await press(this.say('take_home.write'));
+    await this.words('take_home.written').waitFor({ timeout: 300_000 });
+    await this.words('take_home.proof').waitFor();
+  }
+
   /** Opens what can be done with an assistant in the list of all of them, and does one of it. */
   async act(name: string, action: MessageKey): Promise<void> {
     await this.page.getByRole('main').getByRole('row').filter({ hasText: name }).getByRole('button').last().click();
