@@ -182,7 +182,7 @@ export class DraftSettings {
     this.#draft = draft;
     this.#error = null;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#plan(), this.#memory === null && this.#memoryError === null ? 0 : QUIET_MS);
+    this.#timer = setTimeout(() => void this.#plan(), this.#planned === 0 ? 0 : QUIET_MS);
   }
 
   /** Plans the memory of the present recipe; an answer that a newer question has overtaken is dropped. */

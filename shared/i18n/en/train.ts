@@ -20,7 +20,7 @@ export const train = {
   'score.before_was': 'before {before}',
   'score.none': 'This run is not asked any questions, so there are no scores.',
   'score.soon': 'The scores appear when the model has been asked for the first time.',
-  'score.base_only': 'This is the model as it was. The first check comes at step {step}.',
+  'score.base_only': 'This is the model as it was. Checks begin at step {step}.',
   'score.right': 'It knows who it is and leaves the rest alone.',
   'score.not_right': 'Not right yet. {missed}.',
   'verdict.identity_good': 'Says who it is',

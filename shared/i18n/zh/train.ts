@@ -22,7 +22,7 @@ export const train: Record<keyof typeof en, string> = {
   'score.before_was': '之前 {before}',
   'score.none': '这次训练不提问，所以没有成绩。',
   'score.soon': '第一次提问之后，这里会显示成绩。',
-  'score.base_only': '这是模型原来的样子。第一次检查在第 {step} 步。',
+  'score.base_only': '这是模型原来的样子。从第 {step} 步开始检查。',
   'score.right': '它知道自己是谁，其他回答也没有受影响。',
   'score.not_right': '还不够好。{missed}。',
   'verdict.identity_good': '说出了自己是谁',
