@@ -7,7 +7,7 @@ const IGNORED = -100;
 const SHORTEST_SHARED = 4;
 
 /** Tokens of a micro-batch: as they are written out, and those that are computed. */
-interface BatchSize {
+export interface BatchSize {
   tokens: number;
   packed: number;
 }
@@ -32,8 +32,8 @@ function batchSize(batch: MicroBatch, rows: readonly PackableRow[]): BatchSize {
   return { tokens, packed: tokens - Math.max(0, own.length - 1) * sharedBeginning(own) };
 }
 
-/** The most of both in any micro-batch of these steps; at least 1. */
-export function largestBatch(steps: readonly Step[], rows: readonly PackableRow[]): BatchSize {
+/** The most of both in any micro-batch of these steps; at least 1. Holds one step at a time. */
+export function largestBatch(steps: Iterable<Step>, rows: readonly PackableRow[]): BatchSize {
   const most = { tokens: 1, packed: 1 };
   for (const step of steps) {
     for (const batch of step) {

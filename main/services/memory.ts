@@ -11,7 +11,7 @@ import type { Recipe } from '../../shared/recipe.ts';
 import { isPending, type Row } from '../../shared/row.ts';
 import type { Home } from '../home.ts';
 import { largestBatch } from '../pipeline/batch-size.ts';
-import { planSteps } from '../pipeline/rows-to-batches.ts';
+import { walkSteps } from '../pipeline/rows-to-batches.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { LocalModel, ModelService } from './model.ts';
 import { recipeForPersona } from './recipe.ts';
@@ -125,7 +125,7 @@ export class MemoryService {
         const { kind, lang, origin } = rows[i] as Row;
         return { ...row, kind, lang, origin };
       });
-      const steps = planSteps(packable, { ...recipe, epochs: null, steps: Math.min(recipe.steps, STEPS_LOOKED_AT) });
+      const steps = walkSteps(packable, { ...recipe, epochs: null, steps: Math.min(recipe.steps, STEPS_LOOKED_AT) });
       return Math.min(recipe.batch_tokens, largestBatch(steps, packable).packed);
     } finally {
       await engine.dispose();

@@ -8,11 +8,14 @@ import { rowSchema, type Row } from '../../shared/row.ts';
 import type { Phase } from '../../shared/run-events.ts';
 import { onDisk, readText, writeWhole } from '../disk.ts';
 import type { RunFolder } from '../home.ts';
-import { largestBatch } from '../pipeline/batch-size.ts';
-import { planSteps, stepToBatches, tokenBatchToBatch } from '../pipeline/rows-to-batches.ts';
+import { largestBatch, type BatchSize } from '../pipeline/batch-size.ts';
+import { stepToBatches, tokenBatchToBatch, walkSteps, type PackableRow, type Step } from '../pipeline/rows-to-batches.ts';
 import type { LocalModel } from './model.ts';
 import { personaOf, type RowsService } from './rows.ts';
 import { readTokens, writeTokens } from './token-file.ts';
+
+/** Steps whose batches are looked at one by one. */
+const MOST_MEASURED = 20_000;
 
 export interface StepSource {
   count: number;
@@ -20,7 +23,7 @@ export interface StepSource {
   tokens: number;
   /** Most of them that are computed. */
   packed: number;
-  /** step counts from 1. */
+  /** step counts from 1. Quick for one step after the other; going back begins anew. */
   batches(step: number): EngineBatch[];
 }
 
@@ -93,12 +96,38 @@ export function readSteps({ id, folder, recipe, rows }: Pick<RowMaker, 'id' | 'f
     return { count, tokens, packed: tokens, batches: at };
   }
   const tokens = readTokens(folder.tokens, id);
-  const plan = planSteps(tokens, recipe);
-  return {
-    count: plan.length,
-    ...largestBatch(plan, tokens),
-    batches: (step) => stepToBatches(plan[step - 1] ?? [], tokens, recipe),
+  if (!tokens.some(({ labels }) => labels.some((label, i) => i > 0 && label >= 0))) throw new NamesakeError('rows.empty', `${tokens.length} rows without a label`);
+  const stepAt = stepsInTurn(() => walkSteps(tokens, recipe));
+  return { ...measure(tokens, recipe), batches: (step) => stepToBatches(stepAt(step), tokens, recipe) };
+}
+
+/** Gives any step of a plan that is never held as a whole: a million steps would be some hundred megabytes. */
+function stepsInTurn(walk: () => Iterator<Step, void>): (step: number) => Step {
+  let steps = walk();
+  let last = 0;
+  let present: Step = [];
+  return (step) => {
+    if (step < last) [steps, last] = [walk(), 0];
+    for (; last < step; last++) present = steps.next().value ?? [];
+    return present;
   };
+}
+
+/** Steps of a plan, and the most tokens of any micro-batch; in plans longer than anyone looks through, as many as it may have. */
+function measure(rows: readonly PackableRow[], recipe: Recipe): { count: number } & BatchSize {
+  let size: BatchSize = { tokens: 1, packed: 1 };
+  let count = 0;
+  for (const step of walkSteps(rows, recipe)) {
+    count++;
+    if (count <= MOST_MEASURED) {
+      const { tokens, packed } = largestBatch([step], rows);
+      size = { tokens: Math.max(size.tokens, tokens), packed: Math.max(size.packed, packed) };
+      continue;
+    }
+    size = { tokens: recipe.batch_tokens, packed: recipe.batch_tokens };
+    if (recipe.epochs === null) return { count: recipe.steps, ...size };
+  }
+  return { count, ...size };
 }
 
 /** Weights of micro-batches that were each normalised alone, over all their labels together. */
