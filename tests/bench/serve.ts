@@ -4,8 +4,8 @@
 //
 // paint   from entering a fresh address to the page's first paint in Chromium, each time in a fresh profile
 // flood   so many requests a second, of a stranger and of a second session, while a run goes on and a window works
-// tabs    tokens a second of training without a window and with idle ones, taking turns
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+// tabs    tokens a second of training without a window and with idle ones behind another tab, taking turns
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,7 @@ import { ServedProgram } from '../support/served-program.ts';
 import { tinyModel } from '../support/tiny-run.ts';
 import { reached, startSmallRun, WatchedRun } from '../support/window-run.ts';
 import { flood } from './serve-flood.ts';
+import { processorSeconds, TabbedBrowser } from './serve-tabs.ts';
 
 const { values } = parseArgs({
   options: {
@@ -44,12 +45,6 @@ function median(numbers: readonly number[]): number {
 }
 
 const round = (value: number, digits = 0): string => value.toFixed(digits);
-
-/** Seconds of processor time that a process has used. */
-function processorSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
 
 /** A page signed in with a fresh address, and milliseconds from there to its first contentful paint. */
 async function openPage(browser: Browser, served: ServedProgram): Promise<number> {
@@ -118,37 +113,51 @@ async function underFlood(served: ServedProgram, model: string, rate: number, se
   window.socket.close();
 }
 
-/** Steps and tokens a second over a while, and the share of a processor that the door's process used. */
-async function measure(served: ServedProgram, run: WatchedRun, seconds: number): Promise<{ tokens: number; processor: number }> {
+/** What a while of training gave, and shares of one processor: of the door's process, and of the browser. */
+interface Measured {
+  tokens: number;
+  door: number;
+  browser: number;
+}
+
+async function measure(served: ServedProgram, run: WatchedRun, browser: TabbedBrowser, seconds: number): Promise<Measured> {
   await sleep(500);
-  const [steps, processor, start] = [run.curve.length, processorSeconds(served.pid), performance.now()];
+  const [steps, door, pages, start] = [run.curve.length, processorSeconds(served.pid), browser.processorSeconds(), performance.now()];
   await sleep(seconds * 1000);
   const elapsed = (performance.now() - start) / 1000;
   const tokens = run.curve.slice(steps).reduce((sum, step) => sum + step.tokens, 0);
-  return { tokens: tokens / elapsed, processor: (processorSeconds(served.pid) - processor) / elapsed };
+  return {
+    tokens: tokens / elapsed,
+    door: (processorSeconds(served.pid) - door) / elapsed,
+    browser: (browser.processorSeconds() - pages) / elapsed,
+  };
 }
 
 async function withTabs(served: ServedProgram, model: string, tabs: number, rounds: number, seconds: number): Promise<void> {
   const window = await served.window();
   const run = await longRun(window, model);
-  const browser = await launchChromium();
-  const [alone, watched]: { tokens: number; processor: number }[][] = [[], []];
+  const alone: Measured[] = [];
+  const watched: Measured[] = [];
+  let seen = 0;
   for (let i = 0; i < rounds; i++) {
-    alone?.push(await measure(served, run, seconds));
-    const context = await browser.newContext();
-    const first = await context.newPage();
-    await first.goto(await served.newAddress());
-    await first.waitForLoadState('networkidle');
-    for (let tab = 1; tab < tabs; tab++) await (await context.newPage()).goto(first.url());
+    // A browser with an empty tab both times: what it takes by itself is not the tabs' doing.
+    const browser = await TabbedBrowser.open();
+    alone.push(await measure(served, run, browser, seconds));
+    const own = await browser.openTab(await served.newAddress());
+    for (let tab = 1; tab < tabs; tab++) await browser.openTab(own);
+    // A page of something else in front: all that is left of the run's tabs is behind it.
+    await browser.openTab('about:blank');
+    seen = Math.max(seen, (await browser.seen()) - 1);
     await sleep(2000);
-    watched?.push(await measure(served, run, seconds));
-    await context.close();
+    watched.push(await measure(served, run, browser, seconds));
+    await browser.close();
   }
-  await browser.close();
-  const [before, after] = [median((alone ?? []).map(({ tokens }) => tokens)), median((watched ?? []).map(({ tokens }) => tokens))];
-  const share = (of: { processor: number }[] | undefined): string => round(100 * median((of ?? []).map(({ processor }) => processor)), 1);
+  const of = (list: Measured[], what: keyof Measured): number => median(list.map((measured) => measured[what]));
+  const [before, after] = [of(alone, 'tokens'), of(watched, 'tokens')];
   say(`tabs    training ${round(before)} tokens/s without, ${round(after)} tokens/s with ${tabs} idle tabs: ${round(100 * (1 - after / before), 1)} % less (median of ${rounds} turns of ${seconds} s; aim < 5 %)`);
-  say(`        the door's process used ${share(alone)} % of a processor without, ${share(watched)} % with them`);
+  for (const [what, name] of [['door', 'the door'], ['browser', 'the browser']] as const) {
+    say(`        ${name} used ${round(100 * of(alone, what), 1)} % of a processor without, ${round(100 * of(watched, what), 1)} % with them; ${seen} of the tabs seen`);
+  }
   await endRun(window, run);
   window.socket.close();
 }
