@@ -1,4 +1,5 @@
 // @ts-check
+import { AddressError } from './http.mjs';
 
 /**
  * A host of models: Hugging Face's layout of addresses, or ModelScope's. `token` is what a person got from this very host.
@@ -35,13 +36,28 @@ export function environmentHubs(env) {
 }
 
 /**
+ * The same hubs, once each of them is one that can be asked: what a person wrote into the environment may be anything.
+ * @param {Hub[]} hubs
+ * @returns {Hub[]}
+ * @throws {AddressError} for a hub whose address is none
+ */
+export function checkedHubs(hubs) {
+  for (const { kind, base: address } of hubs) {
+    if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) continue;
+    throw new AddressError(`${kind === 'modelscope' ? 'MODELSCOPE_DOMAIN' : 'HF_ENDPOINT'} is not the address of a hub`);
+  }
+  return hubs;
+}
+
+/**
  * The hubs in their usual order.
  * @param {NodeJS.ProcessEnv} env
  * @returns {Hub[]}
+ * @throws {AddressError} where the environment names a hub whose address is none
  */
 export function defaultHubs(env) {
   const { endpoint, huggingface, mirror, modelscope } = environmentHubs(env);
-  return [...(endpoint === null ? [] : [endpoint]), huggingface, mirror, modelscope];
+  return checkedHubs([...(endpoint === null ? [] : [endpoint]), huggingface, mirror, modelscope]);
 }
 
 /**

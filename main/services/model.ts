@@ -2,6 +2,7 @@
 import { readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { hasModel, modelPath, type ModelEntry } from '../../tools/fetch-model.mjs';
+import { AddressError } from '../../tools/http.mjs';
 import { defaultHubs, type Hub } from '../../tools/hubs.mjs';
 import { tryLock } from '../../tools/lock.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
@@ -78,7 +79,14 @@ export class ModelService {
     this.#home = home;
     this.#store = store;
     this.#options = options;
-    this.#hubs = options.hubs ?? (() => defaultHubs(process.env));
+    const hubs = options.hubs ?? (() => defaultHubs(process.env));
+    this.#hubs = () => {
+      try {
+        return hubs();
+      } catch (error) {
+        throw error instanceof AddressError ? new NamesakeError('download.failed', error.message) : error;
+      }
+    };
     this.#downloads = new Downloads(home, { hubs: this.#hubs, progress, ...(options.patience && { patience: options.patience }) });
     this.#files = new ModelFiles(home, store);
   }

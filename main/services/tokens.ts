@@ -1,6 +1,6 @@
 // Tokens: what lets a person fetch gated models. Sealed by the system where it can, else in memory alone; never shown again.
 import { z } from 'zod';
-import { environmentHubs, type Hub } from '../../tools/hubs.mjs';
+import { checkedHubs, environmentHubs, type Hub } from '../../tools/hubs.mjs';
 import type { Settings, TokenKept } from '../../shared/settings.ts';
 import type { SettingsStore } from '../store/settings.ts';
 import type { Vault } from '../vault.ts';
@@ -57,16 +57,23 @@ export class Tokens {
 
   /**
    * The hosts that are asked for models, in the person's order: their own endpoint first, or the environment's. A token goes
-   * to the host that it is from, and to no other.
+   * to the host that it is from, and to no other. Throws AddressError where the environment names a host that is none.
    */
   hubs({ endpoint, sources }: Settings, env: NodeJS.ProcessEnv): Hub[] {
     const named = environmentHubs(env);
-    const own: Hub | null = endpoint === null ? named.endpoint : { kind: 'huggingface', base: endpoint.replace(/\/+$/, ''), token: null };
     const bySource: Record<Settings['sources'][number], Hub> = {
       huggingface: { ...named.huggingface, token: this.#known.get('huggingface') ?? named.huggingface.token },
       'hf-mirror': named.mirror,
       modelscope: { ...named.modelscope, token: this.#known.get('modelscope') ?? named.modelscope.token },
     };
-    return [...(own === null ? [] : [own]), ...sources.map((source) => bySource[source])];
+    const chosen = endpoint?.replace(/\/+$/, '') ?? null;
+    // The same host as the environment's, or as Hugging Face itself, has that one's token.
+    const same = [named.endpoint, bySource.huggingface].find((hub) => chosen !== null && hub !== null && isSameAddress(hub.base, chosen));
+    const own: Hub | null = chosen === null ? named.endpoint : { kind: 'huggingface', base: chosen, token: same?.token ?? null };
+    return checkedHubs([...(own === null ? [] : [own]), ...sources.map((source) => bySource[source])]);
   }
+}
+
+function isSameAddress(one: string, other: string): boolean {
+  return URL.canParse(one) && URL.canParse(other) && new URL(one).href === new URL(other).href;
 }

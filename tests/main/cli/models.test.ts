@@ -12,6 +12,20 @@ vi.setConfig({ testTimeout: 60_000 });
 const model = readFileSync(fixture('tiny-llama.gguf'));
 
 describe('models pull and remove', () => {
+  it.each([{ HF_ENDPOINT: 'http://' }, { HF_ENDPOINT: 'a b' }, { HF_ENDPOINT: 'ftp://x' }, { HF_ENDPOINT: 'https://[x', HF_TOKEN: 't' }, { MODELSCOPE_DOMAIN: '%' }])(
+    'an address in the environment that is none is named: %j',
+    async (env) => {
+      const home = temporaryFolder();
+      const [name = ''] = Object.keys(env);
+      for (const ref of ['hf:o/n', 'smollm2-135m-instruct']) {
+        const result = await namesake(['models', 'pull', ref, '--json'], { home, env });
+        expect(errorCode(result)).toBe('download.failed');
+        expect(result.stderr).toContain(name);
+      }
+      lastEvent(await namesake(['models', 'list', '--json'], { home, env }));
+    },
+  );
+
   it('fetches from a hub once, works offline afterwards, and removes', async () => {
     const server = await hubServer({ 'o/gated': { files: { 'tiny-f32.gguf': model }, token: 'hf_secret', licence: 'own-terms' } });
     const home = temporaryFolder();

@@ -86,6 +86,17 @@ it('hosts come in the order of the settings, an own endpoint first, and tokens o
   expect(tokensSent(tokens, env)).toMatchObject({ 'other.example': 'theirs', 'huggingface.co': 'mine', 'hf-mirror.com': null });
 });
 
+it('an own endpoint that is the environment’s, or Hugging Face itself, is asked with the token that is meant for it', async () => {
+  const tokens = new Tokens(store().store, null);
+  await tokens.set('huggingface', 'mine');
+  const env = { HF_ENDPOINT: 'https://other.example/hf', HF_TOKEN: 'theirs' };
+  const own = (endpoint: string): string | null => tokens.hubs({ ...defaults, endpoint }, env)[0]?.token ?? null;
+  expect(own('https://other.example/hf/')).toBe('theirs');
+  expect(own('https://OTHER.example/hf')).toBe('theirs');
+  expect(own('https://huggingface.co/')).toBe('mine');
+  for (const other of ['https://other.example', 'http://other.example/hf', 'https://other.example:8443/hf', 'https://hf.other.example/hf']) expect(own(other), other).toBeNull();
+});
+
 it('says how each token is kept, and never the token', async () => {
   const { store: kept } = store();
   const vault = new TestVault();
