@@ -49,7 +49,7 @@ export const name = {
   'name.models_loading': 'Looking which models there are…',
   'name.weak': '{language}: this model learns who it is there and little else.',
   'name.make': 'Make my assistant',
-  'name.look_first': 'Look at what it learns first',
+  'name.look_first': 'See what it learns first',
   'name.time': '{minutes, plural, one {About a minute, as the last one did} other {About # minutes, as the last one did}}',
   'name.time_short': 'Less than a minute, as the last one did',
   'name.fetches': 'Fetches the model first ({size})',
