@@ -97,7 +97,8 @@ export class LossPlot {
     return {
       width,
       height: HEIGHT,
-      padding: [12, 12, 0, 0],
+      // Room for half of the last step's number.
+      padding: [12, 24, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: {
