@@ -39,10 +39,11 @@ export class Notices {
     this.#add({ tone: 'bad', words: () => this.#explain(error), details, action: null });
   }
 
-  /** Tells that something was done; `undo` takes it back. */
-  tell(words: () => string, undo: Notice['action'] = null): void {
+  /** Tells that something was done; `undo` takes it back. Returns its id, for what is no longer to be offered. */
+  tell(words: () => string, undo: Notice['action'] = null): number {
     const id = this.#add({ tone: 'plain', words, details: null, action: undo });
     setTimeout(() => this.close(id), OFFER_MS);
+    return id;
   }
 
   close(id: number): void {

@@ -34,6 +34,8 @@ export class AssistantList {
   #closed = false;
   #expiry: ReturnType<typeof setTimeout> | undefined;
   readonly #statuses: Record<string, RunStatus> = {};
+  /** Notices that offer to bring a run back. */
+  readonly #offers: Record<string, number> = {};
 
   /** Reads and listens until `close`. */
   constructor(app: ListApp) {
@@ -155,10 +157,12 @@ export class AssistantList {
     const done = await this.#do(async () => {
       await this.#app.api.request('runs.delete', { run });
     });
-    if (done) this.#app.notices.tell(() => t('run.deleted', { name }), { words: () => t('run.undo'), run: () => void this.bringBack(run) });
+    if (!done) return;
+    this.#offers[run] = this.#app.notices.tell(() => t('run.deleted', { name }), { words: () => t('run.undo'), run: () => void this.bringBack(run) });
   }
 
   async bringBack(run: string): Promise<void> {
+    this.#app.notices.close(this.#offers[run] ?? 0);
     await this.#do(async () => {
       await this.#app.api.request('runs.undelete', { run });
       await this.#app.runs.load();

@@ -17,9 +17,8 @@ export function doctorLines(report: DoctorReport): DoctorLine[] {
     error === null ? { good: true, words: t('doctor.engine', { isa: isa.auto ?? '–' }) } : { good: false, words: explainStored(error.code, error.detail) },
     { good: true, words: t('doctor.memory', { free: gigabytes(report.free_memory_bytes), total: gigabytes(report.total_memory_bytes) }) },
     { good: report.free_disk_bytes >= LITTLE_DISK, words: t('doctor.disk', { free: gigabytes(report.free_disk_bytes) }) },
-    report.default_model.here
-      ? { good: true, words: t('settings.model_here', { model: report.default_model.id }) }
-      : { good: false, words: t('settings.model_absent', { model: report.default_model.id }) },
+    // One that is not here yet is fetched when it is needed.
+    { good: true, words: t(report.default_model.here ? 'settings.model_here' : 'settings.model_absent', { model: report.default_model.id }) },
   ];
 }
 

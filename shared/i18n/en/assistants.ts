@@ -1,6 +1,6 @@
 // The list of past assistants, and what can be done with them.
 export const assistants = {
-  'assistants.total': '{count, plural, one {1 assistant} other {# assistants}}, {size} on this disk',
+  'assistants.total': '{count, plural, one {1 assistant} other {# assistants}}, {size} on this disk.',
   'assistants.loading': 'Reading what you made…',
   'assistants.none': 'No assistant yet',
   'assistants.none_text': 'Give a model a name, watch it learn who it is, and it is kept here.',

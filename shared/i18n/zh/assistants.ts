@@ -2,7 +2,7 @@
 import type { assistants as en } from '../en/assistants.ts';
 
 export const assistants: Record<keyof typeof en, string> = {
-  'assistants.total': '{count, plural, other {共 # 个助手}}，占用磁盘 {size}',
+  'assistants.total': '{count, plural, other {共 # 个助手}}，占用磁盘 {size}。',
   'assistants.loading': '正在读取你的助手…',
   'assistants.none': '还没有助手',
   'assistants.none_text': '给模型起个名字，看着它学会自己是谁，做好后就保存在这里。',
