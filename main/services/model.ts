@@ -1,5 +1,5 @@
 // Model service: from a model REF to a file on this machine, fetching what the home lacks; which models there are.
-import { readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { hasModel, modelPath, type ModelEntry } from '../../tools/fetch-model.mjs';
 import { AddressError } from '../../tools/http.mjs';
@@ -204,13 +204,15 @@ export class ModelService {
 
   /**
    * Starts to fetch a model (or goes on with it) and returns as soon as bytes may flow: the rest is told by `onDownload`.
-   * Throws model.unknown, model.licence_required, and what `resolveHubRef` throws.
+   * Throws model.unknown, model.not_found for an added file that is gone, model.licence_required, and what `resolveHubRef` throws.
    */
   async download(ref: string, acceptLicence: boolean): Promise<void> {
     const known = this.#known(ref);
     if (known === null) {
-      if (this.#store.find(ref) !== undefined) return;
-      throw new NamesakeError('model.unknown', ref, { ref });
+      const path = this.#store.find(ref)?.path;
+      if (path === undefined) throw new NamesakeError('model.unknown', ref, { ref });
+      if (!existsSync(path)) throw new NamesakeError('model.not_found', path, { path });
+      return;
     }
     const whole = await this.#complete(known);
     this.#checkLicence(whole, acceptLicence);

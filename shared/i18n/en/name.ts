@@ -102,6 +102,7 @@ export const name = {
   'model.remove': 'Remove',
   'model.remove_question': 'Remove it? {size} are free then. It can be downloaded again.',
   'model.remove_own': 'Take it off the list?',
+  'model.gone': 'Its file is no longer where it was. Put it back, or take it off the list.',
   'model.keep': 'Keep it',
   'model.progress': 'Download of {name}',
   'model.looking': 'Looking for a place that has it…',

@@ -104,6 +104,7 @@ export const name: Record<keyof typeof en, string> = {
   'model.remove': '移除',
   'model.remove_question': '移除它？会腾出 {size}，以后可以重新下载。',
   'model.remove_own': '把它从列表里去掉？',
+  'model.gone': '它的文件不在原处了。请放回去，或把它从列表里去掉。',
   'model.keep': '保留',
   'model.progress': '{name} 的下载进度',
   'model.looking': '正在寻找下载来源…',

@@ -1,6 +1,6 @@
 // Models by REF: catalogue, hubs, added files; what is remembered of them, and how they go.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Home } from '../../../main/home.ts';
@@ -389,5 +389,9 @@ describe('list', () => {
       ['smollm2-1.7b-instruct', false, ['zh'], null],
       ['mine', false, [], null],
     ]);
+    // What was added cannot be fetched again when it is gone.
+    await service.download('mine', false);
+    rmSync(path);
+    await expect(service.download('mine', false)).rejects.toMatchObject({ code: 'model.not_found' });
   });
 });
