@@ -13,8 +13,7 @@ import {
   type ScoredProbe,
 } from '../pipeline/probes.ts';
 import { textsToBatch } from '../pipeline/rows-to-batches.ts';
-import type { LocalModel } from './model.ts';
-import { ANSWER_TOKENS, systemMessages, type OnProgress, type RowsService } from './rows.ts';
+import { ANSWER_TOKENS, systemMessages, type BaseModel, type OnProgress, type RowsService } from './rows.ts';
 
 export interface EvaluationResult {
   scores: Scores;
@@ -65,7 +64,7 @@ export class Evaluation {
   }
 
   /** The base's own scores; its answers are remembered across runs. */
-  async base(rows: RowsService, model: LocalModel, onProgress: OnProgress): Promise<EvaluationResult> {
+  async base(rows: RowsService, model: BaseModel, onProgress: OnProgress): Promise<EvaluationResult> {
     const known = await rows.baseAnswers(this.#engine, model, this.#system, this.questions, onProgress);
     return this.#result(
       this.questions.map((question) => known.get(question)?.text ?? ''),

@@ -107,7 +107,8 @@ export class LiveRun {
     const { id, folder, recipe, compute, checkpoints, store, models, rows, onEvent } = this.#o;
     const phase = this.#tellPhase.bind(this);
     phase('fetching');
-    const model = await this.#wishes.unlessAsked('while the model was fetched', models.locate(recipe.model.ref));
+    const located = await this.#wishes.unlessAsked('while the model was fetched', models.locate(recipe.model.ref));
+    const model = { ...located, precision: recipe.model.precision };
     const prepared = isPrepared(folder);
     if (prepared) checkSameModel(folder, model);
     // From here on: a download says nothing about how long making an assistant takes.

@@ -9,7 +9,7 @@ import type { Home } from '../home.ts';
 import { planPlaces, type Places, type PlannedRow } from '../pipeline/places.ts';
 import type { DraftService, RowsOf } from './drafts.ts';
 import type { LocalModel, ModelService } from './model.ts';
-import { ANSWER_TOKENS, byId, type RowsService } from './rows.ts';
+import { ANSWER_TOKENS, byId, type BaseModel, type RowsService } from './rows.ts';
 import { readTokens } from './token-file.ts';
 import type { TokenizerHost } from './tokenizer-host.ts';
 
@@ -51,7 +51,7 @@ export class RowLives {
   async life(of: RowsOf, number: number): Promise<RowLife> {
     const { recipe, kept, standard } = this.#drafts.row(of, number);
     const model = await this.#models.find(recipe.model.ref);
-    const answered = model === null ? standard : (this.#rows.remembered([standard], model)[0] ?? null);
+    const answered = model === null ? standard : (this.#rows.remembered([standard], { ...model, precision: recipe.model.precision })[0] ?? null);
     const shown = answered ?? standard;
     const waits = isPending(shown);
     const life = {
@@ -104,7 +104,7 @@ export class RowLives {
     const old = known !== null && known.pending > 0 && Date.now() - known.made_at > GUESS_HOLDS_MS;
     if (known?.key === key && !old) return known;
     const { recipe, rows } = this.#drafts.trained(of);
-    const { planned, pending } = this.#made(of, rows) ?? (await this.#counted(rows, model));
+    const { planned, pending } = this.#made(of, rows) ?? (await this.#counted(rows, { ...model, precision: recipe.model.precision }));
     const places = await planPlaces(planned, recipe);
     this.#places = { ...places, key, pending, made_at: Date.now() };
     return this.#places;
@@ -124,7 +124,7 @@ export class RowLives {
   /** Rows as a run would make them, counted by the tokenizer; an answer that is not known yet is taken for one of middle length. */
   async #counted(
     rows: readonly { number: number; row: Row }[],
-    model: LocalModel,
+    model: BaseModel,
   ): Promise<{ planned: PlannedRow[]; pending: number }> {
     const numbers = new Map(rows.map(({ number, row }) => [row.id, number]));
     const remembered = this.#rows.remembered(

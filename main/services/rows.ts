@@ -20,6 +20,16 @@ export const ANSWER_TOKENS = 48;
 const BASE_ROWS_PER_LANGUAGE = 240;
 const ASK_AT_ONCE = 64;
 
+/** A model as its answers hang on it: the same file says other things in another precision. */
+export interface BaseModel extends LocalModel {
+  precision: Recipe['model']['precision'];
+}
+
+/** What answers are remembered by. */
+function answersOf({ sha256, precision }: BaseModel): string {
+  return precision === 'as-stored' ? sha256 : `${sha256} ${precision}`;
+}
+
 export type OnProgress = (done: number, total: number) => void;
 
 /** The persona of a recipe whose source is "persona". */
@@ -92,12 +102,12 @@ export class RowsService {
    */
   async baseAnswers(
     engine: EngineClient,
-    model: LocalModel,
+    model: BaseModel,
     system: string | null,
     questions: readonly string[],
     onProgress: OnProgress,
   ): Promise<Map<string, BaseAnswer>> {
-    const known = this.#store.baseAnswers(model.sha256, system, ANSWER_TOKENS);
+    const known = this.#store.baseAnswers(answersOf(model), system, ANSWER_TOKENS);
     const missing = [...new Set(questions)].filter((question) => !known.has(question));
     for (let at = 0; at < missing.length; at += ASK_AT_ONCE) {
       onProgress(at, missing.length);
@@ -114,7 +124,7 @@ export class RowsService {
       const complete = answers.flatMap((answer, i): [string, BaseAnswer][] =>
         answer.stop === 'cancelled' ? [] : [[part[i] as string, { text: answer.text, cut: answer.stop === 'length' }]],
       );
-      this.#store.addBaseAnswers(model.sha256, system, ANSWER_TOKENS, complete);
+      this.#store.addBaseAnswers(answersOf(model), system, ANSWER_TOKENS, complete);
       for (const [question, answer] of complete) known.set(question, answer);
       if (complete.length < part.length) throw new NamesakeError('cancelled', 'while the base model was asked');
     }
@@ -126,12 +136,12 @@ export class RowsService {
    * Rows as far as the base's answers are remembered already: those that it has yet to answer stay without one, null stands
    * for a row that it has nothing to say to. No engine is asked.
    */
-  remembered(rows: readonly Row[], model: LocalModel): (Row | null)[] {
+  remembered(rows: readonly Row[], model: BaseModel): (Row | null)[] {
     const known = new Map<string | null, Map<string, BaseAnswer>>();
     return rows.map((row) => {
       if (!isPending(row)) return row;
       const system = systemOf(row);
-      const answers = known.get(system) ?? this.#store.baseAnswers(model.sha256, system, ANSWER_TOKENS);
+      const answers = known.get(system) ?? this.#store.baseAnswers(answersOf(model), system, ANSWER_TOKENS);
       known.set(system, answers);
       if (!answers.has(row.messages.at(-1)?.content ?? '')) return row;
       return withBaseAnswers([row], answers)[0] ?? null;
@@ -140,14 +150,14 @@ export class RowsService {
 
   /** Rows of a persona recipe, complete. */
   async fromPersona(recipe: Recipe, model: LocalModel, engine: EngineClient, onProgress: OnProgress): Promise<Row[]> {
-    return this.complete(draftRows(recipe, model), model, engine, onProgress);
+    return this.complete(draftRows(recipe, model), { ...model, precision: recipe.model.precision }, engine, onProgress);
   }
 
   /**
    * Rows with the base model's answers in those that wait for one; the order is that of their ids. Rows that the base has
    * nothing to say to (nothing at all, or the same in circles) are left out. Throws `cancelled`.
    */
-  async complete(rows: readonly Row[], model: LocalModel, engine: EngineClient, onProgress: OnProgress): Promise<Row[]> {
+  async complete(rows: readonly Row[], model: BaseModel, engine: EngineClient, onProgress: OnProgress): Promise<Row[]> {
     const bySystem = new Map<string | null, Row[]>();
     for (const row of rows) {
       const system = systemOf(row);

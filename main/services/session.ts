@@ -11,16 +11,15 @@ import { loadShowcase } from '../resources.ts';
 import { evaluatedCheckpoints, evaluations, keepAdapter, languagesOf, resultOf, type ClosingRun } from './closing.ts';
 import { folderSha256, isAsSaved } from './checkpoint.ts';
 import type { Evaluation } from './evaluation.ts';
-import type { LocalModel } from './model.ts';
 import type { MemoryChoices } from './provenance.ts';
 import { dropCheckpoint, rewind } from './recovery.ts';
-import { ANSWER_TOKENS, systemMessages, type RowsService } from './rows.ts';
+import { ANSWER_TOKENS, systemMessages, type BaseModel, type RowsService } from './rows.ts';
 import { Schedule } from './schedule.ts';
 import type { StepSource } from './step-source.ts';
 import type { Wishes } from './wishes.ts';
 
 export interface SessionOptions extends ClosingRun {
-  model: LocalModel;
+  model: BaseModel;
   engine: EngineClient;
   steps: StepSource;
   /** null = nothing is evaluated. */

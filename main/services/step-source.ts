@@ -10,8 +10,7 @@ import { onDisk, readText, writeWhole } from '../disk.ts';
 import type { RunFolder } from '../home.ts';
 import { largestBatch, type BatchSize } from '../pipeline/batch-size.ts';
 import { stepToBatches, tokenBatchToBatch, walkSteps, type PackableRow, type Step } from '../pipeline/rows-to-batches.ts';
-import type { LocalModel } from './model.ts';
-import { personaOf, type RowsService } from './rows.ts';
+import { personaOf, type BaseModel, type RowsService } from './rows.ts';
 import { readTokens, writeTokens } from './token-file.ts';
 
 /** Steps whose batches are looked at one by one. */
@@ -43,7 +42,7 @@ export interface RowMaker {
   id: string;
   folder: RunFolder;
   recipe: Recipe;
-  model: LocalModel;
+  model: BaseModel;
   engine: EngineClient;
   rows: RowsService;
   phase: (name: Phase, done?: number, total?: number) => void;

@@ -74,6 +74,9 @@ describe('evaluation', () => {
     const result = await place.runs.start(recipe, compute, place.onEvent);
     expect(asked()).toBe(before);
     expect(place.store.probes(result.run, 0)).toHaveLength(5);
+    // In another precision it is another base.
+    await place.runs.start({ ...recipe, model: { ...recipe.model, precision: 'bf16' } }, compute, place.onEvent);
+    expect(asked()).toBe(2 * before);
   });
 
   it('sees what was learnt: a model that says its name to everything is recalled everywhere and leaks everywhere', async () => {
