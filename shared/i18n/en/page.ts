@@ -60,6 +60,5 @@ export const page = {
   'steps.why_learning': 'It is still learning. This opens when it is done, or was stopped and kept.',
   'steps.why_kept': 'Nothing was chosen to keep yet: go on with its training.',
   'steps.why_gone': 'It was thrown away.',
-  'sidebar.interrupted': 'open it to go on',
-  'sidebar.paused': 'open it to go on',
+  'sidebar.go_on': 'open it to go on',
 } as const;

@@ -62,6 +62,5 @@ export const page: Record<keyof typeof en, string> = {
   'steps.why_learning': '它还在学习。训练完成，或停止并保留之后即可打开。',
   'steps.why_kept': '还没有选定结果，请继续训练。',
   'steps.why_gone': '它已被丢弃。',
-  'sidebar.interrupted': '点开即可继续',
-  'sidebar.paused': '点开即可继续',
+  'sidebar.go_on': '点开即可继续',
 };
