@@ -13,6 +13,8 @@ export interface Notice {
 
 /** How long what can be taken back is offered, in milliseconds; an error stays until it is closed. */
 const OFFER_MS = 20_000;
+/** How long what is only told is shown. */
+const TOLD_MS = 7000;
 /** More than these would hide the page. */
 const MOST = 3;
 
@@ -42,7 +44,7 @@ export class Notices {
   /** Tells that something was done; `undo` takes it back. Returns its id, for what is no longer to be offered. */
   tell(words: () => string, undo: Notice['action'] = null): number {
     const id = this.#add({ tone: 'plain', words, details: null, action: undo });
-    setTimeout(() => this.close(id), OFFER_MS);
+    setTimeout(() => this.close(id), undo === null ? TOLD_MS : OFFER_MS);
     return id;
   }
 

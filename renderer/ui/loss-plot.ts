@@ -27,6 +27,8 @@ export interface LossColours {
 }
 
 const HEIGHT = 240;
+/** Pixels between two marks, at least. */
+const MARKS_APART = 12;
 
 export class LossPlot {
   readonly #box: HTMLElement;
@@ -137,10 +139,14 @@ export class LossPlot {
   #mark(plot: uPlot): void {
     const { ctx, bbox } = plot;
     const pixel = devicePixelRatio;
+    let last = -Infinity;
     ctx.save();
     for (const { step, kind } of this.#picture.marks) {
       const x = Math.round(plot.valToPos(step, 'x', true));
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      // Many checks become a picket fence in front of the curve.
+      if (kind === 'saved' && x - last < MARKS_APART * pixel) continue;
+      last = x;
       ctx.strokeStyle = ctx.fillStyle = kind === 'chosen' ? this.#look.chosen : this.#look.saved;
       ctx.lineWidth = (kind === 'chosen' ? 2 : 1) * pixel;
       ctx.setLineDash(kind === 'chosen' ? [] : [3 * pixel, 4 * pixel]);
