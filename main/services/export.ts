@@ -1,5 +1,5 @@
 // Export service: a run's adapter as a folder for other programs, and the proof that the written files still know who they are.
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { ExportProgress, ExportResult } from '../../shared/export.ts';
@@ -26,6 +26,11 @@ export interface ExportOptions {
   signal?: AbortSignal;
   onProgress?: OnExportProgress;
 }
+
+/** How long what was made to be downloaded can be downloaded again. */
+const DOWNLOAD_KEPT_MS = 7 * 24 * 60 * 60_000;
+/** What `archive` makes in HOME/exports: no other file there is touched. */
+const DOWNLOAD = /^\d{8}-\d{6}-[0-9a-f]{6}-adapter(?:-\d+)?\.zip$/;
 
 const WEIGHTS = 'adapter_model.safetensors';
 const CONFIG = 'adapter_config.json';
@@ -68,12 +73,29 @@ export class ExportService {
     };
   }
 
-  /** The files of an export as one zip beside its folder, for a door whose person sits elsewhere. Returns its path. */
+  /**
+   * The files of an export as one zip beside its folder, for a door whose person sits elsewhere. Returns its path. What was
+   * made for them more than a week ago goes, archive and folder: they have it.
+   */
   async archive({ files, folder }: Exported): Promise<string> {
+    this.#sweepDownloads();
     const path = `${folder}.zip`;
     const name = basename(folder);
     await writeArchive(path, files.map((file) => ({ name: `${name}/${basename(file)}`, path: file })));
     return path;
+  }
+
+  #sweepDownloads(): void {
+    const { exports } = this.#home;
+    onDisk(exports, () => {
+      for (const name of existsSync(exports) ? readdirSync(exports) : []) {
+        const path = join(exports, name);
+        if (!DOWNLOAD.test(name) || statSync(path).mtimeMs > Date.now() - DOWNLOAD_KEPT_MS) continue;
+        // The archive last: without it, a kill in between would leave a folder that counts as the person's own.
+        rmSync(path.slice(0, -'.zip'.length), { recursive: true, force: true });
+        rmSync(path, { force: true });
+      }
+    });
   }
 
   #freeFolder(name: string): string {

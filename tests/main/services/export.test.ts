@@ -1,5 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startEngine } from '../../../main/engine/client.ts';
 import { Home } from '../../../main/home.ts';
@@ -61,6 +61,20 @@ describe('ExportService', () => {
     // Again: beside the first one.
     expect((await exports.adapter(run)).folder).toBe(join(home.exports, `${run}-adapter-2`));
     expect(readdirSync(home.exports).sort()).toEqual([`${run}-adapter`, `${run}-adapter-2`, `${run}-adapter.zip`]);
+  });
+
+  it('made for download goes after a week, folder and archive; what a person took by another way stays', async () => {
+    const { home, runs, exports } = tinyExports();
+    const run = finishedRun(home, runs);
+    const [old, recent] = [await exports.adapter(run), await exports.adapter(run)];
+    for (const exported of [old, recent]) await exports.archive(exported);
+    const own = await exports.adapter(run);
+    writeFileSync(join(home.exports, 'theirs.zip'), '');
+    const age = (path: string, days: number): void => utimesSync(path, 0, Date.now() / 1000 - days * 24 * 3600);
+    for (const path of [old.folder, `${old.folder}.zip`, own.folder, join(home.exports, 'theirs.zip')]) age(path, 8);
+    age(`${recent.folder}.zip`, 6);
+    const newest = await exports.archive(await exports.adapter(run));
+    expect(readdirSync(home.exports).sort()).toEqual([recent.folder, `${recent.folder}.zip`, own.folder, newest.slice(0, -4), newest, 'theirs.zip'].map((path) => basename(path)).sort());
   });
 
   it('has no scores where the run has no probes', async () => {
