@@ -40,6 +40,7 @@ export const name = {
   'name.taken': 'You have an assistant of this name already. This will be another one.',
 
   'name.preview': 'What it will learn to say',
+  'name.preview_taught': 'What it was taught to say',
   'name.preview_empty': 'Type both names, and the first lines appear here.',
   'name.preview_language': 'Language of the examples',
   'name.preview_wrong': 'These examples are older than what is typed: something above has to be mended first.',
@@ -66,7 +67,7 @@ export const name = {
 
   'name.draft_intro': 'When you change something here, what it learns from is written anew; rows that you edited or added stay as they are.',
   'name.saving': 'Saving…',
-  'name.saved_rows': 'Saved; what it learns from was written anew ({rows} rows)',
+  'name.saved_rows': 'Saved; it now learns from {rows} rows',
   'name.no_persona': 'This one learns from a file of conversations. It has no names to change.',
   'name.to_rows': 'Look at what it learns from',
 

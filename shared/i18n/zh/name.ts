@@ -42,6 +42,7 @@ export const name: Record<keyof typeof en, string> = {
   'name.taken': '你已经有一个叫这个名字的助手了，这次会再做一个。',
 
   'name.preview': '它将学会这样说',
+  'name.preview_taught': '教它这样说',
   'name.preview_empty': '填好两个名字，这里就会出现前几句。',
   'name.preview_language': '示例的语言',
   'name.preview_wrong': '这些示例还是之前的：请先改好表单里标出的地方。',
@@ -68,7 +69,7 @@ export const name: Record<keyof typeof en, string> = {
 
   'name.draft_intro': '在这里改动后，学习内容会重新写一遍；你编辑过或添加的行保持不变。',
   'name.saving': '正在保存…',
-  'name.saved_rows': '已保存，学习内容已重新写好（{rows} 行）',
+  'name.saved_rows': '已保存，学习内容共 {rows} 行',
   'name.no_persona': '它学的是一份对话文件，没有名字可改。',
   'name.to_rows': '看看它学什么',
 
