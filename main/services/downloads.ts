@@ -34,6 +34,8 @@ interface Job {
   state: DownloadState;
   /** Whether anything was fetched or waited for: a file that was here all along is no download. */
   active: boolean;
+  /** How many wait for it that may give up; infinite where someone asked for it who did not say when they would. */
+  wanted: number;
   timer: NodeJS.Timeout;
   sampledAt: number;
   sampledBytes: number;
@@ -86,24 +88,41 @@ export class Downloads {
 
   /**
    * The path of a model's file, fetched where the home lacks it; joins a download of it that is under way. Throws
-   * download.failed, download.denied, model.checksum_mismatch, disk.full, disk.unwritable, or cancelled when it is paused.
+   * download.failed, download.denied, model.checksum_mismatch, disk.full, disk.unwritable, or cancelled when it is paused or
+   * `signal` says so; it pauses when all that wait for it have given up.
    */
-  fetch(model: string, entry: ModelEntry): Promise<string> {
-    const running = this.#jobs.get(model);
-    if (running !== undefined) return running.result;
+  fetch(model: string, entry: ModelEntry, signal?: AbortSignal): Promise<string> {
+    const job = this.#jobs.get(model) ?? this.#begin(model, entry);
+    if (signal === undefined) {
+      job.wanted = Infinity;
+      return job.result;
+    }
+    job.wanted++;
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        reject(new NamesakeError('cancelled', 'while the model was fetched'));
+        if (--job.wanted === 0) job.abort.abort();
+      };
+      if (signal.aborted) return giveUp();
+      signal.addEventListener('abort', giveUp, { once: true });
+      void job.result.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+    });
+  }
+
+  #begin(model: string, entry: ModelEntry): Job {
     const abort = new AbortController();
     const done = partSize(this.#home.folder, entry);
     const state: DownloadState = {
       ...{ model, state: 'running', source: '', done, total: entry.size_bytes, bytes_per_second: 0, eta_seconds: null, error: null },
     };
     const timer = setInterval(() => this.#sample(job), SAMPLE_MS);
-    const job: Job = { abort, state, result: Promise.resolve(''), active: false, timer, sampledAt: Date.now(), sampledBytes: done };
+    const job: Job = { abort, state, result: Promise.resolve(''), active: false, wanted: 0, timer, sampledAt: Date.now(), sampledBytes: done };
     this.#jobs.set(model, job);
     this.#failed.delete(model);
     job.result = this.#run(job, entry);
     // Who started it in the background hears of its end by the state.
     job.result.catch(() => undefined);
-    return job.result;
+    return job;
   }
 
   async #run(job: Job, entry: ModelEntry): Promise<string> {

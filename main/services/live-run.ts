@@ -107,7 +107,7 @@ export class LiveRun {
     const { id, folder, recipe, compute, checkpoints, store, models, rows, onEvent } = this.#o;
     const phase = this.#tellPhase.bind(this);
     phase('fetching');
-    const located = await this.#wishes.unlessAsked('while the model was fetched', models.locate(recipe.model.ref));
+    const located = await this.#wishes.unlessAsked('while the model was fetched', models.locate(recipe.model.ref, { signal: this.#wishes.signal }));
     const model = { ...located, precision: recipe.model.precision };
     const prepared = isPrepared(folder);
     if (prepared) checkSameModel(folder, model);

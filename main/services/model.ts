@@ -121,17 +121,17 @@ export class ModelService {
   }
 
   /** The same with its file, which the hub is asked for where it is not known. */
-  async #complete(known: Known): Promise<Known & { file: ModelEntry }> {
+  async #complete(known: Known, signal?: AbortSignal): Promise<Known & { file: ModelEntry }> {
     if (known.file !== null) return { ...known, file: known.file };
     if (known.entry === null) {
-      const model = await resolveHubRef(parseHubRef(known.ref) as HubRef, this.#hubs());
+      const model = await resolveHubRef(parseHubRef(known.ref) as HubRef, this.#hubs(), { signal });
       this.#store.addHubModel(known.ref, model);
       return { ...known, file: model, licence: model.licence, licence_url: model.licence_url };
     }
     const { id, file, size_bytes, sources, licence, licence_url } = known.entry;
     const source = sources.find((one) => one.kind === 'huggingface' || one.kind === 'modelscope');
     if (source === undefined) throw new NamesakeError('internal', `no hub states the checksum of ${id}`);
-    const found = await statedFile(source, this.#hubs());
+    const found = await statedFile(source, this.#hubs(), { signal });
     if (found.size_bytes !== size_bytes) {
       throw new NamesakeError('model.checksum_mismatch', `the hub's file has ${found.size_bytes} bytes, not ${size_bytes}`);
     }
@@ -232,11 +232,19 @@ export class ModelService {
   /**
    * Finds a REF's file, fetching it where it can be fetched. Throws model.unknown, model.not_found, model.ambiguous,
    * model.source_unsupported, model.licence_required, download.failed, download.denied, model.checksum_mismatch, disk.full
-   * or disk.unwritable.
+   * or disk.unwritable; cancelled as soon as `signal` says so. A download that nobody else waits for then pauses.
    */
-  async locate(ref: string, options: { acceptLicence?: boolean } = {}): Promise<LocalModel> {
+  async locate(ref: string, { acceptLicence = false, signal }: { acceptLicence?: boolean; signal?: AbortSignal } = {}): Promise<LocalModel> {
+    try {
+      return await this.#locate(ref, acceptLicence, signal);
+    } catch (error) {
+      throw signal?.aborted === true ? new NamesakeError('cancelled', 'while the model was looked for') : error;
+    }
+  }
+
+  async #locate(ref: string, acceptLicence: boolean, signal: AbortSignal | undefined): Promise<LocalModel> {
     const known = this.#known(ref);
-    if (known !== null) return this.#fetch(known, options.acceptLicence ?? false);
+    if (known !== null) return this.#fetch(known, acceptLicence, signal);
     const added = this.#store.find(ref);
     const path = resolve(added?.path ?? ref);
     const found = statSync(path, { throwIfNoEntry: false });
@@ -261,12 +269,12 @@ export class ModelService {
     return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? this.locate(ref) : null;
   }
 
-  async #fetch(known: Known, acceptLicence: boolean): Promise<LocalModel> {
-    const whole = await this.#complete(known);
+  async #fetch(known: Known, acceptLicence: boolean, signal?: AbortSignal): Promise<LocalModel> {
+    const whole = await this.#complete(known, signal);
     // What is here was accepted when it was fetched.
     const here = await hasModel(this.#home.folder, whole.file);
     if (!here || acceptLicence) this.#checkLicence(whole, acceptLicence);
-    const path = here ? modelPath(this.#home.folder, whole.file) : await this.#downloads.fetch(whole.ref, whole.file);
+    const path = here ? modelPath(this.#home.folder, whole.file) : await this.#downloads.fetch(whole.ref, whole.file, signal);
     return this.#describe(whole.ref, path, whole.file.sha256);
   }
 

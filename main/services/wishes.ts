@@ -7,15 +7,22 @@ export type Wish = (typeof wishes)[number];
 
 export class Wishes {
   readonly #asked = Promise.withResolvers<undefined>();
+  readonly #abort = new AbortController();
   #strongest: Wish | null = null;
 
   get strongest(): Wish | null {
     return this.#strongest;
   }
 
+  /** Aborted as soon as anything is asked. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
   ask(wish: Wish): void {
     if (this.#strongest === null || wishes.indexOf(wish) > wishes.indexOf(this.#strongest)) this.#strongest = wish;
     this.#asked.resolve(undefined);
+    this.#abort.abort();
   }
 
   /** Throws `cancelled` once anything was asked; `during` says what is left undone. */

@@ -119,6 +119,28 @@ describe('Downloads', () => {
     expect(later.states[0]).toMatchObject({ state: 'running', done: 123_456 });
   });
 
+  it('is given up by one who waits without holding up another, and pauses when nobody waits any more', async () => {
+    const folder = temporaryFolder();
+    const { downloads, states } = downloadsOf(folder);
+    const server = await hostileServer(data, ({ count }) => (count === 1 ? { kind: 'stall', after: 123_456 } : { kind: 'serve' }));
+    const model = entry(server);
+    const [one, two] = [new AbortController(), new AbortController()];
+    const [first, second] = [one, two].map(({ signal }) => downloads.fetch('tiny', model, signal).catch((error: unknown) => error));
+    await expect.poll(() => statSync(`${modelPath(folder, model)}.part`, { throwIfNoEntry: false })?.size).toBe(123_456);
+    one.abort();
+    expect(await first).toMatchObject({ code: 'cancelled' });
+    expect(downloads.isRunning('tiny')).toBe(true);
+    two.abort();
+    expect(await second).toMatchObject({ code: 'cancelled' });
+    await expect.poll(() => downloads.isRunning('tiny')).toBe(false);
+    expect(states.at(-1)).toMatchObject({ state: 'paused', done: 123_456 });
+    // What a person asked for goes on, whoever gives up beside them.
+    const asked = downloads.fetch('tiny', model);
+    expect(await downloads.fetch('tiny', model, AbortSignal.abort()).catch((error: unknown) => error)).toMatchObject({ code: 'cancelled' });
+    expect(readFileSync(await asked).equals(data)).toBe(true);
+    expect(server.served()).toBe(data.length);
+  });
+
   it('goes on with the next source where the first one stopped', async () => {
     const folder = temporaryFolder();
     const { downloads, states, lines } = downloadsOf(folder);

@@ -1,6 +1,8 @@
 // Models by REF: catalogue, hubs, added files; what is remembered of them, and how they go.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Home } from '../../../main/home.ts';
@@ -234,6 +236,28 @@ describe('models of hubs', () => {
     const wrong = serviceOf(temporaryFolder(), [huggingFace(other)]).service;
     await expect(wrong.download('smollm2-1.7b-instruct', false)).rejects.toMatchObject({ code: 'model.checksum_mismatch' });
     expect(other.fetched()).toEqual([]);
+  });
+
+  it('gives up at once when it is told to, on a hub that does not answer and in the middle of a file', async () => {
+    const asked = Promise.withResolvers<undefined>();
+    const silent = createServer(() => asked.resolve(undefined));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      silent.closeAllConnections();
+      silent.close();
+    });
+    const { port } = silent.address() as AddressInfo;
+    const mute = serviceOf(temporaryFolder(), [{ kind: 'huggingface', base: `http://127.0.0.1:${port}`, token: null }]).service;
+    const stop = new AbortController();
+    const waits = mute.locate('hf:o/n', { signal: stop.signal }).catch((error: unknown) => error);
+    await asked.promise;
+    stop.abort();
+    expect(await waits).toMatchObject({ code: 'cancelled' });
+
+    const server = await hubServer({ 'o/n': { files: { 'n-Q8_0.gguf': q8 } } });
+    const { service } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    expect(await service.locate('hf:o/n', { signal: AbortSignal.abort() }).catch((error: unknown) => error)).toMatchObject({ code: 'cancelled' });
+    expect((await service.locate('hf:o/n', { signal: new AbortController().signal })).sha256).toBe(sha256(q8));
   });
 
   it('downloads in the background, pauses and goes on', async () => {
