@@ -28,7 +28,7 @@ export interface LossColours {
 
 const HEIGHT = 240;
 /** Pixels between two marks, at least. */
-const MARKS_APART = 12;
+const MARKS_APART = 28;
 
 export class LossPlot {
   readonly #box: HTMLElement;
