@@ -73,11 +73,11 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
           await vi.waitFor(async () => {
             page = await app.page();
             await result(page, 'app.about');
-          }, 20_000);
+          }, 60_000);
           killed++;
         } else {
           // The browser takes no reload in the very moment in which the last one arrives.
-          await vi.waitFor(() => page.reload({ waitUntil: 'commit' }), 20_000);
+          await vi.waitFor(() => page.reload({ waitUntil: 'commit' }), 60_000);
         }
       }
       if (shell.name === 'stand-in') expect(killed).toBe(Math.floor(RELOADS / third));
@@ -124,7 +124,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       if (shell.name === 'stand-in') {
         // Nobody looked at the window.
         const told = (): Promise<unknown[]> => app.evaluate(({ calls }) => calls.filter(({ what }) => what === 'notification').map(({ args }) => args[0]));
-        await vi.waitFor(async () => expect(await told()).toMatchObject([{ title: '“tiny” is ready' }]), 10_000);
+        await vi.waitFor(async () => expect(await told()).toMatchObject([{ title: '“tiny” is ready' }]), 60_000);
       }
 
       const undisturbed = mkdtempSync(join(tmpdir(), 'namesake-run-'));
@@ -161,7 +161,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       if (shell.name === 'stand-in') expect(await blocks()).toEqual([]);
       await going(page, run);
       if (shell.name === 'stand-in') {
-        await vi.waitFor(async () => expect(await blocks()).toEqual([{ what: 'powerSaveBlocker.start', args: ['prevent-app-suspension'] }]), 10_000);
+        await vi.waitFor(async () => expect(await blocks()).toEqual([{ what: 'powerSaveBlocker.start', args: ['prevent-app-suspension'] }]), 60_000);
         const tips = await app.evaluate(({ trays }) => [...trays].map(({ toolTip }) => toolTip));
         expect(tips).toEqual([expect.stringMatching(/^正在训练“tiny”：第 \d+ 步，共 4000 步$/)]);
       }
@@ -174,11 +174,11 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       // A second start shows the window of the first and ends.
       const second = await shell.launch({ home });
       expect(await second.ended).toBe(0);
-      await vi.waitFor(async () => expect(await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.isVisible())).toBe(true), 10_000);
+      await vi.waitFor(async () => expect(await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.isVisible())).toBe(true), 60_000);
       await result(page, 'runs.pause', { run });
       await runWhen(page, run, ({ status }) => status === 'paused');
       if (shell.name === 'stand-in') {
-        await vi.waitFor(async () => expect(await blocks()).toHaveLength(2), 10_000);
+        await vi.waitFor(async () => expect(await blocks()).toHaveLength(2), 60_000);
         expect(await app.evaluate(({ trays }) => trays.size)).toBe(0);
       }
       await app.kill();
@@ -203,7 +203,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
         app.quit();
         app.quit();
       });
-      await vi.waitFor(async () => expect(await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.isVisible())).toBe(false), 10_000);
+      await vi.waitFor(async () => expect(await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.isVisible())).toBe(false), 60_000);
       expect(await asked(app)).toMatchObject([{ message: '“tiny” is still training', buttons: [expect.stringMatching(/save/), expect.any(String), expect.any(String), expect.any(String)] }]);
       const { step } = await runWhen(page, run, ({ status }) => status === 'running');
       await runWhen(page, run, (details) => details.step > step);
@@ -217,7 +217,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       await going(page, run);
       await answerWith(app, 3);
       await app.evaluate(({ app }) => app.quit());
-      await vi.waitFor(async () => expect(await asked(app)).toHaveLength(1), 10_000);
+      await vi.waitFor(async () => expect(await asked(app)).toHaveLength(1), 60_000);
       await page.waitForTimeout(300);
       expect(await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.isVisible())).toBe(true);
       await app.kill();
@@ -264,7 +264,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const { step } = await runWhen(there, run, ({ status }) => status === 'interrupted');
       await result(there, 'runs.resume', { run });
       await runWhen(there, run, (details) => details.step > step);
-      await vi.waitFor(() => expect(started.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]), 10_000);
+      await vi.waitFor(() => expect(started.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]), 60_000);
       await next.kill();
     });
 
@@ -292,9 +292,9 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       const page = await app.page();
       const labels = (): Promise<string[]> => app.evaluate(({ Menu }) => Menu.getApplicationMenu()?.items.map(({ label }) => label) ?? []);
       await result(page, 'settings.set', { language: 'zh' });
-      await vi.waitFor(async () => expect(await labels()).toContain('文件'), 10_000);
+      await vi.waitFor(async () => expect(await labels()).toContain('文件'), 60_000);
       await result(page, 'settings.set', { language: 'en' });
-      await vi.waitFor(async () => expect(await labels()).toContain('File'), 10_000);
+      await vi.waitFor(async () => expect(await labels()).toContain('File'), 60_000);
       const heard = page.evaluate(
         () => new Promise((resolve) => (globalThis as PageWindow).api.onEvents((events) => {
           for (const event of events) if (event.event === 'command') resolve(event);

@@ -36,7 +36,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
     const refusals = async (work: () => Promise<unknown>): Promise<LogLine[]> => {
       const before = log().length;
       await work();
-      await vi.waitFor(() => expect(log().length).toBeGreaterThan(before), 10_000);
+      await vi.waitFor(() => expect(log().length).toBeGreaterThan(before), 60_000);
       return log()
         .slice(before)
         .filter(({ msg }) => msg === 'refused');
@@ -222,7 +222,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       await vi.waitFor(async () => {
         const opened = await app.evaluate(() => (globalThis as unknown as { opened: string[] }).opened);
         expect(opened).toEqual(addresses.slice(0, 2));
-      }, 10_000);
+      }, 60_000);
       await page.waitForTimeout(300);
       expect(await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length)).toBe(1);
     });
