@@ -86,7 +86,7 @@ export async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | str
 }
 
 /** Waits until `condition` holds. */
-export async function until(condition: () => boolean, milliseconds = 10_000): Promise<void> {
+export async function until(condition: () => boolean, milliseconds = 60_000): Promise<void> {
   const end = Date.now() + milliseconds;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`not within ${milliseconds} ms: ${condition}`);
