@@ -1,5 +1,5 @@
 // The facade is the same over every transport: typed results, errors by code, one signal to read the state again.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Api } from '../../renderer/api.ts';
 import { windowTransport } from '../../renderer/door/window-transport.ts';
 import type { ApiEvent } from '../../shared/api.ts';
@@ -54,6 +54,30 @@ describe('Api', () => {
     api.onConnection((connection) => heard.push(connection));
     for (const connection of ['open', 'lost', 'open', 'signed_out'] as const) transport.connect(connection);
     expect(heard).toEqual(['connecting', 'open', 'lost', 'open', 'lost', 'signed_out']);
+  });
+
+  it('says whether the page is seen, whenever that changes and after each connection', () => {
+    const page = Object.assign(new EventTarget(), { hidden: false });
+    vi.stubGlobal('document', page);
+    try {
+      const transport = new FakeTransport();
+      const api = new Api(transport);
+      const turn = (hidden: boolean): void => {
+        page.hidden = hidden;
+        page.dispatchEvent(new Event('visibilitychange'));
+      };
+      turn(true);
+      transport.connect('open');
+      turn(false);
+      transport.connect('lost');
+      turn(true);
+      transport.connect('open');
+      api.close();
+      turn(false);
+      expect(transport.asked.map(({ name, input }) => [name, input])).toEqual([false, true, false].map((visible) => ['window.visible', { visible }]));
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it('hands files over and gives their ids', async () => {
