@@ -36,6 +36,8 @@ export default defineConfig({
           include: ['tests/renderer/**/*.test.ts'],
           exclude: wholes,
           environment: 'node',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           expect: patient,
         },
       },
