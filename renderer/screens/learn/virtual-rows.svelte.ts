@@ -1,4 +1,5 @@
 // Virtual rows: which rows of a long list are in sight, and where. The library keeps its own state; this makes it reactive.
+import { untrack } from 'svelte';
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer, type VirtualItem } from '@tanstack/svelte-virtual';
 
 /** Height of a row in px: two lines of text. One that is being typed in is measured. */
@@ -15,10 +16,13 @@ export class VirtualRows {
   /** `onsight` hears the first and the last row in sight. */
   constructor(onsight: (from: number, to: number) => void) {
     const take = (): void => {
-      this.#items = this.#virtualizer.getVirtualItems();
+      // What is written here must not be read here: an effect that leads here would run again and again.
+      const items = this.#virtualizer.getVirtualItems();
+      this.#items = items;
       this.#height = this.#virtualizer.getTotalSize();
-      const [first, last] = [this.#items[0], this.#items.at(-1)];
-      if (first !== undefined && last !== undefined) onsight(first.index, last.index);
+      const [first, last] = [items[0], items.at(-1)];
+      // Whoever draws the rows does not hang on what is read for them.
+      if (first !== undefined && last !== undefined) untrack(() => onsight(first.index, last.index));
     };
     this.#virtualizer = new Virtualizer<HTMLElement, HTMLElement>({
       count: 0,
