@@ -5,6 +5,7 @@ import { createLog, type Log } from './log.ts';
 import { threadsBesideWindows } from './processors.ts';
 import { ChatPartners } from './services/chat-partner.ts';
 import { ChatService } from './services/chat.ts';
+import { ChoiceService } from './services/choice.ts';
 import { DraftService } from './services/drafts.ts';
 import { ExportService } from './services/export.ts';
 import { FileDesk } from './services/file-desk.ts';
@@ -146,6 +147,10 @@ export class Core {
 
   get chat(): ChatService {
     return this.#once('chat', () => new ChatService(new ChatStore(this.#database), this.partners));
+  }
+
+  get choices(): ChoiceService {
+    return this.#once('choices', () => new ChoiceService(this.home, this.#runStore, this.partners));
   }
 
   get exports(): ExportService {

@@ -70,7 +70,8 @@ export const requests = {
   'models.pause': request<null>()(z.strictObject({ model: modelRefSchema })),
   'models.remove': request<null>()(z.strictObject({ model: modelRefSchema })),
   'models.add': request<{ id: string }>()(z.strictObject({ file: fileIdSchema })),
-  'models.memory': request<MemoryBudget>()(z.strictObject({ recipe: recipeSchema })),
+  /** What a run of this recipe would take: on the draft's rows, or on those that its persona makes. */
+  'models.memory': request<MemoryBudget>()(z.strictObject({ recipe: recipeSchema, draft: draftIdSchema.optional() })),
 
   // what it learns from: a draft is a recipe with its rows, before it becomes a run
   'persona.preview': request<{ rows: { question: string; answer: string }[] }>()(z.strictObject({ persona: personaSchema })),
@@ -137,6 +138,8 @@ export const requests = {
   /** Throw away. */
   'runs.cancel': request<null>()(run),
   'runs.rename': request<null>()(z.strictObject({ run: runIdSchema, name: z.string().trim().min(1).max(120) })),
+  /** Keeps another checkpoint than the chosen one, of a run that came to its end. It is asked the showcase questions first. */
+  'runs.choose': request<null>()(z.strictObject({ run: runIdSchema, step: z.int().min(1) })),
   'runs.delete': request<null>()(run),
   /** Brings a run back that was deleted within the last minutes. */
   'runs.undelete': request<null>()(run),

@@ -217,6 +217,11 @@ export class ChatService {
     await Promise.all([...this.#open.keys()].filter((chat) => !this.#speaking.has(chat)).map((chat) => this.#end(chat)));
   }
 
+  /** Ends the engines of a run's conversations: what is said next is said with the adapter that it has then. */
+  async renew(run: string): Promise<void> {
+    await Promise.all([...this.#open].flatMap(([chat, { partner }]) => (partner.run === run ? [this.#end(chat)] : [])));
+  }
+
   /** Closes every conversation. */
   async closeAll(): Promise<void> {
     await Promise.all([...this.#open.keys()].map((chat) => this.close(chat)));

@@ -47,13 +47,18 @@ export function keepAdapter({ id, folder, recipe, store }: ClosingRun): Chosen {
   const evaluation = choose(evaluatedCheckpoints(store, id), languagesOf(recipe));
   const last = store.checkpoints(id).findLast(({ kept }) => kept)?.step ?? 0;
   const step = evaluation?.step ?? last;
+  placeAdapter(folder, step);
+  return { step, evaluation };
+}
+
+/** Makes the adapter of a checkpoint the run's own. Throws disk.full or disk.unwritable. */
+export function placeAdapter(folder: RunFolder, step: number): void {
   const from = folder.checkpoint(step);
   // Rank, alpha and base are those of every checkpoint of the run: a kill between the two files does no harm.
   const files = ['adapter_config.json', 'adapter_model.safetensors'].map(
     (name) => [name, onDisk(from, () => readFileSync(join(from, name)))] as const,
   );
   writeFolder(folder.adapter, files);
-  return { step, evaluation };
 }
 
 /** The result of a run, as it is stored and told. */

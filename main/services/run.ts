@@ -13,6 +13,7 @@ import { diskError, folderBytes, onDisk, writeWhole } from '../disk.ts';
 import type { Home } from '../home.ts';
 import { countScore } from '../pipeline/probes.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
+import { settleChoices } from './choice.ts';
 import { LiveRun, type ComputeOptions } from './live-run.ts';
 import type { ModelService } from './model.ts';
 import { refuseUnsupported } from './recipe.ts';
@@ -62,6 +63,7 @@ export class RunService {
     this.#rows = rows;
     this.#startEngine = startEngine;
     ifWritable(home, () => tidy(home, store));
+    if (store.choosing().length > 0) ifWritable(home, () => whileFree(home, () => settleChoices(home, store)));
   }
 
   /** The run that goes on in this process. */

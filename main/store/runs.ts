@@ -156,7 +156,38 @@ export class RunStore {
 
   /** The last change of a run: its adapter is in place. */
   finish(id: string, status: 'done' | 'stopped', chosen_step: number, result: RunResult): void {
-    this.#go(id, status, ', chosen_step = @chosen_step, result = @result', { chosen_step, result: JSON.stringify(result) });
+    this.#go(id, status, ', chosen_step = @chosen_step, result = @result, choosing = NULL', { chosen_step, result: JSON.stringify(result) });
+  }
+
+  /** Writes down that a run that came to its end is to have another result; `choose` makes it so. Throws run.active. */
+  beginChoosing(id: string, result: RunResult): void {
+    const { changes } = this.#durably(() =>
+      this.#db
+        .prepare(`UPDATE runs SET choosing = ? WHERE id = ? AND deleted_at IS NULL AND status NOT IN ${listed(activeStatuses)}`)
+        .run(JSON.stringify(result), id),
+    );
+    if (changes === 0) throw new NamesakeError('run.active', id, { run: id });
+  }
+
+  /** Runs whose next result is written down, and the step that it is of. */
+  choosing(): { run: string; step: number }[] {
+    return this.#db
+      .prepare<[], { run: string; step: number }>(
+        "SELECT id AS run, json_extract(choosing, '$.chosen_step') AS step FROM runs WHERE choosing IS NOT NULL AND deleted_at IS NULL",
+      )
+      .all();
+  }
+
+  /** The result that was written down is the run's own: its adapter is in place. */
+  choose(id: string): void {
+    this.#durably(() =>
+      this.#db
+        .prepare(
+          `UPDATE runs SET chosen_step = json_extract(choosing, '$.chosen_step'), result = choosing, choosing = NULL, updated_at = @now
+           WHERE id = @id AND choosing IS NOT NULL`,
+        )
+        .run({ id, now: new Date().toISOString() }),
+    );
   }
 
   setSteps(id: string, steps: number): void {

@@ -115,8 +115,9 @@ export class RunWatch {
     const { event: _event, progress, ...summary } = change;
     const { active } = statusLooks[summary.status];
     const ended = statusLooks[this.#run.status].active && !active;
+    const chosen = summary.chosen_step !== this.#run.chosen_step;
     this.#run = { ...this.#run, ...summary, phase: active ? progress : null };
     // What it became is not in the event: chosen step, answers, scores.
-    if (ended) this.#load();
+    if (ended || chosen) this.#load();
   }
 }

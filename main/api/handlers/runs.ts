@@ -44,6 +44,12 @@ export const runs: HandlersOf<'runs'> = {
     runs.changed(run);
     return null;
   },
+  'runs.choose': async ({ core, runs, queues }, { run, step }) => {
+    await queues.check.run(() => core.choices.choose(run, step));
+    await core.chat.renew(run);
+    runs.changed(run);
+    return null;
+  },
   'runs.delete': ({ core, hub }, { run }) => {
     core.runs.delete(run);
     hub.tell({ event: 'runs' });

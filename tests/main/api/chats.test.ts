@@ -51,6 +51,10 @@ describe('a chat', () => {
     const step = checkpoints.find(({ kept }) => kept)?.step ?? 0;
     expect(await ask('chats.open', { target: { run, step } })).toMatchObject({ run, step });
     expect(await tiny.refused('chats.open', { target: { run, step: 99 } })).toBe('run.no_checkpoint');
+    const first = checkpoints.find(({ kept, step: at }) => kept && at > 0)?.step ?? 0;
+    await ask('runs.choose', { run, step: first });
+    expect(await ask('runs.get', { run })).toMatchObject({ chosen_step: first });
+    expect(await tiny.refused('runs.choose', { run, step: 99 })).toBe('run.no_checkpoint');
   });
 
   it('is cancelled, and says what there is; meanwhile it is busy', async () => {

@@ -65,6 +65,7 @@ const valid: Record<RequestName, Record<string, unknown>> = {
   'runs.stop': { run },
   'runs.cancel': { run },
   'runs.rename': { run, name: 'a' },
+  'runs.choose': { run, step: 1 },
   'runs.delete': { run },
   'runs.undelete': { run },
   'runs.diff': { a: run, b: run },
