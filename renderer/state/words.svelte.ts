@@ -1,9 +1,9 @@
 // Words: the page's language. Whatever calls `t` in a component says it anew when the language changes.
 import { NamesakeError, type ErrorCode } from '../../shared/errors.ts';
-import { explainError, translate, type MessageKey } from '../../shared/i18n/translate.ts';
+import { explainError, isMessageKey, translate, type MessageKey } from '../../shared/i18n/translate.ts';
 import type { Language } from '../../shared/persona.ts';
 
-export type { MessageKey };
+export { isMessageKey, type MessageKey };
 
 const state = $state<{ language: Language }>({ language: 'en' });
 

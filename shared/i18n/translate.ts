@@ -6,6 +6,11 @@ import { en } from './en.ts';
 import { zh } from './zh.ts';
 
 export type MessageKey = keyof typeof en;
+/** Whether there are words under a key that was put together. */
+export function isMessageKey(key: string): key is MessageKey {
+  return Object.hasOwn(en, key);
+}
+
 const catalogues: Record<Language, Record<MessageKey, string>> = { en, zh };
 
 /** Messages as they were parsed: a page says the same ones ten times a second. */
