@@ -31,14 +31,16 @@ export class LearnState {
   #report = $state.raw<(ImportReport & { name: string }) | null>(null);
   #busy = $state.raw<'starting' | 'importing' | 'copying' | null>(null);
   readonly #api: Source;
-  readonly #notices: Pick<Notices, 'fail' | 'tell'>;
+  readonly #notices: Pick<Notices, 'fail' | 'tell' | 'close'>;
   readonly #unlisten: (() => void)[];
   #reading = 0;
+  /** The notice that offers to take the last change back: with the next change that would be another one. */
+  #offer: number | null = null;
   /** The share of ordinary conversations that was chosen last, until the home has it. */
   #share: number | null = null;
   #changing = false;
 
-  constructor(api: Source, notices: Pick<Notices, 'fail' | 'tell'>, subject: Subject) {
+  constructor(api: Source, notices: Pick<Notices, 'fail' | 'tell' | 'close'>, subject: Subject) {
     this.#api = api;
     this.#notices = notices;
     this.subject = subject;
@@ -148,6 +150,9 @@ export class LearnState {
     const draft = this.draft;
     const numbers = [...this.selection.numbers];
     if (draft === null || numbers.length === 0) return;
+    const places = numbers.map((number) => this.pages.indexOf(number)).filter((place) => place >= 0);
+    // Where the next row will stand.
+    const first = places.length === 0 ? null : places.reduce((least, place) => Math.min(least, place));
     const done = await this.#do(async () => {
       for (let at = 0; at < numbers.length; at += MOST_NUMBERS) {
         await this.#api.request('rows.delete', { draft, numbers: numbers.slice(at, at + MOST_NUMBERS) });
@@ -156,7 +161,8 @@ export class LearnState {
     if (!done) return;
     if (this.#edit !== null && numbers.includes(this.#edit.number ?? -1)) this.#edit = null;
     this.selection.clear();
-    this.#notices.tell(() => t('learn.deleted', { rows: numbers.length }), { words: () => t('learn.undo'), run: () => void this.undo() });
+    if (first !== null) this.selection.move(first);
+    this.#offer = this.#notices.tell(() => t('learn.deleted', { rows: numbers.length }), { words: () => t('learn.undo'), run: () => void this.undo() });
   }
 
   /** Takes the last change of the rows back, and says what it was. */
@@ -242,6 +248,8 @@ export class LearnState {
 
   /** Does something to the rows and reads them again, done or not: a connection may break behind what was done. */
   async #do(work: () => Promise<void>): Promise<boolean> {
+    if (this.#offer !== null) this.#notices.close(this.#offer);
+    this.#offer = null;
     try {
       await work();
       return true;

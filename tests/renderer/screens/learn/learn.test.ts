@@ -15,6 +15,8 @@ const nothing: RowsChange = { added: 0, edited: 0, deleted: 0, rewritten: false 
 interface Started extends FakeRows {
   learn: LearnState;
   told: string[];
+  /** Notices that were closed, by their place in `told`. */
+  closed: number[];
   failed: unknown[];
   /** Answers all that is read, as it is now. */
   read(rows: readonly NumberedRow[], undoable?: RowsChange | null, now?: Recipe): Promise<void>;
@@ -24,7 +26,9 @@ async function start(rows: readonly NumberedRow[], subject: { draft: string } | 
   const fake = fakeRows();
   const told: string[] = [];
   const failed: unknown[] = [];
-  const learn = new LearnState(fake.api, { tell: (words) => void told.push(words()), fail: (error) => void failed.push(error) }, subject);
+  const closed: number[] = [];
+  const notices = { tell: (words: () => string) => told.push(words()) - 1, fail: (error: unknown) => void failed.push(error), close: (id: number) => void closed.push(id) };
+  const learn = new LearnState(fake.api, notices, subject);
   const read: Started['read'] = async (now, undoable = null, present = recipe) => {
     while (fake.count('drafts.get') > 0) fake.next('drafts.get').answer({ draft, recipe: present });
     while (fake.count('runs.get') > 0) fake.next('runs.get').answer({ recipe: present });
@@ -33,7 +37,7 @@ async function start(rows: readonly NumberedRow[], subject: { draft: string } | 
     await fake.pages(now);
   };
   await read(rows);
-  return { ...fake, learn, told, failed, read };
+  return { ...fake, learn, told, closed, failed, read };
 }
 
 describe('a row that is typed', () => {
@@ -110,7 +114,7 @@ describe('a row that is typed', () => {
 
 describe('rows that are deleted', () => {
   it('are those that are chosen, and undo says what it brings back', async () => {
-    const { learn, next, read, told } = await start(list(5));
+    const { learn, next, read, told, closed } = await start(list(5));
     await learn.selection.choose(1, 'alone');
     await learn.selection.choose(3, 'through');
     await learn.editRow(2);
@@ -120,7 +124,8 @@ describe('rows that are deleted', () => {
     await deleting;
     await read([row(0), row(4)], { ...nothing, deleted: 3 });
     expect([learn.selection.numbers.size, learn.edit, learn.pages.total]).toEqual([0, null, 2]);
-    expect(told).toEqual(['3 rows were deleted.']);
+    expect([told, closed]).toEqual([['3 rows were deleted.'], []]);
+    expect([learn.selection.cursor, learn.selection.current]).toEqual([1, 4]);
 
     const undoing = learn.undo();
     next('rows.undo').answer({ undone: true, change: { ...nothing, deleted: 3 } });
@@ -128,6 +133,8 @@ describe('rows that are deleted', () => {
     await read(list(5));
     expect([learn.pages.total, learn.pages.at(2)?.number]).toEqual([5, 2]);
     expect(told.at(-1)).toBe('Taken back: 3 rows deleted.');
+    // The first notice would take back another change now.
+    expect(closed).toEqual([0]);
   });
 
   it('go in several requests where they are more than one takes', async () => {

@@ -1,6 +1,7 @@
 // Words of rows: what is shown and typed, and the row that comes of it.
 import { describe, expect, it } from 'vitest';
 import { canBeRow, kinds, lastTurn, withWords, wordsOf, type Words } from '../../../../renderer/screens/learn/row-words.ts';
+import { groupsOf } from '../../../../renderer/screens/learn/token-groups.ts';
 import { withMarks } from '../../../../renderer/screens/learn/template-marks.ts';
 import { rowKinds, rowSchema, type Row } from '../../../../shared/row.ts';
 
@@ -65,4 +66,24 @@ it('the template’s marks are parted from what is said, and all pieces are the 
   expect(pieces.filter(({ mark }) => mark).map((piece) => piece.text)).toEqual(['<s>', '</s>']);
   expect(pieces.map((piece) => piece.text).join('')).toBe(text);
   expect(withMarks('', [])).toEqual([]);
+});
+
+describe('tokens with their text', () => {
+  const tokens = (...pieces: string[]) => pieces.map((piece, id) => ({ id, piece, learnt: false, special: piece.startsWith('<') }));
+  const texts = (template: string, ...pieces: string[]): [string, number][] => groupsOf(template, tokens(...pieces)).map((group) => [group.text, group.tokens.length]);
+
+  it('stand alone, or together where they are parts of characters', () => {
+    expect(texts('<s>你是谁 hi</s>', '<s>', '\uFFFD', '\uFFFD', '是', '\uFFFD', '\uFFFD', '\uFFFD', ' hi', '</s>')).toEqual([['<s>', 1], ['你', 2], ['是', 1], ['谁', 3], [' hi', 1], ['</s>', 1]]);
+  });
+
+  it('end with parts of characters, or begin with a mark that the template does not write', () => {
+    expect(texts('是你', '<bos>', '是', '\uFFFD', '\uFFFD')).toEqual([['<bos>', 1], ['是', 1], ['你', 2]]);
+    expect(texts('', '\uFFFD')).toEqual([['', 1]]);
+    expect(texts('')).toEqual([]);
+  });
+
+  it('are all there, in order', () => {
+    const all = tokens('a', '\uFFFD', 'b', '\uFFFD', '\uFFFD');
+    expect(groupsOf('a你b好', all).flatMap((group) => group.tokens.map(({ index }) => index))).toEqual([0, 1, 2, 3, 4]);
+  });
 });
