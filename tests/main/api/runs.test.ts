@@ -88,10 +88,9 @@ describe('a run of this process', () => {
   it('pauses, says what it is doing, and goes on to the same curve', async () => {
     const tiny = tinyApi();
     const window = listener(tiny.api);
-    const { run } = await tiny.ask('runs.start', { draft: await tinyDraft(tiny, 600) });
-    // Which phase a note tells is chance: saving and training take turns by the millisecond.
-    await until(() => curveOf(window.events, run).length > 2);
-    expect((await tiny.ask('runs.get', { run })).phase).not.toBeNull();
+    const { run } = await tiny.ask('runs.start', { draft: await tinyDraft(tiny, 1000) });
+    // Which phase it is is chance: saving and training take turns by the millisecond, and what it does is noted four times a second.
+    await until(async () => curveOf(window.events, run).length > 2 && (await tiny.ask('runs.get', { run })).phase !== null);
     await tiny.ask('runs.pause', { run });
     await ended(tiny, run);
     expect(await statusOf(tiny, run)).toBe('paused');
@@ -101,7 +100,7 @@ describe('a run of this process', () => {
     await until(() => window.events.some((event) => event.event === 'run' && event.status === 'done'));
     const { metrics, name } = await tiny.ask('runs.get', { run });
     expect(name).toBe('Zweiter');
-    expect(metrics.map(({ step }) => step)).toEqual(stepsFrom1(600));
+    expect(metrics.map(({ step }) => step)).toEqual(stepsFrom1(1000));
     expect(curveOf(window.events, run)).toEqual(metrics);
     const phases = window.events.flatMap((event) => (event.event === 'run' && event.progress !== null ? [event.progress.phase] : []));
     expect(phases).toContain('training');
