@@ -1,4 +1,5 @@
 // Headline: what a run is doing, in one line of words.
+import type { DownloadState } from '../../../shared/model.ts';
 import type { WatchedRun } from '../../state/run-watch.ts';
 import type { MessageKey } from '../../state/words.svelte.ts';
 
@@ -19,14 +20,27 @@ export function timeLeft(seconds: number): Said {
   return { key: 'train.left_hours', values: { hours: Math.floor(tens / 6), minutes: 10 * (tens % 6) } };
 }
 
-/** The parts of the line for a run, the first the most important; `count` words a number. */
-export function headline(run: Watched, count: (value: number) => string): Said[] {
+/** How numbers and sizes are said. */
+export interface Numbers {
+  count: (value: number) => string;
+  bytes: (value: number) => string;
+}
+
+/** Its model on its way here, where it is. */
+type Fetched = Pick<DownloadState, 'done' | 'total' | 'eta_seconds'> | null;
+
+/** The parts of the line for a run, the first the most important. */
+export function headline(run: Watched, { count, bytes }: Numbers, fetched: Fetched = null): Said[] {
   const { status, step, steps, phase, chosen_step } = run;
   const at: Said = { key: 'train.step', values: { step, steps } };
   if (status !== 'preparing' && status !== 'running') {
     return [{ key: `train.is_${status}`, values: { step: status === 'done' ? (chosen_step ?? step) : step, steps } }];
   }
   if (phase === null) return [{ key: 'phase.preparing', values: {} }];
+  if (phase.phase === 'fetching' && fetched !== null) {
+    const { done, total, eta_seconds } = fetched;
+    return [{ key: 'train.fetching', values: {} }, { key: 'train.fetched', values: { done: bytes(done), total: bytes(total) } }, ...(eta_seconds === null ? [] : [timeLeft(eta_seconds)])];
+  }
   const doing: Said = { key: `phase.${phase.phase}`, values: {} };
   if (phase.phase !== 'training') {
     const counted: Said[] = phase.total === null ? [] : [{ key: 'train.counted', values: { done: phase.done ?? 0, total: phase.total } }];
@@ -41,8 +55,9 @@ export function headline(run: Watched, count: (value: number) => string): Said[]
 }
 
 /** How far a run is, from 0 to 1; null while nobody can tell. */
-export function shareDone({ status, step, steps, phase }: Watched): number | null {
+export function shareDone({ status, step, steps, phase }: Watched, fetched: Fetched = null): number | null {
   if (status === 'done') return 1;
+  if (phase?.phase === 'fetching' && fetched !== null && fetched.total > 0) return fetched.done / fetched.total;
   if (status === 'preparing' && step === 0) {
     const total = phase?.total ?? 0;
     return total === 0 ? null : (phase?.done ?? 0) / total;

@@ -233,4 +233,6 @@ export const train = {
   'train.doing_checking': 'It answers questions that it does not learn from.',
   'train.doing_saving': 'What it has learnt is being written to the disk. Please leave the program running.',
   'train.doing_comparing': 'A few questions, answered before and after.',
+  'train.fetching': 'Fetching the model',
+  'train.fetched': '{done} of {total}',
 } as const;

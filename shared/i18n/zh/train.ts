@@ -235,4 +235,6 @@ export const train: Record<keyof typeof en, string> = {
   'train.doing_checking': '正在用没学过的问题考它。',
   'train.doing_saving': '正在把学到的内容写入磁盘，请不要关闭程序。',
   'train.doing_comparing': '用几个问题对比训练前后的回答。',
+  'train.fetching': '正在下载模型',
+  'train.fetched': '{done} / {total}',
 };

@@ -7,8 +7,10 @@ import { runStatuses } from '../../../../shared/run.ts';
 import { translate } from '../../../../shared/i18n/translate.ts';
 import { details, metrics } from './details.ts';
 
+const numbers = { count: (value: number) => Math.round(value).toLocaleString('en'), bytes: (value: number) => `${value} B` };
+
 const line = (change: Parameters<typeof details>[0], language: 'zh' | 'en' = 'en'): string =>
-  headline(details(change), (value) => Math.round(value).toLocaleString('en'))
+  headline(details(change), numbers)
     .map(({ key, values }) => translate(language, key, values))
     .join(' · ');
 const doing = (phase: Phase, done: number | null = null, total: number | null = null, eta_seconds: number | null = null) => ({ phase: { phase, done, total, eta_seconds } });
@@ -24,6 +26,16 @@ describe('the headline', () => {
     expect(line({ status: 'preparing' })).toBe('Preparing');
     expect(line({ status: 'preparing', ...doing('asking', 96, 240) })).toBe('Asking the model first · 96 of 240');
     expect(line({ status: 'running', ...doing('training') })).toBe('Training');
+  });
+
+  test('while the model is on its way says how much of it is here', () => {
+    const run = details({ status: 'preparing', ...doing('fetching') });
+    const said = (fetched: Parameters<typeof headline>[2]): string[] => headline(run, numbers, fetched).map(({ key, values }) => translate('en', key, values));
+    expect(said({ done: 40, total: 100, eta_seconds: 12 })).toEqual(['Fetching the model', '40 B of 100 B', 'about 15 s left']);
+    expect(shareDone(run, { done: 40, total: 100, eta_seconds: null })).toBe(0.4);
+    expect(said(null)).toEqual(['Looking for the model']);
+    expect(shareDone(run, { done: 0, total: 0, eta_seconds: null })).toBeNull();
+    expect(shareDone(details({ step: 30, ...doing('training') }), { done: 40, total: 100, eta_seconds: null })).toBe(0.5);
   });
 
   test('between steps says what is done at which step', () => {
