@@ -11,7 +11,7 @@ import type { Recipe } from '../../shared/recipe.ts';
 import { isPending, type Row } from '../../shared/row.ts';
 import type { Home } from '../home.ts';
 import { largestBatch } from '../pipeline/batch-size.ts';
-import { walkSteps } from '../pipeline/rows-to-batches.ts';
+import { walkSteps, type PackableRow } from '../pipeline/rows-to-batches.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { LocalModel, ModelService } from './model.ts';
 import { recipeForPersona } from './recipe.ts';
@@ -38,8 +38,22 @@ function optionsOf(recipe: Recipe): MemoryOptions {
 
 /** Steps that are looked at for the largest batch: more of them find hardly a larger one. */
 const STEPS_LOOKED_AT = 200;
-/** Recipes whose largest batch is remembered. */
-const MOST_REMEMBERED = 8;
+/** Sets of rows that are remembered. */
+const MOST_REMEMBERED = 2;
+
+/** Rows that a run would be started with. */
+export interface PreparedRows {
+  /** Another one whenever they are other rows. */
+  version: string;
+  make: () => readonly Row[];
+}
+
+function personaRows(recipe: Recipe, weak_languages: LocalModel['weak_languages']): PreparedRows {
+  return {
+    version: JSON.stringify([recipe.data, recipe.seed, weak_languages]),
+    make: () => draftRows(recipe, { weak_languages }),
+  };
+}
 
 /** A row that waits for the base's answer with the longest that it can get. */
 function answered(row: Row): Row {
@@ -59,8 +73,8 @@ export class MemoryService {
   /** One host for the questions that are asked at the same time. */
   #engine: EngineClient | null = null;
   #asking = 0;
-  /** Tokens that are computed of a recipe's largest micro-batch, by what they depend on; the oldest first. */
-  readonly #packed = new Map<string, Promise<number | null>>();
+  /** Tokenised rows by what they were made from, the oldest first. */
+  readonly #rows = new Map<string, Promise<PackableRow[]>>();
 
   constructor(
     home: Home,
@@ -82,11 +96,15 @@ export class MemoryService {
     return this.#plan((await this.#model(ref)).model, options);
   }
 
-  /** The budget of a run of this recipe. Throws as budget() does. */
-  async ofRecipe(recipe: Recipe): Promise<MemoryBudget> {
+  /**
+   * The budget of a run of this recipe, on rows that the person prepared where they are given, else on those that a persona
+   * makes. Throws as budget() does.
+   */
+  async ofRecipe(recipe: Recipe, prepared: PreparedRows | null = null): Promise<MemoryBudget> {
     const { model, weak_languages } = await this.#model(recipe.model.ref);
-    const packed = typeof model === 'string' && personaOf(recipe) !== null ? this.#packedTokens(model, weak_languages, recipe) : null;
-    return this.#plan(model, { ...optionsOf(recipe), packed_tokens: await packed });
+    const rows = prepared ?? (personaOf(recipe) === null ? null : personaRows(recipe, weak_languages));
+    const packed_tokens = typeof model === 'string' && rows !== null ? await this.#packedTokens(model, recipe, rows) : null;
+    return this.#plan(model, { ...optionsOf(recipe), packed_tokens });
   }
 
   async #model(ref: string): Promise<Pick<LocalModel, 'weak_languages'> & { model: MemoryModel }> {
@@ -97,23 +115,30 @@ export class MemoryService {
   }
 
   /** Tokens that are computed of the largest micro-batch, at most; null where a run of this recipe would be refused. */
-  #packedTokens(path: string, weak_languages: LocalModel['weak_languages'], recipe: Recipe): Promise<number | null> {
-    const { data, seed, batch_tokens, accumulate, epochs, steps } = recipe;
-    const key = JSON.stringify([path, weak_languages, data, seed, batch_tokens, accumulate, epochs, steps]);
-    const known = this.#packed.get(key);
-    if (known !== undefined) return known;
-    const asked = this.#lookAtRows(path, weak_languages, recipe).catch((error: unknown) => {
-      this.#packed.delete(key);
+  async #packedTokens(path: string, recipe: Recipe, rows: PreparedRows): Promise<number | null> {
+    try {
+      const packable = await this.#tokenized(path, recipe, rows);
+      const steps = walkSteps(packable, { ...recipe, epochs: null, steps: Math.min(recipe.steps, STEPS_LOOKED_AT) });
+      return Math.min(recipe.batch_tokens, largestBatch(steps, packable).packed);
+    } catch (error) {
       if (error instanceof NamesakeError) return null;
       throw error;
-    });
-    this.#packed.set(key, asked);
-    for (const oldest of this.#packed.keys()) if (this.#packed.size > MOST_REMEMBERED) this.#packed.delete(oldest);
+    }
+  }
+
+  /** Rows after template and tokenizer, remembered: only the rest of a recipe changes while a person tries what fits. */
+  #tokenized(path: string, recipe: Recipe, rows: PreparedRows): Promise<PackableRow[]> {
+    const key = JSON.stringify([path, rows.version, recipe.data.max_length]);
+    const known = this.#rows.get(key);
+    if (known !== undefined) return known;
+    const asked = this.#tokenize(path, recipe, rows.make().map(answered));
+    asked.catch(() => this.#rows.delete(key));
+    this.#rows.set(key, asked);
+    for (const oldest of this.#rows.keys()) if (this.#rows.size > MOST_REMEMBERED) this.#rows.delete(oldest);
     return asked;
   }
 
-  async #lookAtRows(path: string, weak_languages: LocalModel['weak_languages'], recipe: Recipe): Promise<number> {
-    const rows = draftRows(recipe, { weak_languages }).map(answered);
+  async #tokenize(path: string, recipe: Recipe, rows: readonly Row[]): Promise<PackableRow[]> {
     const engine = this.#startEngine();
     try {
       await engine.open({ path, precision: 'as-stored', device: recipe.device, ...this.#compute() });
@@ -121,12 +146,10 @@ export class MemoryService {
         rows.map(({ messages }) => messages),
         recipe.data.max_length,
       );
-      const packable = tokenized.map((row, i) => {
+      return tokenized.map(({ ids, labels }, i) => {
         const { kind, lang, origin } = rows[i] as Row;
-        return { ...row, kind, lang, origin };
+        return { ids, labels, kind, lang, origin };
       });
-      const steps = walkSteps(packable, { ...recipe, epochs: null, steps: Math.min(recipe.steps, STEPS_LOOKED_AT) });
-      return Math.min(recipe.batch_tokens, largestBatch(steps, packable).packed);
     } finally {
       await engine.dispose();
     }

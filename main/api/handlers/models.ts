@@ -35,10 +35,11 @@ export const models: HandlersOf<'models'> = {
       hub.tell({ event: 'models' });
       return { id };
     }),
-  'models.memory': ({ core, queues }, { recipe }) => {
+  'models.memory': ({ core, queues }, { recipe, draft }) => {
     const { ref } = recipe.model;
     // A run that was started on the command line may name a file; others may not.
     if (!core.runs.list().some((run) => run.recipe.model.ref === ref)) checkModel(core, ref);
-    return queues.check.run(() => core.memory.ofRecipe(recipe));
+    const rows = draft === undefined ? null : { version: core.drafts.version({ draft }), make: () => core.drafts.trained({ draft }).rows.map(({ row }) => row) };
+    return queues.check.run(() => core.memory.ofRecipe(recipe, rows));
   },
 };
