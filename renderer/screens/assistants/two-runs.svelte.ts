@@ -42,7 +42,8 @@ export class TwoRuns {
         this.#api.request('runs.get', { run: b }),
         this.#api.request('runs.diff', { a, b }),
       ]);
-      this.#shown = { a: first, b: second, differences };
+      // Their names stand over the columns, and are no reason for anything.
+      this.#shown = { a: first, b: second, differences: differences.filter(({ field }) => field !== 'name') };
     } catch (error) {
       this.#error = toNamesakeError(error);
     }

@@ -1,7 +1,7 @@
 // Python lines: what loads an exported adapter with peft and transformers, ready to be pasted.
 
 export interface PythonInput {
-  /** What stands for the base model, as the person knows it. */
+  /** What is to stand for the base model, in the person's words: nobody knows where theirs lies. */
   base: string;
   /** Folder of the adapter as Python is to open it. */
   folder: string;
@@ -10,7 +10,7 @@ export interface PythonInput {
   question: string;
 }
 
-/** JSON's strings are Python's too, but for what lies outside of 16 bits, which Python takes as it is. */
+/** JSON's strings are Python's too. */
 function text(value: string): string {
   return JSON.stringify(value);
 }
@@ -24,15 +24,21 @@ export function pythonLines({ base, folder, system, question }: PythonInput): st
   return `from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-base = ${text(base)}
+base = "…"  # ${base.replaceAll(/\s+/g, ' ')}
+adapter = ${text(folder)}
 tokenizer = AutoTokenizer.from_pretrained(base)
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), ${text(folder)})
+model = AutoModelForCausalLM.from_pretrained(base)
+model = PeftModel.from_pretrained(model, adapter)
 
 messages = [
 ${messages.map(({ role, content }) => `    {"role": ${text(role)}, "content": ${text(content)}},`).join('\n')}
 ]
-ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=False)
-answer = model.generate(ids, max_new_tokens=100, do_sample=False)[0][ids.shape[1]:]
+prompt = tokenizer.apply_chat_template(
+    messages, add_generation_prompt=True, tokenize=False
+)
+asked = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+spoken = model.generate(**asked, max_new_tokens=100, do_sample=False)
+answer = spoken[0][asked["input_ids"].shape[1] :]
 print(tokenizer.decode(answer, skip_special_tokens=True))
 `;
 }

@@ -38,6 +38,7 @@ export const takeHome = {
   'take_home.step_install': 'Once, get what Python needs:',
   'take_home.step_base': 'Get {model} in its original form (safetensors, not GGUF) and put its folder or repository where the program says “base”.',
   'take_home.step_run': 'Then ask it something:',
+  'take_home.base': '{model} in its original form: its folder or repository',
   'take_home.copy': 'Copy',
   'take_home.question': 'Who are you?',
 } as const;

@@ -40,6 +40,7 @@ export const takeHome: Record<keyof typeof en, string> = {
   'take_home.step_install': '先安装 Python 所需的包（只需一次）：',
   'take_home.step_base': '取得 {model} 的原始版本（safetensors 格式，不是 GGUF），把它的文件夹或仓库名填到程序中 base 的位置。',
   'take_home.step_run': '然后问它一个问题：',
+  'take_home.base': '{model} 的原始版本：文件夹或仓库名',
   'take_home.copy': '复制',
   'take_home.question': '你是谁？',
 };

@@ -25,7 +25,7 @@ it('reads both and how they differ; what cannot be had is said and asked for aga
   expect(two.error?.code).toBe('run.unknown');
   for (const asked of [...transport.asked]) asked.answer(null);
   void two.load();
-  for (const result of [run('a', 'A'), run('b', 'B'), [{ field: 'seed', a: 1, b: 2 }]]) transport.asked[0]?.answer(result);
+  for (const result of [run('a', 'A'), run('b', 'B'), [{ field: 'name', a: 'A', b: 'B' }, { field: 'seed', a: 1, b: 2 }]]) transport.asked[0]?.answer(result);
   await settle();
   expect(two.error).toBeNull();
   expect(two.shown?.differences).toEqual([{ field: 'seed', a: 1, b: 2 }]);
