@@ -6,6 +6,9 @@ import { onTestFinished } from 'vitest';
 /** Where distributions put it; NAMESAKE_CHROMIUM names another one. */
 const places = [process.env['NAMESAKE_CHROMIUM'] ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
+/** How long a page may take for one thing: on a busy machine half a minute is soon over. */
+export const PATIENCE_MS = 90_000;
+
 /** The browser's path; null where there is none. Tests that need one are skipped by name then: `it.skipIf(!chromiumPath)`. */
 export const chromiumPath: string | null = places.find((place) => place !== '' && existsSync(place)) ?? null;
 
@@ -31,5 +34,7 @@ export async function launchChromium(args: readonly string[] = []): Promise<Brow
 export async function startChromium(options: BrowserContextOptions = {}, args: readonly string[] = []): Promise<BrowserContext> {
   const browser = await launchChromium(args);
   onTestFinished(() => browser.close());
-  return browser.newContext({ locale: 'en-GB', ...options });
+  const context = await browser.newContext({ locale: 'en-GB', ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context;
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as ElectronModule from 'electron';
 import { _electron, chromium, type Browser as Client, type Page } from 'playwright-core';
+import { PATIENCE_MS } from '../../support/chromium.ts';
 import { root } from '../../support/files.ts';
 import { chromiumPath, startBrowser, type Browser } from './browser.ts';
 import type { Done } from './control.ts';
@@ -79,7 +80,8 @@ class StandIn implements Shell {
 
   async open(): Promise<void> {
     this.#browser = await startBrowser();
-    this.#client = await chromium.connectOverCDP(this.#browser.address);
+    this.#client = await chromium.connectOverCDP(this.#browser.address, { timeout: PATIENCE_MS });
+    for (const context of this.#client.contexts()) context.setDefaultTimeout(PATIENCE_MS);
   }
 
   async launch(options: LaunchOptions = {}): Promise<DesktopApp> {
