@@ -35,7 +35,7 @@ for (const locale of ['en', 'zh-CN']) for (const language of ['en', 'zh']) names
  * as code or as a time is passed over, and so is what says the same to those who cannot see it.
  */
 function foreignTexts(): string[] {
-  const own = '[dir="auto"], [lang]:not(html), [translate="no"], [data-id], time, code, pre, samp, kbd, textarea, script, style';
+  const own = '[dir="auto"], [lang]:not(html), [translate="no"], time, code, pre, samp, kbd, textarea, script, style';
   const known = new Set([...document.querySelectorAll(own)].map((element) => element.textContent?.trim() ?? ''));
   const outside = (text: string): string => {
     let depth = 0;
