@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { NamesakeError } from '../../shared/errors.ts';
 import { isPending, type Message, type Row } from '../../shared/row.ts';
 import type { RowLife, RowPlace } from '../../shared/row-life.ts';
 import type { Home } from '../home.ts';
@@ -20,6 +21,18 @@ const ASKED_AT_ONCE = 64;
 /** How long places that rest on guessed answers hold: the base may have been asked meanwhile. */
 const GUESS_HOLDS_MS = 10_000;
 
+/** Drafts and runs whose places are kept: those that were looked at last. */
+const MOST_DESKS = 4;
+
+/** What was worked out of the rows of one draft or run. */
+interface Desk {
+  places: KnownPlaces | null;
+  /** Of two questions at once the second has the answer of the first. */
+  last: Promise<unknown>;
+  /** Lengths in tokens of its conversations, by their digest: an edited row is the only one that is counted anew. */
+  lengths: { path: string; known: ReadonlyMap<string, number> };
+}
+
 interface KnownPlaces extends Places {
   key: string;
   /** Rows that the base has yet to answer. */
@@ -33,11 +46,9 @@ export class RowLives {
   readonly #models: Pick<ModelService, 'find'>;
   readonly #rows: RowsService;
   readonly #host: TokenizerHost;
-  /** Of the rows that were asked about last. */
-  #places: KnownPlaces | null = null;
-  #last: Promise<unknown> = Promise.resolve();
-  /** Lengths in tokens of the conversations of that plan, by their digest: an edited row is the only one that is counted anew. */
-  #lengths: { path: string; known: ReadonlyMap<string, number> } = { path: '', known: new Map() };
+  readonly #desks = new Map<string, Desk>();
+  /** Counts up when all counting ends. */
+  #ended = 0;
 
   constructor(home: Home, drafts: DraftService, models: Pick<ModelService, 'find'>, rows: RowsService, host: TokenizerHost) {
     this.#home = home;
@@ -80,34 +91,45 @@ export class RowLives {
 
   /**
    * Where a row is packed, from the plan that training will make (or made) of all rows; null where the model is not here.
-   * Throws as `life` does, and rows.empty where there is nothing to plan.
+   * Throws as `life` does, rows.empty where there is nothing to plan, or `cancelled`.
    */
   async place(of: RowsOf, number: number): Promise<RowPlace | null> {
     const { recipe } = this.#drafts.row(of, number);
     const model = await this.#models.find(recipe.model.ref);
     if (model === null) return null;
-    const turn = this.#last.then(() => this.#planned(of, model));
-    this.#last = turn.catch(() => undefined);
+    const desk = this.#desk(of);
+    const turn = desk.last.then(() => this.#planned(desk, of, model));
+    desk.last = turn.catch(() => undefined);
     const { looked_at, steps, find, pending } = await turn;
     const found = find(number);
     return { steps, looked_at, times: found?.times ?? 0, first: found?.first ?? null, exact: pending === 0, pending };
   }
 
-  /** Ends the host that counts tokens. */
+  /** Ends counting, which throws `cancelled`, and the host that counts. */
   close(): Promise<void> {
+    this.#ended++;
     return this.#host.rest();
   }
 
-  async #planned(of: RowsOf, model: LocalModel): Promise<KnownPlaces> {
+  #desk(of: RowsOf): Desk {
+    const id = 'run' in of ? of.run : of.draft;
+    const desk = this.#desks.get(id) ?? { places: null, last: Promise.resolve(), lengths: { path: '', known: new Map<string, number>() } };
+    this.#desks.delete(id);
+    this.#desks.set(id, desk);
+    for (const old of [...this.#desks.keys()].slice(0, -MOST_DESKS)) this.#desks.delete(old);
+    return desk;
+  }
+
+  async #planned(desk: Desk, of: RowsOf, model: LocalModel): Promise<KnownPlaces> {
     const key = `${this.#drafts.version(of)} ${model.sha256}`;
-    const known = this.#places;
+    const known = desk.places;
     const old = known !== null && known.pending > 0 && Date.now() - known.made_at > GUESS_HOLDS_MS;
     if (known?.key === key && !old) return known;
     const { recipe, rows } = this.#drafts.trained(of);
-    const { planned, pending } = this.#made(of, rows) ?? (await this.#counted(rows, { ...model, precision: recipe.model.precision }));
+    const { planned, pending } = this.#made(of, rows) ?? (await this.#counted(desk, rows, { ...model, precision: recipe.model.precision }));
     const places = await planPlaces(planned, recipe);
-    this.#places = { ...places, key, pending, made_at: Date.now() };
-    return this.#places;
+    desk.places = { ...places, key, pending, made_at: Date.now() };
+    return desk.places;
   }
 
   /** The rows of a run that were made: as they are trained, in their order. null where they are not made yet. */
@@ -123,6 +145,7 @@ export class RowLives {
 
   /** Rows as a run would make them, counted by the tokenizer; an answer that is not known yet is taken for one of middle length. */
   async #counted(
+    desk: Desk,
     rows: readonly { number: number; row: Row }[],
     model: BaseModel,
   ): Promise<{ planned: PlannedRow[]; pending: number }> {
@@ -133,7 +156,7 @@ export class RowLives {
     );
     const made = remembered.filter((row) => row !== null).sort(byId);
     const waits = made.map(isPending);
-    const lengths = await this.#count(made, model);
+    const lengths = await this.#count(desk, made, model);
     return {
       planned: made.map((row, i) => ({
         number: numbers.get(row.id) ?? -1,
@@ -146,8 +169,8 @@ export class RowLives {
   }
 
   /** Tokens of each row; of one without an answer, those up to where the assistant speaks. */
-  async #count(rows: readonly Row[], model: LocalModel): Promise<number[]> {
-    const before = this.#lengths.path === model.path ? this.#lengths.known : new Map<string, number>();
+  async #count(desk: Desk, rows: readonly Row[], model: LocalModel): Promise<number[]> {
+    const before = desk.lengths.path === model.path ? desk.lengths.known : new Map<string, number>();
     const digests = rows.map(({ messages }) => digestOf(messages));
     const known = new Map<string, number>();
     const missing: Row[] = [];
@@ -162,7 +185,9 @@ export class RowLives {
         places.push(digest);
       }
     });
+    const ended = this.#ended;
     for (let at = 0; at < missing.length; at += ASKED_AT_ONCE) {
+      if (ended !== this.#ended) throw new NamesakeError('cancelled', 'while tokens were counted');
       const part = missing.slice(at, at + ASKED_AT_ONCE);
       const counts = await this.#host.ask(model, async (engine) => {
         const waiting = part.filter(isPending);
@@ -174,7 +199,7 @@ export class RowLives {
       counts.forEach((length, i) => known.set(places[at + i] as string, length));
       await setImmediate();
     }
-    this.#lengths = { path: model.path, known };
+    desk.lengths = { path: model.path, known };
     return digests.map((digest) => known.get(digest) ?? 0);
   }
 }

@@ -100,7 +100,9 @@ export class LifeState {
       if (mine !== this.#asked) return;
       this.#place = place;
     } catch (error) {
-      if (mine !== this.#asked) return;
+      const { code } = toNamesakeError(error);
+      // What was cut off by something that takes the machine is asked for again with the next change.
+      if (mine !== this.#asked || code === 'cancelled') return;
       this.#place = null;
       this.#placeError = toNamesakeError(error);
     }

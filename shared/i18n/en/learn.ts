@@ -112,7 +112,7 @@ export const learn = {
   'learn.tokens_legend_read': 'only read',
   'learn.tokens_legend_special': 'mark of the model',
   'learn.tokens_legend_part': 'part of a character',
-  'learn.place_working': 'Counting the tokens of all rows…',
+  'learn.place_working': 'Counting the tokens of all rows. The first time takes a moment…',
   'learn.place_at': 'Step {step} of {steps}, tokens {from}–{to} of {tokens}',
   'learn.place_at_open': 'Step {step}, tokens {from}–{to} of {tokens}',
   'learn.place_part': 'part {part} of {parts} of the step',

@@ -114,7 +114,7 @@ export const learn: Record<keyof typeof en, string> = {
   'learn.tokens_legend_read': '只读不学',
   'learn.tokens_legend_special': '模型的标记',
   'learn.tokens_legend_part': '一个字的一部分',
-  'learn.place_working': '正在统计全部对话的词元…',
+  'learn.place_working': '正在统计全部对话的词元，第一次要等一会儿…',
   'learn.place_at': '第 {step} 步（共 {steps} 步），第 {from}–{to} 个词元（共 {tokens} 个）',
   'learn.place_at_open': '第 {step} 步，第 {from}–{to} 个词元（共 {tokens} 个）',
   'learn.place_part': '这一步的第 {part} 份，共 {parts} 份',

@@ -145,6 +145,32 @@ describe('rows.place', () => {
     expect(tokensOf(await place(first))).toBe(before);
   });
 
+  it('of one draft does not wait for another one with many rows', async () => {
+    const tiny = tinyApi();
+    const model = await addTinyModel(tiny);
+    const small = await tinyDraft(tiny, 2, model);
+    const { draft: large } = await tiny.ask('drafts.create', { persona: { owner: 'Ann', name: 'Bo', languages: ['zh', 'en'] }, model });
+    const order: string[] = [];
+    const place = async (draft: string, name: string): Promise<void> => {
+      const [number = -1] = await numbers(tiny, draft);
+      await tiny.ask('rows.place', { of: { draft }, number });
+      order.push(name);
+    };
+    await Promise.all([place(large, 'large'), place(small, 'small')]);
+    expect(order).toEqual(['small', 'large']);
+  });
+
+  it('is not worked out any further once something else needs the machine', async () => {
+    const tiny = tinyApi();
+    const model = await addTinyModel(tiny);
+    const { draft } = await tiny.ask('drafts.create', { persona: { owner: 'Ann', name: 'Bo', languages: ['zh', 'en'] }, model });
+    const place = tiny.refused('rows.place', { of: { draft }, number: 0 });
+    await tiny.ask('rows.life', { of: { draft }, number: 0 });
+    await tiny.core.rowLives.close();
+    expect(await place).toBe('cancelled');
+    expect(await tiny.ask('rows.place', { of: { draft }, number: 0 })).toMatchObject({ steps: 120 });
+  });
+
   it('is a guess as long as the base has rows to answer', async () => {
     const tiny = tinyApi();
     const draft = await tinyDraft(tiny, 2);
