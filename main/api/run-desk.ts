@@ -81,8 +81,9 @@ export class RunDesk {
         } else this.#safely(() => this.#hear(event));
       };
       const settle = (error?: unknown): void => {
-        if (begun === null) reject(error);
-        else if (error !== undefined && !(error instanceof NamesakeError)) {
+        // Means nothing where the run's id was given already.
+        if (error !== undefined) reject(error as Error);
+        if (begun !== null && error !== undefined && !(error instanceof NamesakeError)) {
           this.#core.log.error({ run: begun, ...traceOf(error) }, 'a run failed unexpectedly');
         }
         if (this.#own?.summary.run !== begun) return;

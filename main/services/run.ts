@@ -276,14 +276,14 @@ export class RunService {
       startEngine: this.#startEngine,
       onEvent,
     }));
-    onEvent({ event: 'run', run: id });
-    onEvent({ event: 'status', status: 'preparing' });
-    const result = live.run();
-    this.#idle = result.then(
-      () => undefined,
-      () => undefined,
-    );
     try {
+      onEvent({ event: 'run', run: id });
+      onEvent({ event: 'status', status: 'preparing' });
+      const result = live.run();
+      this.#idle = result.then(
+        () => undefined,
+        () => undefined,
+      );
       return await result;
     } finally {
       this.#live = null;

@@ -1,5 +1,5 @@
 // Runs behind the API: they begin in the background, go on with no window at all, and show the same curve to whoever comes.
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
@@ -83,6 +83,8 @@ describe('a run of this process', () => {
     await ended(tiny, run);
     expect(await tiny.refused('runs.stop', { run })).toBe('run.not_active');
     expect(await tiny.ask('runs.list', {})).toHaveLength(1);
+    // What was refused has left nothing behind, no rows of a draft either.
+    expect(readdirSync(tiny.core.home.runs)).toEqual([run]);
   });
 
   it('pauses, says what it is doing, and goes on to the same curve', async () => {
@@ -188,6 +190,21 @@ describe('a run of this process', () => {
     expect(await tiny.refused('runs.start', { draft })).toBe('device.unavailable');
     expect(await tiny.ask('runs.list', {})).toEqual([]);
     expect(tiny.api.activeRun).toBeNull();
+    expect(existsSync(tiny.core.home.runs) ? readdirSync(tiny.core.home.runs) : []).toEqual([]);
+  });
+
+  it('whose beginning nobody could be told of is refused, and the next one begins', async () => {
+    const tiny = tinyApi();
+    const draft = await tinyDraft(tiny, 4);
+    const read = vi.spyOn(tiny.core.runs, 'get').mockImplementationOnce(() => {
+      throw new NamesakeError('disk.unwritable', 'the disk is gone');
+    });
+    expect(await tiny.refused('runs.start', { draft })).toBe('disk.unwritable');
+    read.mockRestore();
+    expect(tiny.api.activeRun).toBeNull();
+    const { run } = await tiny.ask('runs.start', { draft });
+    await ended(tiny, run);
+    expect((await tiny.ask('runs.list', {})).map(({ status }) => status)).toEqual(['done', 'interrupted']);
   });
 });
 
