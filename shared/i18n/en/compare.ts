@@ -1,7 +1,8 @@
 // The screen "Compare".
 export const compare = {
   'compare.knows': '{name} knows who it is',
-  'compare.not_right': 'Not right yet: {missed}',
+  'compare.not_right': '{name} is not right yet',
+  'compare.missed': '{missed}.',
   'compare.unchecked': 'Talk to {name}',
   'compare.kept_at': 'Kept as it was after step {step} of {steps}.',
   'compare.stopped_at': 'You stopped the training; kept as it was after step {step} of {steps}.',

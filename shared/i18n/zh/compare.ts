@@ -3,7 +3,8 @@ import type { compare as en } from '../en/compare.ts';
 
 export const compare: Record<keyof typeof en, string> = {
   'compare.knows': '{name}知道自己是谁了',
-  'compare.not_right': '还不够好：{missed}',
+  'compare.not_right': '{name}还不够好',
+  'compare.missed': '{missed}。',
   'compare.unchecked': '和{name}聊聊',
   'compare.kept_at': '保留的是第 {step} 步的结果，共 {steps} 步。',
   'compare.stopped_at': '训练由你停止，保留的是第 {step} 步的结果，共 {steps} 步。',
