@@ -43,7 +43,7 @@ it('what is the home’s goes, also while a run and a chat go on; what else lies
   core.files.receive(upload, 'x', { temporary: true });
   // One that was cut off when a program died.
   writeFileSync(`${core.files.temporaryPath()}.part`, 'x');
-  const questioned = await tinyDraft(tiny, 3, model);
+  const { draft: questioned } = await ask('drafts.create', { persona: { owner: 'Ann', name: 'Bo', languages: ['en'] }, model });
   await ask('drafts.set_questions', { draft: questioned, questions: { identity: ['Who?'], ordinary: [] } });
   await tiny.refused('runs.get', { run: 'none' });
   const { run } = await ask('runs.start', { draft: await tinyDraft(tiny, 100_000, model) });

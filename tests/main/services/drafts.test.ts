@@ -107,7 +107,7 @@ describe('a draft', () => {
     const ids: string[] = [];
     for (let i = 0; i < 3; i++) ids.push((await drafts.create({ persona: persona() })).draft);
     db.prepare("UPDATE drafts SET updated_at = '2020' WHERE id = ?").run(ids[1]);
-    const insert = db.prepare("INSERT INTO drafts SELECT 'old' || ?, recipe, 0, '2021', '2021' FROM drafts WHERE id = ?");
+    const insert = db.prepare("INSERT INTO drafts SELECT 'old' || ?, recipe, 0, '2021', '2021', NULL FROM drafts WHERE id = ?");
     for (let i = 0; i < 47; i++) insert.run(String(i), ids[0]);
     const last = (await drafts.create({ persona: persona() })).draft;
     expect(thrownBy(() => drafts.get(ids[1] ?? '')).code).toBe('draft.unknown');
