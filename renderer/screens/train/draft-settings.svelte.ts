@@ -188,9 +188,10 @@ export class DraftSettings {
   /** Plans the memory of the present recipe; an answer that a newer question has overtaken is dropped. */
   async #plan(): Promise<void> {
     if (this.#draft === null) return;
+    const { draft, recipe } = this.#draft;
     const mine = ++this.#planned;
     try {
-      const budget = await this.#app.api.request('models.memory', { recipe: this.#draft.recipe });
+      const budget = await this.#app.api.request('models.memory', { recipe, draft });
       if (mine !== this.#planned) return;
       this.#memory = budget;
       this.#memoryError = null;
