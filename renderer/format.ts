@@ -27,7 +27,7 @@ export function count(value: number): string {
 
 /** A stored time in the person's own time zone, as short as it can be understood. */
 export function when(iso: string): string {
-  return new Date(iso).toLocaleString(locale(), { dateStyle: 'short', timeStyle: 'short' });
+  return new Date(iso).toLocaleString(locale(), { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 /** A stored time as the hour of the day, in the person's own time zone: "23:41". */

@@ -16,6 +16,7 @@ import type { Client } from '../support/door-client.ts';
 import { root } from '../support/files.ts';
 import { fullHome, type FullHome } from '../support/full-home.ts';
 import { places, standsStill, type PlaceToSee } from '../support/full-page.ts';
+import { Screens } from '../support/screens.ts';
 import { ServedProgram } from '../support/served-program.ts';
 import { watchTroubles } from '../support/troubles.ts';
 import { record } from './record.ts';
@@ -61,9 +62,12 @@ async function homeOf(folder: string, window: Client): Promise<FullHome> {
 async function take(page: Page, window: Client, base: string, home: FullHome, place: PlaceToSee): Promise<void> {
   const hash = place.hash(home);
   if (hash.includes('//')) return;
+  await window.request('settings.set', { language: 'en', theme: 'light' });
+  await page.setViewportSize({ width: 1440, height: 900 });
   await page.goto(base + hash);
   await standsStill(page);
-  await place.then?.(page);
+  await place.then?.(new Screens(page, 'en'));
+  await standsStill(page);
   for (const language of values.lang.split(',') as ('en' | 'zh')[]) {
     await window.request('settings.set', { language });
     for (const theme of values.theme.split(',') as ('light' | 'dark' | 'contrast')[]) {

@@ -11,10 +11,13 @@ import { serveDoor } from '../../main/serve/serve-door.ts';
 import type { RequestInput, RequestName, RequestResult } from '../../shared/api.ts';
 import { launchChromium } from './chromium.ts';
 import { fullHome, type FullHome } from './full-home.ts';
+import { Screens } from './screens.ts';
 import { watchTroubles } from './troubles.ts';
 
 export interface FullPage {
   page: Page;
+  /** The page in English. */
+  screens: Screens;
   home: FullHome;
   /** What the page complained about since it was asked last. */
   troubles: string[];
@@ -25,8 +28,8 @@ export interface FullPage {
   close(): Promise<void>;
 }
 
-/** Opens the built page of `folder` over a full home; the caller closes it. */
-export async function openFullPage(folder: string): Promise<FullPage> {
+/** Opens the built page of `folder` over a full home; the caller closes it. `marked`: its words stand in brackets. */
+export async function openFullPage(folder: string, { marked = false } = {}): Promise<FullPage> {
   const place = mkdtempSync(join(tmpdir(), 'namesake-full-'));
   const home = await fullHome(place);
   const core = createCore(new Home(place), { compute: { threads: 1, isa: 'auto' } });
@@ -34,11 +37,13 @@ export async function openFullPage(folder: string): Promise<FullPage> {
   const door = await openBrowserDoor({ api, core, page: folder, host: '127.0.0.1', port: 0, tls: null, language: 'en' });
   const browser = await launchChromium();
   const page = await (await browser.newContext({ locale: 'en-GB', viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce' })).newPage();
+  page.setDefaultTimeout(20_000);
   const troubles = watchTroubles(page);
   await page.goto(door.newAddress());
   const base = page.url().split('#')[0] ?? '';
   return {
     page,
+    screens: new Screens(page, 'en', { marked }),
     home,
     troubles,
     ask: async (name, input) => {
@@ -47,6 +52,8 @@ export async function openFullPage(folder: string): Promise<FullPage> {
       return reply.result as never;
     },
     go: async (hash) => {
+      // Somewhere else first: what a visit before this one opened is closed then.
+      await page.goto(`${base}#settings`);
       await page.goto(base + hash);
       await standsStill(page);
     },
@@ -71,22 +78,81 @@ export async function standsStill(page: Page, patience = 4000): Promise<void> {
   }
 }
 
+/** Opens everything that is one click below. */
+export async function unfold(page: Page): Promise<void> {
+  await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
+  await standsStill(page);
+}
+
 export interface PlaceToSee {
   name: string;
   hash: (home: FullHome) => string;
   /** What a person does there first, to see what is not shown at once. */
-  then?: (page: Page) => Promise<void>;
+  then?: (screens: Screens) => Promise<void>;
 }
 
-/** Every screen, for everything that it can be about. */
+/** Every screen, for everything that it can be about, and what opens over it. */
 export const places: readonly PlaceToSee[] = [
   { name: 'name', hash: () => '#new' },
+  {
+    name: 'name filled in',
+    hash: () => '#new',
+    then: async (screens) => {
+      await screens.name('剑锋大佬', '小锋');
+      await screens.page.getByRole('region', { name: screens.say('name.preview') }).getByText('小锋').first().waitFor();
+    },
+  },
+  {
+    name: 'name wrong',
+    hash: () => '#new',
+    then: async (screens) => {
+      await screens.name('a|b', '');
+      await screens.button('name.make').click();
+    },
+  },
+  {
+    name: 'model picker',
+    hash: () => '#new',
+    then: async (screens) => {
+      await screens.button('name.change').click();
+      await screens.page.getByRole('dialog').getByRole('listitem').first().waitFor();
+    },
+  },
   { name: 'name of a draft', hash: ({ draft }) => `#draft/${draft}/name` },
   { name: 'name of a run', hash: ({ runs }) => `#run/${runs.done}/name` },
   { name: 'learn', hash: ({ draft }) => `#draft/${draft}/learn` },
+  {
+    name: 'learn row',
+    hash: ({ draft }) => `#draft/${draft}/learn`,
+    then: async (screens) => {
+      await screens.page.getByRole('grid').getByRole('row').nth(2).click();
+      await screens.heading('learn.life_tokens').waitFor();
+    },
+  },
+  {
+    name: 'learn edit',
+    hash: ({ draft }) => `#draft/${draft}/learn`,
+    then: async (screens) => {
+      await screens.page.getByRole('grid').getByRole('row').nth(1).click();
+      await screens.page.keyboard.press('Enter');
+      await screens.button('learn.save').waitFor();
+    },
+  },
   { name: 'learn of a run', hash: ({ runs }) => `#run/${runs.done}/learn` },
-  { name: 'train before', hash: ({ draft }) => `#draft/${draft}/train` },
+  {
+    name: 'train before',
+    hash: ({ draft }) => `#draft/${draft}/train`,
+    then: (screens) => screens.page.getByText(screens.like('train.memory_line', 'needs', 'free')).waitFor(),
+  },
   { name: 'train done', hash: ({ runs }) => `#run/${runs.done}/train` },
+  {
+    name: 'train questions',
+    hash: ({ runs }) => `#run/${runs.done}/train`,
+    then: async (screens) => {
+      await screens.page.getByRole('button', { name: screens.say('score.knows') }).first().click();
+      await screens.page.getByRole('dialog').waitFor();
+    },
+  },
   { name: 'train paused', hash: ({ runs }) => `#run/${runs.paused}/train` },
   { name: 'train stopped', hash: ({ runs }) => `#run/${runs.stopped}/train` },
   { name: 'train interrupted', hash: ({ runs }) => `#run/${runs.interrupted}/train` },
@@ -94,7 +160,28 @@ export const places: readonly PlaceToSee[] = [
   { name: 'train cancelled', hash: ({ runs }) => `#run/${runs.cancelled}/train` },
   { name: 'compare', hash: ({ runs }) => `#run/${runs.done}/compare` },
   { name: 'compare not right', hash: ({ runs }) => `#run/${runs.second}/compare` },
+  { name: 'compare nothing', hash: ({ runs }) => `#run/${runs.paused}/compare` },
+  {
+    name: 'conversations',
+    hash: ({ runs }) => `#run/${runs.done}/compare`,
+    then: async (screens) => {
+      await screens.page.getByRole('button', { name: screens.say('compare.conversations') }).click();
+      await screens.page.getByRole('dialog').waitFor();
+    },
+  },
   { name: 'take home', hash: ({ runs }) => `#run/${runs.done}/take-home` },
+  { name: 'take home made', hash: ({ runs }) => `#run/${runs.done}/take-home`, then: (screens) => screens.takeHome() },
   { name: 'assistants', hash: () => '#assistants' },
+  {
+    name: 'side by side',
+    hash: () => '#assistants',
+    then: async (screens) => {
+      const choices = screens.page.getByRole('main').getByRole('row').getByRole('checkbox');
+      for (const i of [1, 3]) await choices.nth(i).check();
+      await screens.button('assistants.compare_two').click();
+      await screens.heading('assistants.curves').waitFor();
+    },
+  },
   { name: 'settings', hash: () => '#settings' },
+  { name: 'gone', hash: () => '#run/20200101-000000-abcdef/train' },
 ];

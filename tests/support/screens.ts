@@ -8,20 +8,24 @@ type Values = Record<string, string | number>;
 export class Screens {
   readonly page: Page;
   readonly language: Language;
+  readonly #marked: boolean;
 
-  constructor(page: Page, language: Language) {
+  /** `marked`: the page was built with all of its words in brackets. */
+  constructor(page: Page, language: Language, { marked = false } = {}) {
     this.page = page;
     this.language = language;
+    this.#marked = marked;
   }
 
   /** The words of a key in the language of this person. */
   say(key: MessageKey, values: Values = {}): string {
-    return translate(this.language, key, values);
+    const words = translate(this.language, key, values);
+    return this.#marked ? `⟦${words}⟧` : words;
   }
 
   /** Words of which a part is not known: every placeholder takes anything. */
   like(key: MessageKey, ...names: string[]): RegExp {
-    const words = translate(this.language, key, Object.fromEntries(names.map((name) => [name, '\u0000'])));
+    const words = this.say(key, Object.fromEntries(names.map((name) => [name, '\u0000'])));
     return new RegExp(words.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\u0000', '.+'));
   }
 
@@ -112,7 +116,8 @@ export class Screens {
     const text = await turn.getByText(label, { exact: true }).locator('..').innerText();
     return text
       .split('\n')
-      .filter((line) => ![label, this.say('compare.copy_answer'), ''].includes(line.trim()))
+      .filter((line) => ![label, this.say('compare.copy_answer'), this.say('compare.cut_length_stored'), ''].includes(line.trim()))
+      .filter((line) => !this.like('compare.cut_length', 'tokens').test(line))
       .join('\n');
   }
 

@@ -24,7 +24,7 @@ export const page = {
   'notice.close': 'Close this message',
   'run.actions': 'What to do with this run',
   'badge.preparing': 'Preparing',
-  'badge.running': 'Going on',
+  'badge.running': 'Running',
   'badge.paused': 'Paused',
   'badge.stopped': 'Stopped and kept',
   'badge.cancelled': 'Thrown away',
