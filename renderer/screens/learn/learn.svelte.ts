@@ -137,6 +137,9 @@ export class LearnState {
       if (edit.number !== null) await this.#api.request('rows.edit', { draft, number: edit.number, row: edit.row });
       else {
         await this.#api.request('rows.add', { draft, row: edit.row });
+        // It stands at the end, where nobody looks by chance.
+        this.selection.clear();
+        this.selection.move(this.pages.total ?? 0);
         this.#notices.tell(() => t('learn.added'));
       }
     });

@@ -97,8 +97,8 @@ describe('a row that is typed', () => {
     expect(learn.edit?.number).toBe(0);
   });
 
-  it('is added as one of the kind that is looked at', async () => {
-    const { learn, next, pages, told } = await start(list(3));
+  it('is added as one of the kind that is looked at, and gone to', async () => {
+    const { learn, next, pages, told, read } = await start(list(3));
     learn.find({ kind: 'near_miss' });
     await pages([]);
     await learn.editNew();
@@ -109,6 +109,8 @@ describe('a row that is typed', () => {
     next('rows.add').answer({ number: 3 });
     await saving;
     expect(told).toHaveLength(1);
+    await read([row(3, { kind: 'near_miss' })], { ...nothing, added: 1 });
+    expect(learn.selection.current).toBe(3);
   });
 });
 

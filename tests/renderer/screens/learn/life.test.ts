@@ -89,6 +89,24 @@ describe('a row', () => {
     expect([state.life, state.error?.code]).toEqual([null, 'model.invalid']);
   });
 
+  it('whose place was cut off by something that takes the machine is being worked out until it is asked for again', async () => {
+    const { api, next } = fakeRows();
+    const state = new LifeState(api, of);
+    state.look(1);
+    await stay();
+    next('rows.life').answer(life(1));
+    await settle();
+    next('rows.place').refuse(new NamesakeError('cancelled', 'x'));
+    await settle();
+    expect([state.placed, state.placeError]).toEqual([false, null]);
+    state.again();
+    next('rows.life').answer(life(1));
+    await settle();
+    next('rows.place').answer(place(3));
+    await settle();
+    expect([state.placed, state.place?.times]).toEqual([true, 3]);
+  });
+
   it('is none where none is chosen, and after it was closed', async () => {
     const { api, next, count } = fakeRows();
     const state = new LifeState(api, of);
