@@ -25,6 +25,7 @@ describe.skipIf(chromiumPath === null)('an input method in the page (needs Chrom
   /** Types pinyin, ends it with Enter as input methods do in Chrome and in Safari, and puts `words` in its place. */
   async function compose(field: Locator, words: string): Promise<void> {
     await field.focus();
+    await full.page.evaluate(() => (globalThis as unknown as { heard: string[] }).heard.splice(0));
     await session.send('Input.imeSetComposition', { text: 'ni hao', selectionStart: 6, selectionEnd: 6 });
     // Chrome says that the key belongs to the input method; Safari sends its own number after the composition has ended.
     await session.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'Enter', code: 'Enter', windowsVirtualKeyCode: 13 });

@@ -18,7 +18,7 @@ const names = new Set<string>([
   ...catalogueSchema.parse(readJson(join(root, 'resources/models.json'))).models.flatMap(({ name, licence }) => [name, licence]),
 ]);
 /** Numbers with their units, dates and times. */
-const figures = /^(?:[\d.,:/\s×%+−–·()-]|kB|MB|GB|TB|AM|PM|上午|下午)*$/;
+const figures = /^(?:[\d.,:/\s×%+−–·()年月日-]|kB|MB|GB|TB|AM|PM|上午|下午|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)*$/;
 
 /** The fields of a recipe, as the terms behind the words are called. */
 function fieldsOf(value: unknown, path = ''): string[] {
