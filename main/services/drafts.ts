@@ -113,9 +113,9 @@ export class DraftService {
     }));
   }
 
-  /** Notes that a run was started from a draft: it waits no longer, until it is changed. */
-  markStarted(draft: string): void {
-    this.#store.markStarted(draft);
+  /** Notes that a run was started from a draft as `ready` gave it: it waits no longer, unless it was or is changed. */
+  markStarted(draft: string, version: string): void {
+    this.#store.markStarted(draft, version);
   }
 
   /** Throws draft.unknown. */
@@ -269,17 +269,18 @@ export class DraftService {
 
   /**
    * What a run is started with: the recipe, and all rows with their system texts; those of origin `base` without an answer
-   * are for RowsService.complete. Throws draft.unknown, or rows.empty where there are none.
+   * are for RowsService.complete. `version` is what `markStarted` takes. Throws draft.unknown, or rows.empty where there are none.
    */
-  ready(draft: string): { recipe: Recipe; rows: Row[] } {
+  ready(draft: string): { recipe: Recipe; rows: Row[]; version: string } {
     const { recipe, by_kind } = this.#store.get(draft);
+    const version = this.#store.version(draft);
     const rows = this.#store.rows(draft).map((row) => asTrained(row, recipe, { draft }));
     if (rows.length === 0) throw new NamesakeError('rows.empty', 'the draft has no rows');
     const weights = recipe.loss.by_kind;
-    if (weights === null || by_kind.imported === 0 || weights.imported !== undefined) return { recipe, rows };
+    if (weights === null || by_kind.imported === 0 || weights.imported !== undefined) return { recipe, rows, version };
     // Weights of a shipped recipe know no imported rows; a kind that is not named would not be learnt.
     const imported = weights.ordinary ?? weights.identity ?? 1;
-    return { recipe: { ...recipe, loss: { ...recipe.loss, by_kind: { ...weights, imported } } }, rows };
+    return { recipe: { ...recipe, loss: { ...recipe.loss, by_kind: { ...weights, imported } } }, rows, version };
   }
 
   get #languages(): LanguageResources[] {

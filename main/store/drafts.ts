@@ -133,9 +133,9 @@ export class DraftStore {
       .map(({ id, recipe, rows, updated_at }) => ({ draft: id, recipe: recipeSchema.parse(JSON.parse(recipe)), rows, updated_at }));
   }
 
-  /** Notes that a run was started from a draft as it is now. */
-  markStarted(draft: string): void {
-    this.#db.prepare('UPDATE drafts SET started_at = max(updated_at, @now) WHERE id = @draft').run({ draft, now: new Date().toISOString() });
+  /** Notes that a run was started from a draft as it was at this `version`. */
+  markStarted(draft: string, version: string): void {
+    this.#db.prepare('UPDATE drafts SET started_at = @version WHERE id = @draft').run({ draft, version });
   }
 
   delete(draft: string): void {

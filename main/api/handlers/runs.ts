@@ -4,12 +4,12 @@ import type { HandlersOf } from '../handlers.ts';
 
 export const runs: HandlersOf<'runs'> = {
   'runs.start': async ({ core, runs }, { draft }) => {
-    const { recipe, rows } = core.drafts.ready(draft);
+    const { recipe, rows, version } = core.drafts.ready(draft);
     // Training takes the memory that looking at rows took.
     await core.rowLives.close();
     await core.tokens.load();
     const run = await runs.begin((onEvent) => core.runs.start(recipe, core.compute, onEvent, rows));
-    core.drafts.markStarted(draft);
+    core.drafts.markStarted(draft, version);
     return { run };
   },
   'runs.list': ({ core }) => core.runs.list().map(summaryOf),

@@ -55,7 +55,7 @@ describe('a draft', () => {
     expect(rows).toHaveLength(draft.rows);
     expect(rows.some(({ row }) => row.messages.at(-1)?.content.includes('Bo'))).toBe(true);
     for (const { row, pending } of rows) expect(pending).toBe(row.origin === 'base');
-    expect(drafts.ready(draft.draft)).toEqual({ recipe: draft.recipe, rows: rows.map(({ row }) => row) });
+    expect(drafts.ready(draft.draft)).toMatchObject({ recipe: draft.recipe, rows: rows.map(({ row }) => row) });
   });
 
   it('is for the model that is named, and for none that is not there', async () => {

@@ -82,12 +82,17 @@ describe('DraftStore', () => {
     store.create('e', recipe('other'), []);
     const waiting = (): string[] => store.unfinished().map(({ draft }) => draft);
     expect(waiting().sort()).toEqual(['d', 'e']);
-    store.markStarted('d');
+    store.markStarted('d', store.version('d'));
     expect(store.unfinished()).toMatchObject([{ draft: 'e', recipe: { name: 'other' }, rows: 0 }]);
     db.prepare("UPDATE drafts SET started_at = '2026-01-01', updated_at = '2026-01-01' WHERE id = 'd'").run();
     expect(waiting()).toEqual(['e']);
     store.change('d', null, (change) => change.delete(0));
     expect(store.unfinished()[0]).toMatchObject({ draft: 'd', rows: 2 });
+    // Changed while the run was about to begin: it is not what was started.
+    const started = store.version('d');
+    store.setRecipe('d', recipe('changed'));
+    store.markStarted('d', started);
+    expect(waiting()).toContain('d');
   });
 
   it('keeps drafts apart', () => {
