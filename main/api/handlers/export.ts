@@ -4,7 +4,8 @@ import type { HandlersOf } from '../handlers.ts';
 
 export const exporting: HandlersOf<'export'> = {
   'export.adapter': ({ core, door, exports, queues }, { run }) =>
-    exports.export(run, (onProgress) =>
+    // Before anything is told or kept of it: whether there is such a run.
+    exports.export(core.runs.get(run).run, (onProgress) =>
       queues.export.run(async () => {
         const exported = await core.exports.adapter(run, null, { onProgress });
         if (door.kind === 'serve') onProgress({ phase: 'packing', done: null, total: null });

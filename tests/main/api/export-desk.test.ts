@@ -4,6 +4,7 @@ import { ExportDesk } from '../../../main/api/export-desk.ts';
 import type { ApiEvent } from '../../../shared/api.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
 import type { ExportProgress, ExportResult } from '../../../shared/export.ts';
+import { listener, tinyApi } from '../../support/tiny-api.ts';
 
 const result: ExportResult = { files: ['/e/a'], folder: '/e', bytes: 1, scores: null, count: null, download: null };
 const asking: ExportProgress = { phase: 'asking', done: 1, total: 4 };
@@ -50,4 +51,14 @@ it('one that fails is over, and leaves the one before as the last', async () => 
   await expect(second).rejects.toThrow('disk.full');
   expect(desk.state('r')).toEqual({ progress: null, last: result });
   expect([begun(), phases()]).toEqual([2, ['waiting', null, 'waiting', null]]);
+});
+
+it('of a run that is not there is refused before any window hears of it', async () => {
+  const tiny = tinyApi();
+  const window = listener(tiny.api);
+  for (let i = 0; i < 3; i++) expect(await tiny.refused('export.adapter', { run: `none-${i}` })).toBe('run.unknown');
+  expect(await tiny.refused('export.state', { run: 'none-0' })).toBe('run.unknown');
+  await tiny.ask('settings.set', {});
+  await expect.poll(() => window.events.some(({ event }) => event === 'settings')).toBe(true);
+  expect(window.events.filter(({ event }) => event === 'export')).toEqual([]);
 });
