@@ -253,7 +253,7 @@ export interface ChatSummary {
   created_at: string;
   /** When something was said in it last. */
   used_at: string;
-  /** What was said first; of one in which nothing was said but is being answered now, that. */
+  /** What was said first, or its beginning; of one in which nothing was said but is being answered now, that. */
   first: string;
 }
 

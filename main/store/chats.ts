@@ -30,6 +30,9 @@ export interface ChatTurn {
   after_cut: Cut | null;
 }
 
+/** What a list shows of a chat's first words, in code points: an utterance may be as long as a book's chapter. */
+const FIRST_CHARACTERS = 200;
+
 type Cut = Exclude<StopReason, 'stop'>;
 
 /** What a side said, and how it ended. */
@@ -98,14 +101,14 @@ export class ChatStore {
   /** Chats in which something was said, or is being answered (`speaking`: the question by chat); the one used last first. */
   list(speaking: ReadonlyMap<number, string> = new Map()): ChatSummary[] {
     return this.#db
-      .prepare<[], Omit<ChatSummary, 'first'> & { first: string | null }>(
-        `SELECT chats.id AS chat, model, run_id AS run, step, created_at, coalesce(used_at, created_at) AS used_at, question AS first
+      .prepare<unknown[], Omit<ChatSummary, 'first'> & { first: string | null }>(
+        `SELECT chats.id AS chat, model, run_id AS run, step, created_at, coalesce(used_at, created_at) AS used_at, substr(question, 1, @most) AS first
          FROM chats LEFT JOIN chat_turns ON chat_id = chats.id AND turn = 0 ORDER BY coalesce(used_at, created_at) DESC, chats.id DESC`,
       )
-      .all()
+      .all({ most: FIRST_CHARACTERS })
       .flatMap((chat) => {
         const first = chat.first ?? speaking.get(chat.chat);
-        return first === undefined ? [] : [{ ...chat, first }];
+        return first === undefined ? [] : [{ ...chat, first: [...first.slice(0, 2 * FIRST_CHARACTERS)].slice(0, FIRST_CHARACTERS).join('') }];
       });
   }
 

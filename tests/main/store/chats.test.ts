@@ -63,6 +63,11 @@ describe('ChatStore', () => {
     chats.addTurn(ids[0] ?? 0, 'later', {});
     expect(listed()).toEqual([[ids[0], 'one'], [ids[1], 'two']]);
     expect(listed(new Map([[ids[2] ?? 0, 'being answered']]))).toContainEqual([ids[2], 'being answered']);
+    // However much was said in them: a list of many stays small, and no character is cut in two.
+    chats.addTurn(ids[1] ?? 0, '😀'.repeat(10_000), {}, true);
+    const first = '😀'.repeat(200);
+    expect(listed()[0]).toEqual([ids[1], first]);
+    expect(listed(new Map([[ids[2] ?? 0, '😀'.repeat(10_000)]]))).toContainEqual([ids[2], first]);
   });
 
   it('removes chats, and those that are empty', () => {
