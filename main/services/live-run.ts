@@ -122,7 +122,7 @@ export class LiveRun {
     this.#wishes.check('while the model was loaded');
     if (!prepared) {
       // Before anyone waits for answers: whether the person's own questions can be used.
-      this.#evaluation(engine, recipe);
+      this.#evaluation(engine, withKeptInputs(folder, recipe));
       await makeRows({ id, folder, recipe, model, engine, rows, phase });
       keepInputs(folder, recipe);
     }

@@ -1,6 +1,6 @@
 // Own questions: what a person wants an assistant to be checked with, kept as a file of probes beside the drafts that use it:
 // a recipe names it, and a run takes a copy of it.
-import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OwnQuestions } from '../../shared/draft.ts';
 import type { Language } from '../../shared/persona.ts';
@@ -64,7 +64,7 @@ export class OwnQuestionFiles {
 
   /** A copy of a file of questions for a draft; gives its path. Throws disk.full or disk.unwritable. */
   copy(draft: string, from: string): string {
-    return this.#put(draft, (path) => copyFileSync(from, path));
+    return this.#put(draft, (path) => writeWhole(path, readFileSync(from)));
   }
 
   /** The questions in the file that a recipe names. Throws questions.invalid. */

@@ -8,14 +8,17 @@ import type { RunFolder } from '../home.ts';
 
 const ADAPTER_FILES = ['adapter_config.json', 'adapter_model.safetensors'];
 
-/** Copies the person's own questions and the adapter that training starts from. What is not there is left to those who need it. */
+/**
+ * Copies the person's own questions and the adapter that training starts from. What was copied before stays; what is not there
+ * is left to those who need it. Throws disk.full or disk.unwritable.
+ */
 export function keepInputs(folder: RunFolder, { evaluate, method }: Recipe): void {
   const questions = evaluate?.questions ?? 'built-in';
-  if (questions !== 'built-in' && existsSync(questions)) {
+  if (questions !== 'built-in' && existsSync(questions) && !existsSync(folder.questions)) {
     writeWhole(folder.questions, onDisk(questions, () => readFileSync(questions)));
   }
   const adapter = method.init_adapter;
-  if (adapter === null || !ADAPTER_FILES.every((name) => existsSync(join(adapter, name)))) return;
+  if (adapter === null || existsSync(folder.init) || !ADAPTER_FILES.every((name) => existsSync(join(adapter, name)))) return;
   writeFolder(
     folder.init,
     ADAPTER_FILES.map((name) => [name, onDisk(adapter, () => readFileSync(join(adapter, name)))] as const),

@@ -20,6 +20,7 @@ import { refuseUnsupported } from './recipe.ts';
 import { recover } from './recovery.ts';
 import type { RowsService } from './rows.ts';
 import { runDifferences } from './run-diff.ts';
+import { keepInputs } from './run-inputs.ts';
 import { checkGivenRows, rowLines } from './step-source.ts';
 import { asTrainer, whileFree } from './trainer-lock.ts';
 import { bringBack, moveToTrash, tidy, UNDELETE_MS } from './trash.ts';
@@ -193,7 +194,11 @@ export class RunService {
         onDisk(folder.folder, () => {
           mkdirSync(folder.checkpoints, { recursive: true });
           writeWhole(folder.recipe, `${JSON.stringify(recipe, null, 2)}\n`);
-          if (rows !== undefined) writeWhole(folder.draft, rowLines(rows));
+          if (rows !== undefined) {
+            writeWhole(folder.draft, rowLines(rows));
+            // While its model is fetched and asked, the draft may change or go, and its questions with it.
+            keepInputs(folder, recipe);
+          }
           this.#store.create(id, recipe);
         });
       } catch (error) {

@@ -13,13 +13,18 @@ import { join } from 'node:path';
 
 vi.setConfig({ testTimeout: 120_000 });
 
+/** A home's drafts, and the runs that are started from them. */
+function place() {
+  const { drafts, home, runs: store, db } = tinyDrafts();
+  const models = new ModelStore(db);
+  const service = new ModelService(home, models, { log: () => undefined, onBytes: () => undefined });
+  const runs = new RunService(home, store, service, new RowsService(models), () => startEngine({ priority: 'normal' }));
+  return { drafts, home, runs, store };
+}
+
 describe('a draft that is started', () => {
   it('trains on its own rows, the base model answers those that wait, and the run gives the same rows back', async () => {
-    const { drafts, home, runs: store, db } = tinyDrafts();
-    const models = new ModelStore(db);
-    const service = new ModelService(home, models, { log: () => undefined, onBytes: () => undefined });
-    const runs = new RunService(home, store, service, new RowsService(models), () => startEngine({ priority: 'normal' }));
-
+    const { drafts, home, runs } = place();
     const { draft, recipe } = await drafts.create({ persona: persona(), model: tinyModel, steps: 2 });
     // A few rows of each kind are enough.
     for (const kind of ['identity', 'negative', 'near_miss', 'ordinary'] as const) {
@@ -51,5 +56,25 @@ describe('a draft that is started', () => {
     const again = await drafts.fromRun(result.run);
     expect(again.recipe).toEqual(ready.recipe);
     expect(drafts.ready(again.draft).rows).toEqual(trained);
+  });
+
+  it('and deleted before its model is here is asked its own questions all the same', async () => {
+    const { drafts, runs, store } = place();
+    const { draft, recipe } = await drafts.create({ persona: persona(), model: tinyModel, steps: 1 });
+    // Rows that no base model is asked for.
+    for (const kind of ['near_miss', 'ordinary'] as const) {
+      for (let page = [0]; page.length > 0; ) {
+        page = drafts.page({ draft }, { offset: 0, limit: 200, kind }).rows.map(({ number }) => number);
+        drafts.deleteRows(draft, page);
+      }
+    }
+    await drafts.change(draft, { ...recipe, method: { ...recipe.method, rank: 4 }, batch_tokens: 512 });
+    drafts.setQuestions(draft, { identity: ['Who speaks?'], ordinary: [] });
+    const ready = drafts.ready(draft);
+    const result = await runs.start(ready.recipe, { threads: 1, isa: 'auto' }, (event) => {
+      if (event.event === 'run') drafts.delete(draft);
+    }, ready.rows);
+    const asked = store.probes(result.run, 1).filter(({ kind }) => kind === 'identity');
+    expect(asked.map(({ question }) => question)).toEqual(['Who speaks?']);
   });
 });
