@@ -2,6 +2,9 @@
 import type { ScoredProbe } from '../../shared/run.ts';
 import type { RunSource } from './run-watch.ts';
 
+/** Steps that are kept, those wanted last: what a screen shows is a few, and a long run is checked a thousand times. */
+export const MOST_STEPS = 24;
+
 export class RunProbes {
   readonly #api: RunSource;
   readonly #run: string;
@@ -27,12 +30,12 @@ export class RunProbes {
     return this.#steps[step] ?? null;
   }
 
-  /** Reads steps that were not read yet. */
+  /** Reads steps that were not read yet, and forgets what nobody has wanted for long. */
   want(steps: Iterable<number>): void {
     for (const step of steps) {
-      if (this.#wanted.includes(step)) continue;
-      this.#wanted = [...this.#wanted, step];
-      void this.#read(step);
+      const known = this.#wanted.includes(step);
+      this.#wanted = [...this.#wanted.filter((one) => one !== step), step].slice(-MOST_STEPS);
+      if (!known) void this.#read(step);
     }
   }
 
@@ -43,7 +46,8 @@ export class RunProbes {
   async #read(step: number): Promise<void> {
     try {
       const probes = await this.#api.request('runs.probes', { run: this.#run, step });
-      this.#steps = { ...this.#steps, [step]: probes };
+      const kept = Object.entries(this.#steps).filter(([one]) => this.#wanted.includes(Number(one)));
+      this.#steps = { ...Object.fromEntries(kept), [step]: probes };
     } catch {
       // Scores without their questions are shown all the same. Whoever wants the step again asks anew.
       this.#wanted = this.#wanted.filter((wanted) => wanted !== step);

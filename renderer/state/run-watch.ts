@@ -42,6 +42,7 @@ export class RunWatch {
       // Scores are stored with more than the event tells.
       api.on('probe', mine(() => this.#load())),
       api.on('warning', mine((warning) => this.#warn(warning))),
+      api.on('runs', () => this.#others()),
       api.on('lost', () => this.#load()),
     ];
     this.#load();
@@ -95,6 +96,11 @@ export class RunWatch {
     if (this.#run === null) return;
     this.#apply(event);
     this.#onChange(this.#run);
+  }
+
+  /** The list has changed: another window may have deleted this run, or brought it back. One that goes on stays. */
+  #others(): void {
+    if (this.#run === null || !statusLooks[this.#run.status].active) this.#load();
   }
 
   #warn(warning: EventOf<'warning'>): void {

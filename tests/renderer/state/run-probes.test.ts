@@ -1,7 +1,7 @@
 // Questions and answers of a run's checks, as screens want them.
 import { expect, test } from 'vitest';
 import { Api } from '../../../renderer/api.ts';
-import { RunProbes } from '../../../renderer/state/run-probes.svelte.ts';
+import { MOST_STEPS, RunProbes } from '../../../renderer/state/run-probes.svelte.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
 import type { ScoredProbe } from '../../../shared/run.ts';
 import { FakeTransport, settle } from '../fake-transport.ts';
@@ -57,4 +57,20 @@ test('what is closed hears nothing more', async () => {
   probes.close();
   transport.tell({ event: 'probe', run: 'r', step: 10, scores }, { event: 'lost' });
   expect(transport.asked).toHaveLength(0);
+});
+
+test('a long run is checked often: what nobody has wanted for long is forgotten, and read again when it is wanted', async () => {
+  const { transport, probes } = begin();
+  for (let step = 0; step <= MOST_STEPS; step++) {
+    probes.want([0, step]);
+    for (const asked of [...transport.asked]) asked.answer([probe(String(step))]);
+    await settle();
+  }
+  probes.want([MOST_STEPS + 1]);
+  transport.asked[0]?.answer([probe('last')]);
+  await settle();
+  expect([probes.at(0) === null, probes.at(1), probes.at(2)]).toEqual([false, null, null]);
+  expect(probes.at(3)).not.toBeNull();
+  probes.want([1]);
+  expect(transport.asked.map(({ input }) => input)).toEqual([{ run: 'r', step: 1 }]);
 });

@@ -139,6 +139,23 @@ describe('RunWatch', () => {
     expect(errors.map(({ code }) => code)).toEqual(['run.unknown']);
   });
 
+  it('notices that it was deleted in another window, and that it was brought back', async () => {
+    const { transport, answer, errors, shown } = watch();
+    await answer(details(1));
+    transport.tell({ event: 'runs' });
+    expect(transport.asked).toEqual([]);
+    transport.tell(state(1, 'stopped'));
+    await answer(details(1, { status: 'stopped' }));
+    transport.tell({ event: 'runs' });
+    transport.asked[0]?.refuse(new NamesakeError('run.unknown', 'a'));
+    await settle();
+    expect(errors.map(({ code }) => code)).toEqual(['run.unknown']);
+    const before = shown.length;
+    transport.tell({ event: 'runs' });
+    await answer(details(1, { status: 'stopped' }));
+    expect(shown).toHaveLength(before + 1);
+  });
+
   /** The core as a window knows it: a curve that grows and goes back, and a log of events on their way to the window. */
   it('ends with the run’s own curve after any order of steps, setbacks, lost events, broken connections and slow answers', async () => {
     const happening = fc.oneof(
