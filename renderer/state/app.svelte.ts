@@ -28,12 +28,10 @@ export class App {
       this.#connection = connection;
     });
     api.on('command', ({ command }) => this.route.go({ screen: command === 'new' ? 'name' : 'settings', subject: null }));
-    api.request('app.about', {}).then(
-      (about) => {
-        this.#about = about;
-      },
-      (error: unknown) => this.notices.fail(error),
-    );
+    api.on('lost', () => {
+      if (this.#about === null) void this.#meet();
+    });
+    void this.#meet();
   }
 
   get connection(): Connection {
@@ -43,6 +41,14 @@ export class App {
   /** Version, door, home and platform; null before they came. */
   get about(): RequestResult<'app.about'> | null {
     return this.#about;
+  }
+
+  async #meet(): Promise<void> {
+    try {
+      this.#about = await this.api.request('app.about', {});
+    } catch (error) {
+      this.notices.fail(error);
+    }
   }
 }
 

@@ -9,7 +9,8 @@ const REST_MS = 700;
 
 export class DraftPersona {
   readonly form = new PersonaForm();
-  readonly #api: Pick<Api, 'request'>;
+  readonly #api: Pick<Api, 'request' | 'on'>;
+  readonly #unlisten: () => void;
   readonly #id: string;
   /** null before it came. */
   #draft = $state.raw<Draft | null>(null);
@@ -20,9 +21,14 @@ export class DraftPersona {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #storing: Promise<void> | null = null;
 
-  constructor(api: Pick<Api, 'request'>, id: string) {
+  /** Reads draft `id`; listens until `close`. */
+  constructor(api: Pick<Api, 'request' | 'on'>, id: string) {
     this.#api = api;
     this.#id = id;
+    this.#unlisten = api.on('lost', () => {
+      if (this.#draft === null) void this.load();
+      else if (this.#state === 'failed') void this.store();
+    });
     void this.load();
   }
 
@@ -74,8 +80,18 @@ export class DraftPersona {
     if (recipe !== null) {
       this.#storing = this.#put(recipe);
       await this.#storing;
+    } else if (this.#state === 'failed' && this.form.persona !== null) {
+      // What could not be stored was taken back.
+      this.#state = 'same';
+      this.#error = null;
     }
     return this.#state !== 'failed' && this.form.persona !== null;
+  }
+
+  /** Stores what is typed and hears no more. */
+  close(): void {
+    this.#unlisten();
+    void this.store();
   }
 
   /** The recipe as the form says it; null where nothing has to be stored. */

@@ -35,11 +35,16 @@ export class DraftSettings {
   #storing: Promise<void> = Promise.resolve();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #planned = 0;
+  readonly #unlisten: () => void;
 
-  /** Reads draft `id`. */
+  /** Reads draft `id`; listens until `close`. */
   constructor(app: DraftApp, id: string) {
     this.#app = app;
     this.#id = id;
+    this.#unlisten = app.api.on('lost', () => {
+      if (this.#draft === null) void this.load();
+      else if (this.#memory === null) void this.#plan();
+    });
     void this.load();
   }
 
@@ -157,6 +162,7 @@ export class DraftSettings {
   }
 
   close(): void {
+    this.#unlisten();
     clearTimeout(this.#timer);
     this.#planned++;
   }

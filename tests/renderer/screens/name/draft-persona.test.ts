@@ -98,6 +98,35 @@ describe('DraftPersona', () => {
     expect([await again, named.error, named.state]).toEqual([true, null, 'saved']);
   });
 
+  it('forgets what could not be stored once it is taken back', async () => {
+    const { transport, named } = await open();
+    named.form.name = 'Bob';
+    const stored = named.store();
+    await settle();
+    transport.asked[0]?.refuse(new NamesakeError('disk.full', 'd'));
+    await stored;
+    named.form.name = 'B';
+    expect([await named.store(), named.error, named.state]).toEqual([true, null, 'same']);
+  });
+
+  it('reads and stores by itself when the connection is back, until it is closed', async () => {
+    const { transport, named, store } = await open();
+    named.form.name = 'Bob';
+    const stored = named.store();
+    await settle();
+    transport.asked[0]?.breakOff();
+    transport.connect('lost');
+    await stored;
+    expect(named.state).toBe('failed');
+    transport.connect('open');
+    await settle();
+    expect(await store()).toMatchObject({ data: { persona: { name: 'Bob' } } });
+    expect(named.state).toBe('saved');
+    named.close();
+    transport.tell({ event: 'lost' });
+    expect(transport.asked).toEqual([]);
+  });
+
   it('says that the draft is gone, and leaves one without a persona alone', async () => {
     const transport = new FakeTransport();
     const named = new DraftPersona(new Api(transport), 'd');

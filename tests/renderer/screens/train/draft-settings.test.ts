@@ -155,3 +155,21 @@ test('a draft that is gone is said', async () => {
   expect(settings.error?.code).toBe('draft.unknown');
   expect(settings.draft).toBeNull();
 });
+
+test('a draft, or its memory, that was asked for while there was no connection comes when there is one', async () => {
+  const transport = new FakeTransport();
+  const settings = new DraftSettings({ api: new Api(transport), notices: new Notices((error) => error.code), route: {} as DraftApp['route'] }, id);
+  transport.connect('open');
+  for (const asked of [...transport.asked]) asked.breakOff();
+  await settle();
+  transport.connect('lost');
+  transport.connect('open');
+  transport.asked.find(({ name }) => name === 'drafts.get')?.answer(draft());
+  transport.asked.find(({ name }) => name === 'drafts.questions')?.answer(null);
+  await settle();
+  expect([settings.draft?.draft, settings.error]).toEqual([draft().draft, null]);
+  settings.close();
+  transport.asked.splice(0);
+  transport.tell({ event: 'lost' });
+  expect(transport.asked).toEqual([]);
+});
