@@ -110,7 +110,7 @@ export const compare = {
   'compare.better_model_text': 'A copy on another model. Larger ones learn faster and mix things up less.',
   'compare.none_title': 'There is nothing to compare yet',
   'compare.none_active': 'It is still learning. When it is done, you can talk to it here.',
-  'compare.none_resumable': 'The training ended before anything was kept. Go on with it, and you can talk to it here.',
+  'compare.none_resumable': 'Nothing was kept yet: its training has not come to an end. Go on with it, and you can talk to it here.',
   'compare.none_cancelled': 'It was thrown away, and nothing of it was kept.',
   'compare.none_watch': 'To the training',
   'compare.none_new': 'Make another one',

@@ -112,7 +112,7 @@ export const compare: Record<keyof typeof en, string> = {
   'compare.better_model_text': '复制一份，换个模型。更大的模型学得更快，也不容易混淆。',
   'compare.none_title': '还没有可以对比的',
   'compare.none_active': '它还在学习。学完之后就可以在这里和它对话。',
-  'compare.none_resumable': '训练在保留结果之前就结束了。继续训练后就可以在这里对话。',
+  'compare.none_resumable': '训练还没有做完，也就没有保留结果。继续训练之后就可以在这里对话。',
   'compare.none_cancelled': '它已被丢弃，什么都没有保留。',
   'compare.none_watch': '去看训练',
   'compare.none_new': '再做一个',
