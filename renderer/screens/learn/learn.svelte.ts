@@ -140,7 +140,7 @@ export class LearnState {
         // It stands at the end, where nobody looks by chance.
         this.selection.clear();
         this.selection.move(this.pages.total ?? 0);
-        this.#notices.tell(() => t('learn.added'));
+        this.#offer = this.#notices.tell(() => t('learn.added'), { words: () => t('learn.undo'), run: () => void this.undo() });
       }
     });
     edit.saving = false;

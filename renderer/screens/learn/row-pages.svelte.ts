@@ -12,6 +12,7 @@ export type Subject = { draft: string } | { run: string };
 export interface RowFilter {
   kind: RowKind | null;
   lang: string | null;
+  /** As it is typed: a blank at its end may be the one before the next word. */
   search: string;
 }
 
@@ -118,7 +119,8 @@ export class RowPages {
   }
 
   #ask(page: number): Promise<RowsPage> {
-    const { kind, lang, search } = this.#filter;
+    const { kind, lang } = this.#filter;
+    const search = this.#filter.search.trim();
     const filter = { ...(kind !== null && { kind }), ...(lang !== null && { lang }), ...(search !== '' && { search }) };
     return this.#api.request('rows.page', { of: this.#of, offset: page * PAGE, limit: PAGE, ...filter });
   }

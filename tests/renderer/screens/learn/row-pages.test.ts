@@ -128,6 +128,20 @@ describe('a filter', () => {
   });
 });
 
+describe('another filter', () => {
+  it('leaves no row of the one before in sight, also where as many are found', async () => {
+    const { api, page, pages } = fakeRows();
+    const state = new RowPages(api, of);
+    await page(rows);
+    state.show(500, 520);
+    await pages(rows);
+    state.find({ ...everything, lang: 'zh' });
+    expect(state.at(510)?.number).toBe(510);
+    await page(list(20_000, 50_000));
+    expect([state.at(0)?.number, state.at(510)]).toEqual([50_000, null]);
+  });
+});
+
 describe('a range', () => {
   it('reads what is missing of it', async () => {
     const { api, page, pages } = fakeRows();
