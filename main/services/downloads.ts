@@ -91,7 +91,9 @@ export class Downloads {
    * download.failed, download.denied, model.checksum_mismatch, disk.full, disk.unwritable, or cancelled when it is paused or
    * `signal` says so; it pauses when all that wait for it have given up.
    */
-  fetch(model: string, entry: ModelEntry, signal?: AbortSignal): Promise<string> {
+  async fetch(model: string, entry: ModelEntry, signal?: AbortSignal): Promise<string> {
+    // One that is being paused ends for those who paused it, not for who comes now.
+    for (let old = this.#jobs.get(model); old?.abort.signal.aborted === true; old = this.#jobs.get(model)) await old.result.catch(() => undefined);
     const job = this.#jobs.get(model) ?? this.#begin(model, entry);
     if (signal === undefined) {
       job.wanted = Infinity;

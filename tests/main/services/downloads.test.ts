@@ -141,6 +141,18 @@ describe('Downloads', () => {
     expect(server.served()).toBe(data.length);
   });
 
+  it('is begun anew for who comes in the very moment in which the last one gives up', async () => {
+    const folder = temporaryFolder();
+    const { downloads } = downloadsOf(folder);
+    const model = entry(await hostileServer(data));
+    const leaving = new AbortController();
+    const first = downloads.fetch('tiny', model, leaving.signal).catch((error: unknown) => error);
+    leaving.abort();
+    const second = downloads.fetch('tiny', model, new AbortController().signal);
+    expect(await first).toMatchObject({ code: 'cancelled' });
+    expect(readFileSync(await second).equals(data)).toBe(true);
+  });
+
   it('goes on with the next source where the first one stopped', async () => {
     const folder = temporaryFolder();
     const { downloads, states, lines } = downloadsOf(folder);
