@@ -1,4 +1,5 @@
 // Choice service: another checkpoint of a run that came to its end takes the place of the one that was kept.
+import { existsSync } from 'node:fs';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { RunResult } from '../../shared/run-events.ts';
 import { activeStatuses, type QuestionAnswer } from '../../shared/run.ts';
@@ -12,11 +13,17 @@ import { compare } from './compare.ts';
 import { ANSWER_TOKENS } from './rows.ts';
 import { asTrainer } from './trainer-lock.ts';
 
-/** Puts the adapters in place whose choice was written down; the caller holds the trainer's lock. Throws disk.full or disk.unwritable. */
+/**
+ * Puts the adapters in place whose choice was written down; one whose checkpoint is gone is given up. The caller holds the
+ * trainer's lock. Throws disk.full or disk.unwritable.
+ */
 export function settleChoices(home: Home, store: RunStore): void {
   for (const { run, step } of store.choosing()) {
-    placeAdapter(home.run(run), step);
-    store.choose(run);
+    const folder = home.run(run);
+    if (existsSync(folder.checkpoint(step))) {
+      placeAdapter(folder, step);
+      store.choose(run);
+    } else store.endChoosing(run);
   }
 }
 

@@ -190,6 +190,11 @@ export class RunStore {
     );
   }
 
+  /** Takes back that a run is to have another result. */
+  endChoosing(id: string): void {
+    this.#db.prepare('UPDATE runs SET choosing = NULL WHERE id = ?').run(id);
+  }
+
   setSteps(id: string, steps: number): void {
     this.#touch(id, 'steps = @steps', { steps });
   }

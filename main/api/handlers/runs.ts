@@ -45,7 +45,8 @@ export const runs: HandlersOf<'runs'> = {
     return null;
   },
   'runs.choose': async ({ core, runs, queues }, { run, step }) => {
-    await queues.check.run(() => core.choices.choose(run, step));
+    // Not beside an export, which says what the kept adapter scores.
+    await queues.export.run(() => core.choices.choose(run, step));
     await core.chat.renew(run);
     runs.changed(run);
     return null;

@@ -99,12 +99,18 @@ describe('another checkpoint', () => {
     expect(runs.choosing()).toEqual([]);
   });
 
-  it('whose files are gone meanwhile keeps nobody from starting', async () => {
-    const { runs, run, saved, restart } = await place();
-    const { result } = runs.get(run);
+  it('whose files are gone meanwhile is given up, and keeps nobody from starting or from choosing in another run', async () => {
+    const { runs, run, saved, restart, home } = await place();
+    const { result, recipe } = runs.get(run);
     if (result === null) throw new Error('no result');
     runs.beginChoosing(run, { ...result, chosen_step: 4 });
+    const other = finishedRun(home, runs, recipe, '20260101-000000-fedcba');
+    cpSync(home.run(other).adapter, home.run(other).checkpoint(4), { recursive: true });
+    runs.beginChoosing(other, { ...result, chosen_step: 4 });
     rmSync(saved, { recursive: true });
-    expect(restart().get(run).chosen_step).toBe(1);
+    const service = restart();
+    expect(service.get(run).chosen_step).toBe(1);
+    expect(service.get(other).chosen_step).toBe(4);
+    expect(runs.choosing()).toEqual([]);
   });
 });
