@@ -5,6 +5,8 @@ import type { Language } from '../../shared/persona.ts';
 
 type Values = Record<string, string | number>;
 
+const UNKNOWN = 8_675_309;
+
 export class Screens {
   readonly page: Page;
   readonly language: Language;
@@ -25,8 +27,9 @@ export class Screens {
 
   /** Words of which a part is not known: every placeholder takes anything. */
   like(key: MessageKey, ...names: string[]): RegExp {
-    const words = this.say(key, Object.fromEntries(names.map((name) => [name, '\u0000'])));
-    return new RegExp(words.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\u0000', '.+'));
+    // A number, because some placeholders count; one that no words of the page hold.
+    const words = this.say(key, Object.fromEntries(names.map((name) => [name, UNKNOWN])));
+    return new RegExp(words.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(new RegExp(`${UNKNOWN}|${UNKNOWN.toLocaleString('en')}`, 'g'), '.+'));
   }
 
   button(key: MessageKey, values?: Values): Locator {
