@@ -10,9 +10,9 @@ export function duration(seconds: number): string {
   return t('duration.hours', { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
 }
 
-/** A share of 0 to 1 as "97.5 %" or "100 %". */
+/** A share of 0 to 1 as "97.5%" or "100%". */
 export function percent(share: number): string {
-  return `${(100 * share).toFixed(share === 1 || share === 0 ? 0 : 1)} %`;
+  return `${(100 * share).toFixed(share === 1 || share === 0 ? 0 : 1)}%`;
 }
 
 /** Bytes as "98 MB" or "1.2 GB"; what is there takes at least 1 MB. */

@@ -12,7 +12,7 @@ describe('words', () => {
     expect([45.4, 200, 7500].map(duration)).toEqual(['45 s', '3 min 20 s', '2 h 5 min']);
     speak('zh');
     expect(duration(200)).toBe('3 分 20 秒');
-    expect([bytes(98_400_000), bytes(1.23e9), percent(1), percent(0), percent(0.975)]).toEqual(['98 MB', '1.2 GB', '100 %', '0 %', '97.5 %']);
+    expect([bytes(98_400_000), bytes(1.23e9), percent(1), percent(0), percent(0.975)]).toEqual(['98 MB', '1.2 GB', '100%', '0%', '97.5%']);
   });
 
   it('says a stored error whose wording needs values that are not stored', () => {

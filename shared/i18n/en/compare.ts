@@ -38,7 +38,7 @@ export const compare = {
   'compare.cut_length_stored': 'Ended at the longest answer that was allowed.',
   'compare.cut_cancelled': 'Stopped before its end.',
   'compare.dropped': '{turns, plural, one {The conversation has grown long: the first turn is no longer sent to the model.} other {The conversation has grown long: the first # turns are no longer sent to the model.}}',
-  'compare.again_same': 'Again from the same beginning',
+  'compare.again_same': 'Ask again the same way',
   'compare.again_same_hint': 'Asks the last question again with the same seed',
   'compare.again_other': 'Another try',
   'compare.again_other_hint': 'Asks the last question again from a new seed, with some chance in the answer',

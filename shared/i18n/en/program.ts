@@ -66,7 +66,7 @@ export const program = {
   'chat.cut': '(cut at {tokens} tokens)',
   'model.here': 'on this machine',
   'model.absent': 'not fetched yet',
-  'model.part_here': '{percent} % fetched',
+  'model.part_here': '{percent}% fetched',
   'model.removed': 'Removed {id}; {megabytes} MB are free again.',
   'model.added': 'Added as {id}.',
   'doctor.node': 'Node.js {version}',

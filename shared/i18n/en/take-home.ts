@@ -1,7 +1,7 @@
 // The screen "Take home".
 export const takeHome = {
   'take_home.title': 'Take {name} home',
-  'take_home.intro': 'Get it as files that other programs can use. They are yours: nothing leads back here.',
+  'take_home.intro': 'Get it as files that other programs can use. They are yours and work without this program.',
   'take_home.loading': 'Looking at what there is to take…',
   'take_home.all': 'See all assistants',
   'take_home.nothing': 'There is nothing to take home yet',
@@ -13,7 +13,7 @@ export const takeHome = {
   'take_home.adapter_is': 'A small folder that holds only what it learnt, on top of {model}.',
   'take_home.adapter_more': 'Adapter files',
   'take_home.adapter_term': 'A LoRA adapter in PEFT’s layout: adapter_model.safetensors and adapter_config.json, with a README',
-  'take_home.needs': 'To use it one needs {model} in its original form (licence: {licence}) and Python with peft and transformers.',
+  'take_home.needs': 'To use it you need {model} in its original form (licence: {licence}) and Python with peft and transformers.',
   'take_home.licence_unknown': 'see where it comes from',
   'take_home.write': 'Make the files',
   'take_home.write_hint': 'Then they are asked the same questions as in training: that takes about as long as one check.',

@@ -83,7 +83,7 @@ export const learn: Record<keyof typeof en, string> = {
   'learn.mix_low': '很快就能记住名字，但没人问时也可能报名字。',
   'learn.mix_high': '其他回答几乎不变，名字可能要多学几步。',
 
-  'learn.life': '这段对话的一生',
+  'learn.life': '这段对话的来龙去脉',
   'learn.life_none': '选一段对话，看看它怎样一步步变成模型读的数字。',
   'learn.life_raw': '原样',
   'learn.life_standard': '标准格式',
@@ -139,6 +139,6 @@ export const learn: Record<keyof typeof en, string> = {
   'learn.refused_no_json': '不是有效的 JSON',
   'learn.refused_too_long': '有一条消息太长',
   'learn.refused_too_many': '放不下更多对话了',
-  'learn.refused_system': '有不止一段系统文本',
+  'learn.refused_system': '有不止一段系统提示',
   'learn.refused_form': '不是任何一种已知格式',
 };

@@ -46,7 +46,7 @@ export const page: Record<keyof typeof en, string> = {
   'steps.compare': '对比',
   'steps.take-home': '带回家',
   'sidebar.running': '{percent}%',
-  'sidebar.all': '过去的助手',
+  'sidebar.all': '全部助手',
   'notices.label': '消息',
   'connection.signed_out': '这个窗口已退出登录。请在运行“namesake serve”的地方按回车键，再打开它打印的新地址。',
   'dialog.close': '关闭',

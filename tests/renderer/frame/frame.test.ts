@@ -14,8 +14,8 @@ describe('the title', () => {
   beforeEach(() => speak('en'));
 
   it('says whose page it is, and how far it is while it learns', () => {
-    expect(pageTitle(place, run)).toBe('小锋 · 62 % – Namesake');
-    expect(pageTitle(place, { ...run, step: 9, steps: 10 })).toBe('小锋 · 90 % – Namesake');
+    expect(pageTitle(place, run)).toBe('小锋 · 62% – Namesake');
+    expect(pageTitle(place, { ...run, step: 9, steps: 10 })).toBe('小锋 · 90% – Namesake');
     expect(pageTitle({ ...place, screen: null }, { ...run, status: 'done' })).toBe('小锋 – Namesake');
     expect(pageTitle(place, { ...run, status: 'running', steps: 0 })).toBe('小锋 – Namesake');
   });
@@ -24,7 +24,7 @@ describe('the title', () => {
     expect(pageTitle({ screen: 'settings', subject: null }, null)).toBe('Settings – Namesake');
     expect(pageTitle({ screen: 'learn', subject: { draft: 'd' } }, null)).toBe('Learn from – Namesake');
     speak('zh');
-    expect(pageTitle({ screen: 'assistants', subject: null }, null)).toBe('过去的助手 – Namesake');
+    expect(pageTitle({ screen: 'assistants', subject: null }, null)).toBe('全部助手 – Namesake');
     expect(pageTitle({ screen: 'name', subject: null }, null)).toBe('新建助手 – Namesake');
     expect(pageTitle(place, run)).toBe('小锋 · 62% – Namesake');
   });

@@ -134,7 +134,7 @@ describe('rows that are deleted', () => {
     await undoing;
     await read(list(5));
     expect([learn.pages.total, learn.pages.at(2)?.number]).toEqual([5, 2]);
-    expect(told.at(-1)).toBe('Taken back: 3 rows deleted.');
+    expect(told.at(-1)).toBe('Undone: 3 rows deleted.');
     // The first notice would take back another change now.
     expect(closed).toEqual([0]);
   });

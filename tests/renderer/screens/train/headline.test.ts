@@ -56,7 +56,7 @@ test('time left is said as roughly as it is known', () => {
   };
   expect([0, 3, 22, 54, 56, 89, 200, 3570, 3700, 9000].map(said)).toEqual([
     'about 5 s left', 'about 5 s left', 'about 25 s left', 'about 55 s left', 'about 1 min left', 'about 1 min left', 'about 3 min left',
-    'about 1 h 0 min left', 'about 1 h 0 min left', 'about 2 h 30 min left',
+    'about 1 h left', 'about 1 h left', 'about 2 h 30 min left',
   ]);
 });
 
