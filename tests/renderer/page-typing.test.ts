@@ -77,4 +77,21 @@ describe.skipIf(chromiumPath === null)('an input method in the page (needs Chrom
     await expect.poll(async () => (await full.ask('runs.get', { run: home.runs.interrupted })).name).toContain('猫头鹰');
     expect(full.troubles.splice(0)).toEqual([]);
   });
+
+  it('closes no dialog with the Escape that gives up what was put together', async () => {
+    const { screens, page } = full;
+    await full.go('#settings');
+    await page.getByRole('button', { name: screens.say('settings.wipe_button') }).click();
+    const dialog = page.getByRole('dialog');
+    const field = dialog.getByRole('textbox');
+    await field.focus();
+    await session.send('Input.imeSetComposition', { text: 'shan', selectionStart: 4, selectionEnd: 4 });
+    await session.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'Escape', code: 'Escape', windowsVirtualKeyCode: 27 });
+    await session.send('Input.dispatchKeyEvent', { type: 'keyUp', key: 'Escape', code: 'Escape', windowsVirtualKeyCode: 27 });
+    await page.waitForTimeout(300);
+    expect(await dialog.count()).toBe(1);
+    await session.send('Input.imeSetComposition', { text: '', selectionStart: 0, selectionEnd: 0 });
+    await field.press('Escape');
+    await expect.poll(() => dialog.count()).toBe(0);
+  });
 });
