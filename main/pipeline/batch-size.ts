@@ -1,6 +1,7 @@
 // Batch size: how many tokens the largest micro-batch of a run has, and how many of them the engine computes. What all of a
 // batch's conversations begin with is computed once (native/engine/packed.h).
-import type { MicroBatch, PackableRow, Step } from './rows-to-batches.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { rowsToDraw, type MicroBatch, type PackableRow, type PlannableRow, type Step } from './rows-to-batches.ts';
 
 const IGNORED = -100;
 /** The engine shares no beginning that is shorter: copying would cost more than it saves. */
@@ -43,4 +44,11 @@ export function largestBatch(steps: Iterable<Step>, rows: readonly PackableRow[]
     }
   }
   return most;
+}
+
+/** How many rows one step may draw at most: steps are planned as wholes, and a recipe may ask for very large ones. */
+export function mostRowsInStep(rows: readonly PlannableRow[], recipe: Recipe): number {
+  const { accumulate, batch_tokens, data } = recipe;
+  const shortest = rows.reduce((least, { ids }) => Math.min(least, ids.length), batch_tokens);
+  return Math.min(rowsToDraw(recipe, rows), accumulate * (data.pack ? Math.ceil(batch_tokens / Math.max(1, shortest)) : 1));
 }

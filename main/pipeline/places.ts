@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { PackedPart } from '../../shared/row-life.ts';
+import { mostRowsInStep } from './batch-size.ts';
 import { walkSteps, type MicroBatch, type PlannableRow } from './rows-to-batches.ts';
 
 /** Further than these nobody looks: a plan may have a million steps. */
@@ -25,16 +26,18 @@ export interface Places {
 
 /**
  * Where rows are drawn in the first MOST_STEPS steps. Of the plan only the parts are kept in which some row is drawn first.
- * Lets others run in between. Throws rows.empty where there are no rows.
+ * Lets others run in between. None are looked at where one alone may draw more rows than that. Throws rows.empty where there
+ * are no rows.
  */
 export async function planPlaces(rows: readonly PlannedRow[], recipe: Recipe): Promise<Places> {
   const times = new Uint32Array(rows.length);
   const firsts = new Map<number, { step: number; part: number; parts: number; batch: MicroBatch }>();
   let looked_at = 0;
   let drawn = 0;
-  let whole = true;
+  // Steps that are too large to be planned at all are as if they were too many.
+  let whole = mostRowsInStep(rows, recipe) <= MOST_DRAWN;
   let pause = performance.now() + SLICE_MS;
-  for (const step of walkSteps(rows, recipe)) {
+  for (const step of whole ? walkSteps(rows, recipe) : []) {
     if (looked_at >= MOST_STEPS || drawn >= MOST_DRAWN) {
       whole = false;
       break;

@@ -81,8 +81,8 @@ function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return made;
 }
 
-/** How many rows `epochs` means: every row that many times. */
-function rowsToDraw(recipe: Recipe, rows: readonly unknown[]): number {
+/** How many rows `epochs` means: every row that many times; Infinity where steps are counted. */
+export function rowsToDraw(recipe: Recipe, rows: readonly unknown[]): number {
   return recipe.epochs === null ? Infinity : Math.max(1, Math.round(recipe.epochs * rows.length));
 }
 
@@ -146,7 +146,8 @@ export function* walkSteps(rows: readonly PlannableRow[], recipe: Recipe): Gener
       while (drawn < limit) {
         const wantsOrdinary = ordinary !== undefined && ordinaryInStep + 1 <= share * (inStep + 1) + 1e-9;
         const pool = wantsOrdinary ? ordinary : other;
-        const length = rows[pool.peek()]?.ids.length ?? 0;
+        // A row without a token takes room too: of those alone a batch would never be full.
+        const length = Math.max(1, rows[pool.peek()]?.ids.length ?? 0);
         if (batch.length > 0 && (tokens + length > recipe.batch_tokens || !recipe.data.pack)) break;
         batch.push(pool.take());
         tokens += length;

@@ -10,7 +10,7 @@ import type { CatalogueModel } from '../../shared/model.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { isPending, type Row } from '../../shared/row.ts';
 import type { Home } from '../home.ts';
-import { largestBatch } from '../pipeline/batch-size.ts';
+import { largestBatch, mostRowsInStep } from '../pipeline/batch-size.ts';
 import { walkSteps, type PackableRow } from '../pipeline/rows-to-batches.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { LocalModel, ModelService } from './model.ts';
@@ -38,6 +38,10 @@ function optionsOf(recipe: Recipe): MemoryOptions {
 
 /** Steps that are looked at for the largest batch: more of them find hardly a larger one. */
 const STEPS_LOOKED_AT = 200;
+/** Rows that are drawn for that at most: some tenths of a second. */
+const MOST_DRAWN = 500_000;
+/** Of so many rows their tokens are looked at: all of a persona's, but not all that a draft may hold. */
+const MOST_ROWS = 20_000;
 /** Sets of rows that are remembered. */
 const MOST_REMEMBERED = 2;
 
@@ -45,6 +49,8 @@ const MOST_REMEMBERED = 2;
 export interface PreparedRows {
   /** Another one whenever they are other rows. */
   version: string;
+  /** How many, where that is known before they are made. */
+  count?: number;
   make: () => readonly Row[];
 }
 
@@ -98,7 +104,7 @@ export class MemoryService {
 
   /**
    * The budget of a run of this recipe, on rows that the person prepared where they are given, else on those that a persona
-   * makes. Throws as budget() does.
+   * makes; of very many rows, or very large steps, as if they shared nothing. Throws as budget() does.
    */
   async ofRecipe(recipe: Recipe, prepared: PreparedRows | null = null): Promise<MemoryBudget> {
     const { model, weak_languages } = await this.#model(recipe.model.ref);
@@ -114,11 +120,15 @@ export class MemoryService {
     return { model: path, weak_languages };
   }
 
-  /** Tokens that are computed of the largest micro-batch, at most; null where a run of this recipe would be refused. */
+  /** Tokens that are computed of the largest micro-batch, at most; null where a run would be refused, or it is too much to look at. */
   async #packedTokens(path: string, recipe: Recipe, rows: PreparedRows): Promise<number | null> {
+    if ((rows.count ?? 0) > MOST_ROWS) return null;
     try {
       const packable = await this.#tokenized(path, recipe, rows);
-      const steps = walkSteps(packable, { ...recipe, epochs: null, steps: Math.min(recipe.steps, STEPS_LOOKED_AT) });
+      const counted = { ...recipe, epochs: null };
+      const looked = Math.min(recipe.steps, STEPS_LOOKED_AT, Math.floor(MOST_DRAWN / mostRowsInStep(packable, counted)));
+      if (looked === 0) return null;
+      const steps = walkSteps(packable, { ...counted, steps: looked });
       return Math.min(recipe.batch_tokens, largestBatch(steps, packable).packed);
     } catch (error) {
       if (error instanceof NamesakeError) return null;

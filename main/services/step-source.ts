@@ -13,8 +13,9 @@ import { stepToBatches, tokenBatchToBatch, walkSteps, type PackableRow, type Ste
 import { personaOf, type BaseModel, type RowsService } from './rows.ts';
 import { readTokens, writeTokens } from './token-file.ts';
 
-/** Steps whose batches are looked at one by one. */
+/** Steps whose batches are looked at one by one, and rows in them. */
 const MOST_MEASURED = 20_000;
+const MOST_ROWS_MEASURED = 2_000_000;
 
 export interface StepSource {
   count: number;
@@ -116,9 +117,11 @@ function stepsInTurn(walk: () => Iterator<Step, void>): (step: number) => Step {
 function measure(rows: readonly PackableRow[], recipe: Recipe): { count: number } & BatchSize {
   let size: BatchSize = { tokens: 1, packed: 1 };
   let count = 0;
+  let drawn = 0;
   for (const step of walkSteps(rows, recipe)) {
     count++;
-    if (count <= MOST_MEASURED) {
+    for (const batch of step) drawn += batch.length;
+    if (count <= MOST_MEASURED && drawn <= MOST_ROWS_MEASURED) {
       const { tokens, packed } = largestBatch([step], rows);
       size = { tokens: Math.max(size.tokens, tokens), packed: Math.max(size.packed, packed) };
       continue;

@@ -39,7 +39,14 @@ export const models: HandlersOf<'models'> = {
     const { ref } = recipe.model;
     // A run that was started on the command line may name a file; others may not.
     if (!core.runs.list().some((run) => run.recipe.model.ref === ref)) checkModel(core, ref);
-    const rows = draft === undefined ? null : { version: core.drafts.version({ draft }), make: () => core.drafts.trained({ draft }).rows.map(({ row }) => row) };
+    const rows =
+      draft === undefined
+        ? null
+        : {
+            version: core.drafts.version({ draft }),
+            count: core.drafts.get(draft).rows,
+            make: () => core.drafts.trained({ draft }).rows.map(({ row }) => row),
+          };
     return queues.check.run(() => core.memory.ofRecipe(recipe, rows));
   },
 };

@@ -2,6 +2,22 @@
 import { expect, it } from 'vitest';
 import { addTinyModel, tinyApi } from '../../support/tiny-api.ts';
 
+it('rows that are too many, or steps that are too large, to be looked at count as if they shared nothing', async () => {
+  const tiny = tinyApi();
+  const model = await addTinyModel(tiny);
+  const systems = ['You are Bo, and you were made by Ann.'];
+  const { recipe: made } = await tiny.ask('drafts.create', { persona: { owner: 'A', name: 'B', languages: ['en'] }, model });
+  const recipe = { ...made, data: { ...made.data, systems } };
+  const shared = await tiny.core.memory.ofRecipe(recipe);
+  const nobody = { version: '', count: 20_001, make: () => expect.fail('the rows were made') };
+  const apart = await tiny.core.memory.ofRecipe(recipe, nobody);
+  expect(apart.activations).toBeGreaterThan(shared.activations);
+  const large = { ...recipe, batch_tokens: 65_536, accumulate: 1024 };
+  const unknown = await tiny.core.memory.ofRecipe(large, nobody);
+  expect((await tiny.core.memory.ofRecipe(large)).activations).toBe(unknown.activations);
+  expect((await tiny.core.memory.ofRecipe({ ...large, accumulate: 1 })).activations).toBeLessThan(unknown.activations);
+});
+
 it('a recipe has a budget, and every model of the list a need', async () => {
   const tiny = tinyApi();
   const model = await addTinyModel(tiny);

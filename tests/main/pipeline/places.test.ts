@@ -60,6 +60,20 @@ describe('planPlaces', () => {
     expect(await planPlaces(rows, recipe({ epochs: 1000 }))).toMatchObject({ steps: null, looked_at: MOST_STEPS });
   });
 
+  it('looks at no step where one alone would draw more rows than anyone waits for, unless epochs end it', async () => {
+    const rows = Array.from({ length: 100 }, (_, i) => row(i, 'identity', 2));
+    const huge = { batch_tokens: 1_048_576, accumulate: 1024 };
+    const places = await planPlaces(rows, recipe({ ...huge, steps: 3 }));
+    expect(places).toMatchObject({ steps: 3, looked_at: 0 });
+    expect(places.find(0)).toBeNull();
+    expect((await planPlaces(rows, recipe({ ...huge, epochs: 2 }))).find(0)?.times).toBe(2);
+  });
+
+  it('ends where no row has a token', async () => {
+    const places = await planPlaces([row(1, 'identity', 0)], recipe({ steps: 2, batch_tokens: 64 }));
+    expect(places.find(1)?.times).toBe(128);
+  });
+
   it('has no place for a row that no step draws, or that is not there', async () => {
     const { find } = await planPlaces([row(1, 'identity', 10), row(2, 'ordinary', 10)], recipe({ steps: 3, data: { persona: { owner: 'Ann', name: 'Bo' }, max_length: 64, mix: { ordinary: 0 } } }));
     expect(find(1)).not.toBeNull();

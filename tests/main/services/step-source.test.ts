@@ -65,6 +65,13 @@ it('of a million are not held: memory is that of the rows, and room is planned f
   expect(steps.batches(30_000).length).toBe(1);
 });
 
+it('that draw millions of rows are not all looked at: they have room for whatever may come', () => {
+  const rows = rowsOf(40);
+  const many = { steps: 8, batch_tokens: 8192, accumulate: 1024, data: { source: 'persona', persona: { owner: 'A', name: 'B' }, max_length: 64 } };
+  expect(source(rows, { ...many, accumulate: 2 }).packed).toBeLessThan(8192);
+  expect(source(rows, many)).toMatchObject({ count: 8, tokens: 8192, packed: 8192 });
+});
+
 it('need a label', () => {
   const rows = rowsOf(3).map((row) => ({ ...row, labels: row.ids.map(() => -100) }));
   expect(thrownBy(() => source(rows, { steps: 3 })).code).toBe('rows.empty');
