@@ -1,5 +1,6 @@
 // bench make: assistants for several names and seeds, measured on probes/report, which no training or choice ever saw.
 import { Option, type Command } from 'commander';
+import { NamesakeError } from '../../../shared/errors.ts';
 import { loadProbes } from '../../resources.ts';
 import { Evaluation } from '../../services/evaluation.ts';
 import { recipeForPersona } from '../../services/recipe.ts';
@@ -74,14 +75,16 @@ export function addBenchMake(bench: Command): void {
     .description('assistants for three owner/name pairs and several seeds, scored on held-out probes')
     .option('--seeds <list>', 'seeds, parted by commas', (list: string) => list.split(',').map(wholeNumber(0)), [1, 2, 3])
     .option('--pairs <n>', 'how many of the pairs', wholeNumber(1), pairs.length)
+    .option('--skip <n>', 'how many of them to leave out, from the first on: a part of the table', wholeNumber(0), 0)
     .option('--recipe <name>', 'a shipped recipe', '')
     .addOption(new Option('--probes <set>').choices(['choose', 'report']).default('report'))
-    .action(async (flags: { seeds: number[]; pairs: number; recipe: string; probes: 'choose' | 'report' }, command: Command) => {
+    .action(async (flags: { seeds: number[]; pairs: number; skip: number; recipe: string; probes: 'choose' | 'report' }, command: Command) => {
+      if (flags.skip >= Math.min(flags.pairs, pairs.length)) throw new NamesakeError('usage.invalid', `--skip ${flags.skip} leaves no pair`);
       const context = createContext(command);
       const { output, runs, models, compute } = context;
       const model = await models.locate(models.default);
       const measured: Measured[] = [];
-      for (const pair of pairs.slice(0, flags.pairs)) {
+      for (const pair of pairs.slice(flags.skip, flags.pairs)) {
         for (const seed of flags.seeds) {
           const recipe = recipeForPersona(flags.recipe || model.recipe, pair, (value) => {
             value['seed'] = seed;

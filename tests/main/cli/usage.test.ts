@@ -20,6 +20,7 @@ describe('bad usage', () => {
     ['an empty home', ['doctor', '--home', '']],
     ['an empty home after =', ['doctor', '--home=']],
     ['a seed that is no number', ['bench', 'make', '--seeds', '1,b']],
+    ['a table without a pair', ['bench', 'make', '--pairs', '2', '--skip', '2']],
     ['threads that are no number', ['doctor', '--threads', 'x']],
     ['no threads', ['doctor', '--threads=0']],
     ['steps that are no number', ['make', '--owner', 'X', '--name', 'Y', '--steps', 'many']],
