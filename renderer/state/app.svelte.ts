@@ -16,6 +16,7 @@ export class App {
   readonly settings: SettingsState;
   readonly runs: RunsState;
   readonly models: ModelsState;
+  readonly #onWiped: (() => void)[] = [];
   #connection = $state.raw<Connection>('connecting');
   #about = $state.raw<RequestResult<'app.about'> | null>(null);
 
@@ -41,6 +42,16 @@ export class App {
   /** Version, door, home and platform; null before they came. */
   get about(): RequestResult<'app.about'> | null {
     return this.#about;
+  }
+
+  /** Hears that all of the person's data was deleted. */
+  onWiped(listener: () => void): void {
+    this.#onWiped.push(listener);
+  }
+
+  /** All of the person's data was deleted: what this page holds of it goes as well. */
+  wiped(): void {
+    for (const listener of this.#onWiped) listener();
   }
 
   async #meet(): Promise<void> {

@@ -113,6 +113,13 @@ export class NewAssistant {
     }
   }
 
+  /** Forgets what was typed and chosen, and what is waited for. */
+  forget(): void {
+    this.making.dismiss();
+    this.#chosen = this.#error = null;
+    this.#reset();
+  }
+
   async #prepare(input: { persona: NonNullable<PersonaForm['persona']>; model?: string }): Promise<void> {
     if (this.#preparing) return;
     this.#preparing = true;
@@ -163,6 +170,7 @@ export function newAssistantOf(app: App): NewAssistant {
     },
     onDraft: (draft) => route.go({ screen: 'learn', subject: { draft } }),
   });
+  app.onWiped(() => assistant.forget());
   made.set(app, assistant);
   return assistant;
 }

@@ -10,7 +10,7 @@ import { t } from '../../state/words.svelte.ts';
 export type TokenSource = RequestInput<'settings.set_token'>['source'];
 
 /** What it needs of the app. */
-export type PageApp = Pick<App, 'api' | 'notices' | 'models' | 'route'>;
+export type PageApp = Pick<App, 'api' | 'notices' | 'models' | 'route' | 'wiped'>;
 
 export class SettingsPage {
   readonly #app: PageApp;
@@ -140,6 +140,7 @@ export class SettingsPage {
     });
     this.#wiping = false;
     if (!done) return;
+    this.#app.wiped();
     this.#app.notices.tell(() => t('settings.wiped'));
     this.#app.route.go({ screen: 'name', subject: null });
   }

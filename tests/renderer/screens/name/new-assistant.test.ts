@@ -142,4 +142,13 @@ describe('NewAssistant', () => {
     type('A', 'B');
     expect([assistant.make(), asked()]).toEqual([null, ['drafts.create']]);
   });
+
+  it('forgets everything when all data is deleted', async () => {
+    const { assistant, type, store } = await open([card('m', { standard: true }), card('n')]);
+    type('Ann', 'Bo');
+    assistant.choose('n');
+    expect(store.kept).toContain('Ann');
+    assistant.forget();
+    expect([assistant.form.empty, assistant.model, store.kept?.includes('Ann')]).toEqual([true, 'm', false]);
+  });
 });

@@ -63,7 +63,8 @@ describe('the page', () => {
     const transport = new FakeTransport();
     const notices = new Notices(({ code }) => code);
     const go = vi.fn();
-    const page = new SettingsPage({ api: new Api(transport), notices, route: { go } as unknown as App['route'], models: {} as App['models'] });
+    const wiped = vi.fn();
+    const page = new SettingsPage({ api: new Api(transport), notices, route: { go } as unknown as App['route'], models: {} as App['models'], wiped });
     const answer = async (name: string, result: unknown): Promise<void> => {
       const found = transport.asked.find((asked) => asked.name === name);
       if (found === undefined) throw new Error(`${name} was not asked`);
@@ -72,7 +73,7 @@ describe('the page', () => {
     };
     await answer('app.disk', disk);
     await answer('settings.tokens', { huggingface: 'none', modelscope: 'memory' });
-    return { transport, notices, page, go, answer };
+    return { transport, notices, page, go, wiped, answer };
   }
 
   it('knows what is taken of the disk, again when models or runs change', async () => {
@@ -105,15 +106,16 @@ describe('the page', () => {
   });
 
   it('deletes everything and begins anew; where that fails it stays', async () => {
-    const { transport, notices, page, go, answer } = await begin();
+    const { transport, notices, page, go, wiped, answer } = await begin();
     const failed = page.deleteEverything();
     expect([page.wiping, transport.asked[0]?.input]).toEqual([true, { confirm: 'delete everything' }]);
     transport.asked[0]?.refuse(new NamesakeError('engine.busy', 'x'));
     await failed;
-    expect([page.wiping, go.mock.calls.length, notices.list[0]?.tone]).toEqual([false, 0, 'bad']);
+    expect([page.wiping, go.mock.calls.length, wiped.mock.calls.length, notices.list[0]?.tone]).toEqual([false, 0, 0, 'bad']);
     void page.deleteEverything();
     await answer('app.delete_everything', null);
     expect(go).toHaveBeenCalledWith({ screen: 'name', subject: null });
+    expect(wiped).toHaveBeenCalledOnce();
     expect(notices.list.at(-1)?.words()).toBe('Everything was deleted.');
   });
 
