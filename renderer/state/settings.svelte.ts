@@ -19,6 +19,8 @@ export class SettingsState {
   #settings = $state.raw<Settings | null>(null);
   readonly #api: Api;
   readonly #notices: Notices;
+  /** Counts changes: the answer to an earlier one knows nothing of the later ones. */
+  #changes = 0;
 
   constructor(api: Api, notices: Notices) {
     this.#api = api;
@@ -37,8 +39,10 @@ export class SettingsState {
   async change(change: RequestInput<'settings.set'>): Promise<void> {
     if (this.#settings !== null) this.#take({ ...this.#settings, ...(change as Partial<Settings>) });
     else this.#show({ ...remembered(), ...change });
+    const mine = ++this.#changes;
     try {
-      this.#take(await this.#api.request('settings.set', change));
+      const settings = await this.#api.request('settings.set', change);
+      if (mine === this.#changes) this.#take(settings);
     } catch (error) {
       this.#notices.fail(error);
       void this.#read();
