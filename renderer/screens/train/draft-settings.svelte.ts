@@ -149,11 +149,14 @@ export class DraftSettings {
   /** Begins the run, with everything stored that was typed before, and goes to watch it. */
   async start(): Promise<void> {
     this.#starting = true;
+    const { route } = this.#app;
+    const { place } = route;
     try {
       await this.#storing;
       if (!this.sound) return;
       const { run } = await this.#app.api.request('runs.start', { draft: this.#id });
-      this.#app.route.go({ screen: 'train', subject: { run } });
+      // Whoever went elsewhere meanwhile stays there.
+      if (route.place === place) route.go({ screen: 'train', subject: { run } });
     } catch (error) {
       this.#app.notices.fail(error);
     } finally {

@@ -128,6 +128,17 @@ describe('a filter', () => {
   });
 });
 
+describe('what is searched', () => {
+  it('is asked without the blanks around it, and stays as it is typed', async () => {
+    const { api, page, next } = fakeRows();
+    const state = new RowPages(api, of);
+    await page(rows);
+    state.find({ ...everything, search: 'who ' });
+    expect(next('rows.page').input).toMatchObject({ search: 'who' });
+    expect(state.filter.search).toBe('who ');
+  });
+});
+
 describe('another filter', () => {
   it('leaves no row of the one before in sight, also where as many are found', async () => {
     const { api, page, pages } = fakeRows();

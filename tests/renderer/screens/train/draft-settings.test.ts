@@ -30,7 +30,7 @@ async function opened() {
   take('drafts.get').answer(draft());
   take('drafts.questions').answer(null);
   await settle();
-  return { transport, settings, notices, gone, take };
+  return { transport, settings, notices, route, gone, take };
 }
 
 test('a change is stored as the whole recipe with that one value', async () => {
@@ -121,6 +121,16 @@ test('starting waits for what is being stored, then watches the run', async () =
   await settle();
   expect(gone).toEqual(['#run/r/train']);
   expect(settings.starting).toBe(false);
+});
+
+test('a start leads nobody away who has gone elsewhere meanwhile', async () => {
+  const { settings, route, gone, take } = await opened();
+  void settings.start();
+  await settle();
+  Object.assign(route, { place: { screen: 'settings', subject: null } });
+  take('runs.start').answer({ run: 'r' });
+  await settle();
+  expect([gone, settings.starting]).toEqual([[], false]);
 });
 
 test('a start that is refused is told, and can be tried again', async () => {
