@@ -14,5 +14,5 @@ export function withPart<Step extends { step: number }>(curve: readonly Step[], 
   // Steps come one by one: the place of a step is its number, unless the curve itself began later.
   const kept = curve.findLastIndex(({ step }) => step <= part.after) + 1;
   if ((curve[kept - 1]?.step ?? 0) < part.after) return null;
-  return [...curve.slice(0, kept), ...part.steps];
+  return curve.slice(0, kept).concat(part.steps);
 }

@@ -34,15 +34,20 @@ export function smoothingSpan(steps: number): number {
  * leaves a gap and does not touch what follows.
  */
 export function smoothed(losses: readonly number[], over: number): (number | null)[] {
+  const next = smoothing(over);
+  return losses.map((loss) => (Number.isFinite(loss) ? next(loss) : null));
+}
+
+/** The same loss by loss: takes the next one and gives the average there. */
+export function smoothing(over: number): (loss: number) => number {
   const share = 2 / (over + 1);
   let sum = 0;
   let weights = 0;
-  return losses.map((loss) => {
-    if (!Number.isFinite(loss)) return null;
+  return (loss) => {
     sum += share * (loss - sum);
     weights += share * (1 - weights);
     return sum / weights;
-  });
+  };
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { WatchedRun } from '../../state/run-watch.ts';
 import { statusLooks } from '../../state/run-status.ts';
 import { scoredSteps, scoreLines } from '../../ui/score-lines.ts';
-import { smoothed, smoothingSpan } from '../../ui/loss-data.ts';
+import { smoothing, smoothingSpan } from '../../ui/loss-data.ts';
 import type { Language } from '../../../shared/persona.ts';
 
 export type Alarm =
@@ -42,21 +42,21 @@ function ofDisk({ status, free_disk_bytes }: Watched): Alarm[] {
 }
 
 function ofLoss({ status, steps, metrics, checkpoints }: Watched): Alarm[] {
-  const broken = metrics.find(({ loss }) => !Number.isFinite(loss));
-  if (broken !== undefined) return [{ alarm: 'broken', step: broken.step }];
-  if (!statusLooks[status].active || metrics.length < SOONEST) return [];
-  const curve = smoothed(
-    metrics.map(({ loss }) => loss),
-    smoothingSpan(steps),
-  ).map((loss) => loss ?? Infinity);
-  const now = curve.at(-1) ?? 0;
-  const least = curve.reduce((least, loss) => Math.min(least, loss), Infinity);
-  const times = now / least;
-  if (times >= ROSE) return [{ alarm: 'rose', times: Math.round(times), step: metrics[curve.indexOf(least)]?.step ?? 0 }];
   const over = Math.ceil(STUCK_SHARE * steps);
-  const then = curve.at(-1 - over);
+  const smooth = smoothing(smoothingSpan(steps));
+  let [now, least, lowest, then] = [0, Infinity, 0, null as number | null];
+  // One pass: this is worked out with every piece of a curve that may have a hundred thousand steps.
+  for (const [i, { step, loss }] of metrics.entries()) {
+    if (!Number.isFinite(loss)) return [{ alarm: 'broken', step }];
+    now = smooth(loss);
+    if (now < least) [least, lowest] = [now, step];
+    if (i === metrics.length - 1 - over) then = now;
+  }
+  if (!statusLooks[status].active || metrics.length < SOONEST) return [];
+  const times = now / least;
+  if (times >= ROSE) return [{ alarm: 'rose', times: Math.round(times), step: lowest }];
   // Once it is right there is nothing left to fall for.
-  if (then === undefined || over < SOONEST || checkpoints.some(({ right }) => right)) return [];
+  if (then === null || over < SOONEST || checkpoints.some(({ right }) => right)) return [];
   return now > (1 - LEAST_FALL) * then ? [{ alarm: 'stuck', steps: over }] : [];
 }
 
