@@ -51,7 +51,7 @@ async function homeOf(folder: string, window: Client): Promise<FullHome> {
   const done = found('done');
   const { draft } = done === '' ? { draft: '' } : await window.request('drafts.from_run', { run: done });
   return {
-    ...{ folder, draft, model: '', chat: 0 },
+    ...{ folder, draft, model: '', chat: (await window.request('chats.list', {}))[0]?.chat ?? 0 },
     runs: {
       ...{ done, paused: found('paused'), stopped: found('stopped'), interrupted: found('interrupted'), failed: found('failed'), cancelled: found('cancelled') },
       second: list.find(({ run, status }) => status === 'done' && run !== done)?.run ?? '',
@@ -61,7 +61,7 @@ async function homeOf(folder: string, window: Client): Promise<FullHome> {
 
 async function take(page: Page, window: Client, base: string, home: FullHome, place: PlaceToSee): Promise<void> {
   const hash = place.hash(home);
-  if (hash.includes('//')) return;
+  if (hash.includes('//') || (place.name === 'conversations' && home.chat === 0)) return;
   await window.request('settings.set', { language: 'en', theme: 'light' });
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.goto(base + hash);
