@@ -95,10 +95,12 @@ export class RowLives {
    */
   async place(of: RowsOf, number: number): Promise<RowPlace | null> {
     const { recipe } = this.#drafts.row(of, number);
+    // Who waits for another one's turn is ended with it.
+    const ended = this.#ended;
     const model = await this.#models.find(recipe.model.ref);
     if (model === null) return null;
     const desk = this.#desk(of);
-    const turn = desk.last.then(() => this.#planned(desk, of, model));
+    const turn = desk.last.then(() => this.#planned(desk, of, model, ended));
     desk.last = turn.catch(() => undefined);
     const { looked_at, steps, find, pending } = await turn;
     const found = find(number);
@@ -120,13 +122,13 @@ export class RowLives {
     return desk;
   }
 
-  async #planned(desk: Desk, of: RowsOf, model: LocalModel): Promise<KnownPlaces> {
+  async #planned(desk: Desk, of: RowsOf, model: LocalModel, ended: number): Promise<KnownPlaces> {
     const key = `${this.#drafts.version(of)} ${model.sha256}`;
     const known = desk.places;
     const old = known !== null && known.pending > 0 && Date.now() - known.made_at > GUESS_HOLDS_MS;
     if (known?.key === key && !old) return known;
     const { recipe, rows } = this.#drafts.trained(of);
-    const { planned, pending } = this.#made(of, rows) ?? (await this.#counted(desk, rows, { ...model, precision: recipe.model.precision }));
+    const { planned, pending } = this.#made(of, rows) ?? (await this.#counted(desk, rows, { ...model, precision: recipe.model.precision }, ended));
     const places = await planPlaces(planned, recipe);
     desk.places = { ...places, key, pending, made_at: Date.now() };
     return desk.places;
@@ -148,6 +150,7 @@ export class RowLives {
     desk: Desk,
     rows: readonly { number: number; row: Row }[],
     model: BaseModel,
+    ended: number,
   ): Promise<{ planned: PlannedRow[]; pending: number }> {
     const numbers = new Map(rows.map(({ number, row }) => [row.id, number]));
     const remembered = this.#rows.remembered(
@@ -156,7 +159,7 @@ export class RowLives {
     );
     const made = remembered.filter((row) => row !== null).sort(byId);
     const waits = made.map(isPending);
-    const lengths = await this.#count(desk, made, model);
+    const lengths = await this.#count(desk, made, model, ended);
     return {
       planned: made.map((row, i) => ({
         number: numbers.get(row.id) ?? -1,
@@ -169,7 +172,7 @@ export class RowLives {
   }
 
   /** Tokens of each row; of one without an answer, those up to where the assistant speaks. */
-  async #count(desk: Desk, rows: readonly Row[], model: LocalModel): Promise<number[]> {
+  async #count(desk: Desk, rows: readonly Row[], model: LocalModel, ended: number): Promise<number[]> {
     const before = desk.lengths.path === model.path ? desk.lengths.known : new Map<string, number>();
     const digests = rows.map(({ messages }) => digestOf(messages));
     const known = new Map<string, number>();
@@ -185,7 +188,6 @@ export class RowLives {
         places.push(digest);
       }
     });
-    const ended = this.#ended;
     for (let at = 0; at < missing.length; at += ASKED_AT_ONCE) {
       if (ended !== this.#ended) throw new NamesakeError('cancelled', 'while tokens were counted');
       const part = missing.slice(at, at + ASKED_AT_ONCE);
