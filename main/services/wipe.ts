@@ -30,7 +30,7 @@ export function wipe(home: Home): void {
     removeFrom(home.runs, run);
     removeFrom(home.trash, run);
     removeFrom(home.exports, new RegExp(`^${RUN}-adapter(-\\d+)?(\\.zip)?(\\.tmp.*)?$`));
-    removeFrom(home.questions, /^[0-9a-f]{16}\.json$/);
+    removeFrom(home.questions, /^[0-9a-f]{16}\.json(\.tmp)?$/);
     removeFrom(home.uploads, /^[0-9a-f]{32}(\.part)?$/);
     removeFrom(home.logs, /^namesake(\.\d)?\.log$/);
     removeFrom(home.crashes, CRASH_FILES);

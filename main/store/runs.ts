@@ -377,7 +377,11 @@ export class RunStore {
       )
       .all();
     const found = new Map<string, Pick<ScoredProbe, 'kind' | 'hit'>[]>();
-    for (const { id, kind, hit } of rows) found.set(id, [...(found.get(id) ?? []), { kind, hit: hit === 1 }]);
+    for (const { id, kind, hit } of rows) {
+      const own = found.get(id) ?? [];
+      own.push({ kind, hit: hit === 1 });
+      found.set(id, own);
+    }
     return found;
   }
 

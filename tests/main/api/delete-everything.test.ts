@@ -45,6 +45,8 @@ it('what is the home’s goes, also while a run and a chat go on; what else lies
   writeFileSync(`${core.files.temporaryPath()}.part`, 'x');
   const { draft: questioned } = await ask('drafts.create', { persona: { owner: 'Ann', name: 'Bo', languages: ['en'] }, model });
   await ask('drafts.set_questions', { draft: questioned, questions: { identity: ['Who?'], ordinary: [] } });
+  // What a kill left of such a file.
+  writeFileSync(join(core.home.questions, `${questioned}.json.tmp`), 'x');
   await tiny.refused('runs.get', { run: 'none' });
   const { run } = await ask('runs.start', { draft: await tinyDraft(tiny, 100_000, model) });
   while ((await ask('runs.get', { run })).step < 2) await sleep(10);
