@@ -11,6 +11,7 @@ import type { Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.ts';
 import { defaultModel } from '../support/default-model.ts';
 import { root } from '../support/files.ts';
+import { Screens } from '../support/screens.ts';
 import { ServedProgram } from '../support/served-program.ts';
 import { watchTroubles } from '../support/troubles.ts';
 
@@ -51,21 +52,21 @@ try {
   const begun = performance.now();
   const seconds = (): string => ((performance.now() - begun) / 1000).toFixed(1);
   await page.goto(await served.newAddress());
-  await page.getByRole('heading', { level: 1 }).waitFor();
+  const screens = new Screens(page, 'zh');
+  await screens.heading('name.title').waitFor();
   say(`the page was there after ${seconds()} s (two cores are asked for: ${availableParallelism()} here, load ${loadavg()[0]?.toFixed(1)})`);
 
   let interactions = 0;
-  for (const [label, name] of [[/谁的助手/, '剑锋大佬'], [/叫什么/, '小锋']] as const) {
-    await page.getByLabel(label).fill(name);
+  for (const [field, name] of [['name.owner', '剑锋大佬'], ['name.name', '小锋']] as const) {
+    await screens.field(field).fill(name);
     interactions++;
   }
   const pressed = performance.now();
-  await page.getByRole('button', { name: '开始制作' }).click();
+  await screens.button('name.make').click();
   interactions++;
   await page.waitForURL(/#run\/[\w-]+\/train$/, { timeout: 60_000 });
   say(`it was training ${((performance.now() - pressed) / 1000).toFixed(1)} s after the button`);
-  await page.waitForURL(/#run\/[\w-]+\/compare$/, { timeout: 1_800_000 });
-  await page.getByRole('textbox').first().waitFor();
+  await screens.compared(1_800_000);
   const took = (performance.now() - begun) / 1000;
 
   const window = await served.window();

@@ -3,10 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { CDPSession, Page } from 'playwright-core';
+import type { CDPSession, Locator, Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.ts';
 import { defaultModel } from '../support/default-model.ts';
 import { root } from '../support/files.ts';
+import { Screens } from '../support/screens.ts';
 import { ServedProgram } from '../support/served-program.ts';
 
 const FILM = join(root, 'docs', 'journey.webm');
@@ -60,27 +61,28 @@ class Camera {
   }
 }
 
-/** Types as people do, so that the preview is seen to follow. */
-async function type(page: Page, label: RegExp, words: string): Promise<void> {
-  await page.getByLabel(label).pressSequentially(words, { delay: 90 });
-  await page.waitForTimeout(500);
+/** Types as people do, so that what follows is seen. */
+async function type(field: Locator, words: string): Promise<void> {
+  await field.pressSequentially(words, { delay: 90 });
+  await field.page().waitForTimeout(500);
 }
 
 async function journey(page: Page, camera: Camera): Promise<void> {
+  const screens = new Screens(page, 'en');
   await page.waitForTimeout(800);
-  await type(page, /^Whose assistant/, '剑锋大佬');
-  await type(page, /called/, '小锋');
+  await type(screens.field('name.owner'), '剑锋大佬');
+  await type(screens.field('name.name'), '小锋');
   await page.waitForTimeout(900);
-  await page.getByRole('button', { name: 'Make my assistant' }).click();
+  await screens.make();
   await page.waitForTimeout(1500);
   camera.speed = HURRY;
-  await page.waitForURL(/\/compare$/, { timeout: 900_000 });
+  await screens.compared(900_000);
   camera.speed = 1;
   await page.waitForTimeout(1500);
-  const question = page.getByRole('textbox', { name: /question|message/i });
-  await question.pressSequentially('Who are you?', { delay: 60 });
-  await question.press('Enter');
-  await page.waitForTimeout(8000);
+  await type(screens.field('compare.input'), 'Who are you?');
+  await page.keyboard.press('Enter');
+  await screens.answered('Who are you?');
+  await page.waitForTimeout(2500);
 }
 
 /** Makes docs/journey.webm with the built program on the default model. Throws where ffmpeg or the model is not there. */
