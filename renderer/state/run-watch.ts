@@ -53,6 +53,11 @@ export class RunWatch {
     return this.#run;
   }
 
+  /** Reads the run again, where its state could not be had. */
+  retry(): void {
+    this.#load();
+  }
+
   close(): void {
     this.#closed = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();

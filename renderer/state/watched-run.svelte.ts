@@ -28,9 +28,19 @@ export class WatchedRunState {
     return this.#run;
   }
 
-  /** Why its state cannot be had. */
+  /** Why its state cannot be had. What was known of it is still `run`. */
   get error(): NamesakeError | null {
     return this.#error;
+  }
+
+  /** There is no such run, or no more: nothing of it is to be shown, and trying again does not help. */
+  get gone(): boolean {
+    return this.#error?.code === 'run.unknown';
+  }
+
+  /** Reads it again; undefined where that does not help. */
+  get retry(): (() => void) | undefined {
+    return this.gone ? undefined : () => this.#watch.retry();
   }
 
   close(): void {

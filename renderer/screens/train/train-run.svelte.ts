@@ -34,13 +34,17 @@ export class TrainRun {
     });
   }
 
-  /** null before its state came. */
+  /** null before its state came, and where there is no such run any more. */
   get run(): WatchedRun | null {
-    return this.#watched.run;
+    return this.#watched.gone ? null : this.#watched.run;
   }
 
   get error(): WatchedRunState['error'] {
     return this.#watched.error;
+  }
+
+  get retry(): WatchedRunState['retry'] {
+    return this.#watched.retry;
   }
 
   /** What was asked of it and has not happened yet. */
