@@ -1,10 +1,11 @@
 // Both window doors of the built program, as a journey walks through them: opened, closed, killed and opened again on one home.
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { onTestFinished } from 'vitest';
 import type { Language } from '../../shared/persona.ts';
 import { out, shells, type DesktopApp, type Shell } from '../e2e/standin/launch.ts';
 import { chromiumPath, launchChromium } from '../support/chromium.ts';
+import { root } from '../support/files.ts';
 import { childrenOf } from '../support/processes.ts';
 import { Screens } from '../support/screens.ts';
 import { ServedProgram } from '../support/served-program.ts';
@@ -36,6 +37,15 @@ const locales: Record<Language, string> = { en: 'en-GB', zh: 'zh-CN' };
 /** A busy machine answers late; only what fails waits this long. */
 const PATIENCE_MS = 60_000;
 
+/** Keeps what the page showed where the test fails. */
+function keepPicture(page: Page): void {
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state !== 'fail' || page.isClosed()) return;
+    const name = `${task.name.replaceAll(/[^\p{L}\p{N}]+/gu, '-').slice(0, 80)}.png`;
+    await page.screenshot({ path: join(root, 'test-results', name) }).catch(() => undefined);
+  });
+}
+
 class ServeDoor implements WindowDoor {
   readonly name = 'serve';
   readonly missing = chromiumPath === null ? 'no Chromium' : null;
@@ -48,6 +58,7 @@ class ServeDoor implements WindowDoor {
     context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     const troubles = watchTroubles(page);
+    keepPicture(page);
     await page.goto(await served.newAddress());
     return {
       page,
@@ -88,6 +99,7 @@ class DesktopDoor implements WindowDoor {
     const app: DesktopApp = await this.#shell.launch({ home, env: { STANDIN_LANGUAGE: locales[language], LANG: language === 'zh' ? 'zh_CN.UTF-8' : 'en_GB.UTF-8', ...env } });
     const page = await app.page();
     page.setDefaultTimeout(PATIENCE_MS);
+    keepPicture(page);
     return {
       page,
       screens: new Screens(page, language),

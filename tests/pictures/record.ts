@@ -81,6 +81,7 @@ async function journey(page: Page, camera: Camera): Promise<void> {
   await page.waitForTimeout(1500);
   await type(screens.field('compare.input'), 'Who are you?');
   await page.keyboard.press('Enter');
+  await screens.button('compare.stop').waitFor();
   await screens.answered('Who are you?');
   await page.waitForTimeout(2500);
 }

@@ -86,9 +86,9 @@ export class Screens {
     await this.page.waitForURL(/#run\/[\w-]+\/train$/);
   }
 
-  /** Waits until steps are trained. */
+  /** Waits until steps are trained, before which the base is asked. */
   async training(): Promise<void> {
-    await this.page.getByRole('figure', { name: this.say('run.loss') }).waitFor();
+    await this.page.getByRole('figure', { name: this.say('run.loss') }).waitFor({ timeout: 300_000 });
   }
 
   /** Waits until the run that is watched is done, which leads to the comparison. */
