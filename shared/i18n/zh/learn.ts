@@ -6,7 +6,7 @@ export const learn: Record<keyof typeof en, string> = {
   'learn.intro': '{rows, plural, other {共 # 段对话。}}它们由你起的名字写成，可以随意修改，也可以加上自己的。',
   'learn.intro_own': '{rows, plural, other {共 # 段你自己的对话。}}其中没有一段说它是谁，所以它学不会名字。',
   'learn.intro_run': '{rows, plural, other {“{name}”学过的 # 段对话。}}它们保持原样。',
-  'learn.make': '制作我的助手',
+  'learn.make': '开始制作',
   'learn.copy': '修改这些对话，再做一个',
   'learn.loading': '正在读取对话…',
   'learn.reading_row': '读取中…',
