@@ -57,6 +57,11 @@ export class Home {
     return join(this.folder, 'exports');
   }
 
+  /** What was made to be downloaded by a browser, for some days: nothing else is written here. */
+  get downloads(): string {
+    return join(this.exports, 'downloads');
+  }
+
   run(id: string): RunFolder {
     return new RunFolder(join(this.runs, id));
   }

@@ -25,12 +25,14 @@ export interface ExportOptions {
   /** Ends the asking: the files stay. */
   signal?: AbortSignal;
   onProgress?: OnExportProgress;
+  /** For a door whose person sits elsewhere: a new folder is one of HOME/exports/downloads, which go after a week. */
+  forDownload?: boolean;
 }
 
 /** How long what was made to be downloaded can be downloaded again. */
 const DOWNLOAD_KEPT_MS = 7 * 24 * 60 * 60_000;
-/** What `archive` makes in HOME/exports: no other file there is touched. */
-const DOWNLOAD = /^\d{8}-\d{6}-[0-9a-f]{6}-adapter(?:-\d+)?\.zip$/;
+/** What exports for download are called, folder and archive, whole or not: nothing else in their folder is touched. */
+const DOWNLOAD = /^\d{8}-\d{6}-[0-9a-f]{6}-adapter(?:-\d+)?(?:\.zip)?(?:\.tmp.*)?$/;
 
 const WEIGHTS = 'adapter_model.safetensors';
 const CONFIG = 'adapter_config.json';
@@ -49,10 +51,10 @@ export class ExportService {
 
   /**
    * Writes a run's adapter, in PEFT's layout with a README, to a folder that is not there or is empty (null = a new one in
-   * HOME/exports), and asks the written files the run's probes. Throws run.unknown,
+   * HOME/exports, or in its downloads), and asks the written files the run's probes. Throws run.unknown,
    * run.no_checkpoint, adapter.unreadable, export.not_empty, disk.full, disk.unwritable or cancelled.
    */
-  async adapter(run: string, out: string | null = null, { signal, onProgress = () => undefined }: ExportOptions = {}): Promise<Exported> {
+  async adapter(run: string, out: string | null = null, { signal, onProgress = () => undefined, forDownload = false }: ExportOptions = {}): Promise<Exported> {
     onProgress({ phase: 'writing', done: null, total: null });
     const record = this.#runs.get(run);
     if (record.chosen_step === null) throw new NamesakeError('run.no_checkpoint', 'no adapter was chosen', { run });
@@ -62,7 +64,9 @@ export class ExportService {
       [CONFIG, readAdapter(join(adapter, CONFIG))],
       [README, adapterReadme(record, loadCatalogue().models)],
     ];
-    const folder = out === null ? this.#freeFolder(`${run}-adapter`) : emptied(resolve(out));
+    if (forDownload) this.#sweepDownloads();
+    const { exports, downloads } = this.#home;
+    const folder = out === null ? freeFolder(join(forDownload ? downloads : exports, `${run}-adapter`)) : emptied(resolve(out));
     onDisk(folder, () => mkdirSync(dirname(folder), { recursive: true }));
     writeFolder(folder, files);
     return {
@@ -73,36 +77,24 @@ export class ExportService {
     };
   }
 
-  /**
-   * The files of an export as one zip beside its folder, for a door whose person sits elsewhere. Returns its path. What was
-   * made for them more than a week ago goes, archive and folder: they have it.
-   */
+  /** The files of an export as one zip beside its folder. Returns its path. Throws disk.full or disk.unwritable. */
   async archive({ files, folder }: Exported): Promise<string> {
-    this.#sweepDownloads();
     const path = `${folder}.zip`;
     const name = basename(folder);
     await writeArchive(path, files.map((file) => ({ name: `${name}/${basename(file)}`, path: file })));
     return path;
   }
 
+  /** What was made for download more than a week ago goes, archive and folder: the person has it. */
   #sweepDownloads(): void {
-    const { exports } = this.#home;
-    onDisk(exports, () => {
-      for (const name of existsSync(exports) ? readdirSync(exports) : []) {
-        const path = join(exports, name);
+    const { downloads } = this.#home;
+    onDisk(downloads, () => {
+      for (const name of existsSync(downloads) ? readdirSync(downloads) : []) {
+        const path = join(downloads, name);
         if (!DOWNLOAD.test(name) || statSync(path).mtimeMs > Date.now() - DOWNLOAD_KEPT_MS) continue;
-        // The archive last: without it, a kill in between would leave a folder that counts as the person's own.
-        rmSync(path.slice(0, -'.zip'.length), { recursive: true, force: true });
-        rmSync(path, { force: true });
+        rmSync(path, { recursive: true, force: true });
       }
     });
-  }
-
-  #freeFolder(name: string): string {
-    const base = join(this.#home.exports, name);
-    let folder = base;
-    for (let copy = 2; existsSync(folder) || existsSync(`${folder}.zip`); copy++) folder = `${base}-${copy}`;
-    return folder;
   }
 
   /** What an adapter folder scores on the run's probes; nulls where the run has none, or they are no longer there. */
@@ -145,6 +137,13 @@ function probesOf(questions: string, languages: readonly Language[]): ProbeSets 
     if (error instanceof NamesakeError && error.code === 'questions.invalid') return null;
     throw error;
   }
+}
+
+/** `base`, or the first of its copies that is not there. */
+function freeFolder(base: string): string {
+  let folder = base;
+  for (let copy = 2; existsSync(folder) || existsSync(`${folder}.zip`); copy++) folder = `${base}-${copy}`;
+  return folder;
 }
 
 function readAdapter(path: string): Buffer {

@@ -29,7 +29,7 @@ export function wipe(home: Home): void {
     const run = new RegExp(`^${RUN}(\\.(old|tmp).*)?$`);
     removeFrom(home.runs, run);
     removeFrom(home.trash, run);
-    removeFrom(home.exports, new RegExp(`^${RUN}-adapter(-\\d+)?(\\.zip)?(\\.tmp.*)?$`));
+    for (const folder of [home.downloads, home.exports]) removeFrom(folder, new RegExp(`^${RUN}-adapter(-\\d+)?(\\.zip)?(\\.tmp.*)?$`));
     removeFrom(home.questions, /^[0-9a-f]{16}\.json(\.tmp)?$/);
     removeFrom(home.uploads, /^[0-9a-f]{32}(\.part)?$/);
     removeFrom(home.logs, /^namesake(\.\d)?\.log$/);

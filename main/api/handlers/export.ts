@@ -7,7 +7,7 @@ export const exporting: HandlersOf<'export'> = {
     // Before anything is told or kept of it: whether there is such a run.
     exports.export(core.runs.get(run).run, (onProgress) =>
       queues.export.run(async () => {
-        const exported = await core.exports.adapter(run, null, { onProgress });
+        const exported = await core.exports.adapter(run, null, { onProgress, forDownload: door.kind === 'serve' });
         if (door.kind === 'serve') onProgress({ phase: 'packing', done: null, total: null });
         const path = door.kind === 'serve' ? await core.exports.archive(exported) : exported.folder;
         return { ...exported, download: await door.offer(path, basename(path)) };

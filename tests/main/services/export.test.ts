@@ -66,15 +66,21 @@ describe('ExportService', () => {
   it('made for download goes after a week, folder and archive; what a person took by another way stays', async () => {
     const { home, runs, exports } = tinyExports();
     const run = finishedRun(home, runs);
-    const [old, recent] = [await exports.adapter(run), await exports.adapter(run)];
+    const made = () => exports.adapter(run, null, { forDownload: true });
+    const [old, recent] = [await made(), await made()];
     for (const exported of [old, recent]) await exports.archive(exported);
+    expect(old.folder).toBe(join(home.downloads, `${run}-adapter`));
+    // Under the very names that downloads have: the person's all the same.
     const own = await exports.adapter(run);
-    writeFileSync(join(home.exports, 'theirs.zip'), '');
+    const theirs = [own.folder, await exports.archive(own), join(home.downloads, 'theirs.zip')];
+    writeFileSync(join(home.downloads, 'theirs.zip'), '');
     const age = (path: string, days: number): void => utimesSync(path, 0, Date.now() / 1000 - days * 24 * 3600);
-    for (const path of [old.folder, `${old.folder}.zip`, own.folder, join(home.exports, 'theirs.zip')]) age(path, 8);
-    age(`${recent.folder}.zip`, 6);
-    const newest = await exports.archive(await exports.adapter(run));
-    expect(readdirSync(home.exports).sort()).toEqual([recent.folder, `${recent.folder}.zip`, own.folder, newest.slice(0, -4), newest, 'theirs.zip'].map((path) => basename(path)).sort());
+    for (const path of [old.folder, `${old.folder}.zip`, ...theirs]) age(path, 8);
+    for (const path of [recent.folder, `${recent.folder}.zip`]) age(path, 6);
+    const newest = await made();
+    expect(newest.folder).toBe(old.folder);
+    expect(readdirSync(home.downloads).sort()).toEqual([newest.folder, recent.folder, `${recent.folder}.zip`, 'theirs.zip'].map((path) => basename(path)).sort());
+    expect(theirs.every((path) => existsSync(path))).toBe(true);
   });
 
   it('has no scores where the run has no probes', async () => {
