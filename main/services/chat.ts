@@ -11,6 +11,8 @@ import { systemMessages } from './rows.ts';
 
 /** Engine hosts that are kept open; the one that was silent for longest goes first. */
 const MOST_OPEN = 4;
+/** How long another process of this home may wait for the first word in a chat; one without a word that is older was left by a crash. */
+const FIRST_WORD_MS = 24 * 60 * 60_000;
 
 /** A piece of an answer that is being spoken, and its place in it (UTF-16 units). */
 export interface ChatPiece {
@@ -79,10 +81,18 @@ export class ChatService {
   readonly #onChange = new Set<(chat: number) => void>();
   readonly #open = new Map<number, OpenChat>();
   readonly #speaking = new Map<number, Speaking>();
+  /** Chats that were opened here and in which nothing was said yet. */
+  readonly #silent = new Set<number>();
 
+  /** Removes chats without a word that a crash left behind. */
   constructor(chats: ChatStore, partners: ChatPartners) {
     this.#chats = chats;
     this.#partners = partners;
+    try {
+      chats.deleteEmptyBefore(new Date(Date.now() - FIRST_WORD_MS));
+    } catch {
+      // On a full disk: nobody is shown them, and they can wait for the next start.
+    }
   }
 
   /** Hears every piece of every answer as it is spoken; returns the un-listener. */
@@ -106,6 +116,7 @@ export class ChatService {
     await this.#makeRoom();
     const opened = await this.#partners.open(partner);
     const chat = this.#chats.create(partner);
+    this.#silent.add(chat);
     this.#open.set(chat, { partner, opening: Promise.resolve(opened), engine: opened.engine, used: performance.now() });
     return this.#describe(chat, partner);
   }
@@ -196,6 +207,7 @@ export class ChatService {
     const said = Object.entries(answers).filter(([, { text }]) => text !== '');
     if (said.length === 0 && Object.values(answers).some(({ stop }) => stop === 'cancelled')) return;
     this.#chats.addTurn(chat, question, Object.fromEntries(said), again);
+    this.#silent.delete(chat);
   }
 
   /** Ends the answer that is being spoken, if any: `say` returns what there is. */
@@ -209,12 +221,21 @@ export class ChatService {
   /** Ends what is being spoken and frees the engine. The conversation stays stored, unless nothing was said in it. */
   async close(chat: number): Promise<void> {
     await this.#end(chat);
-    this.#chats.deleteIfEmpty(chat);
+    this.#forgetIfEmpty(chat);
   }
 
-  /** Frees the engines of all conversations that are silent; each is loaded again when something is said in it. */
+  #forgetIfEmpty(chat: number): void {
+    this.#chats.deleteIfEmpty(chat);
+    this.#silent.delete(chat);
+  }
+
+  /**
+   * For when nobody looks: frees the engines of all conversations in which no answer is under way; each is loaded again when
+   * something is said in it. Those in which nothing was said at all go.
+   */
   async rest(): Promise<void> {
     await Promise.all([...this.#open.keys()].filter((chat) => !this.#speaking.has(chat)).map((chat) => this.#end(chat)));
+    for (const chat of this.#silent) if (!this.#speaking.has(chat)) this.#forgetIfEmpty(chat);
   }
 
   /** Ends the engines of a run's conversations: what is said next is said with the adapter that it has then. */
@@ -224,7 +245,7 @@ export class ChatService {
 
   /** Closes every conversation. */
   async closeAll(): Promise<void> {
-    await Promise.all([...this.#open.keys()].map((chat) => this.close(chat)));
+    await Promise.all([...new Set([...this.#open.keys(), ...this.#silent])].map((chat) => this.close(chat)));
   }
 
   /** Conversations in which something was said or is being answered, the one used last first. */
@@ -237,6 +258,7 @@ export class ChatService {
     this.#chats.get(chat);
     await this.#end(chat);
     this.#chats.delete(chat);
+    this.#silent.delete(chat);
     this.#changed(chat);
   }
 

@@ -118,6 +118,13 @@ export class ChatStore {
     if (changes === 0) throw new NamesakeError('chat.unknown', `chat ${chat}`);
   }
 
+  /** Removes chats that were opened before `time` and in which nothing was said. */
+  deleteEmptyBefore(time: Date): void {
+    this.#db
+      .prepare('DELETE FROM chats WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM chat_turns WHERE chat_id = chats.id)')
+      .run(time.toISOString());
+  }
+
   /** Removes a chat in which nothing was said. */
   deleteIfEmpty(chat: number): void {
     this.#db.prepare('DELETE FROM chats WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chat_turns WHERE chat_id = ?)').run(chat, chat);

@@ -1,5 +1,6 @@
 // Chats behind the API: both sides stream at once, replies come after the last piece, and engines are few.
 import { existsSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { startEngine } from '../../../main/engine/client.ts';
@@ -104,6 +105,7 @@ describe('export', () => {
     const taken = tiny.core.files.opened(exported.download ?? '');
     expect(taken.name).toMatch(/^.+-adapter\.zip$/);
     expect(existsSync(taken.path)).toBe(true);
+    expect(dirname(taken.path)).toBe(tiny.core.home.downloads);
     await tiny.api.close();
     tiny.core.close();
     const desktop = tinyApi(tiny.core.home.folder, {}, 'desktop');
@@ -126,6 +128,8 @@ it('chats give their engines back some minutes after the last window was closed,
   const [first, second] = [listener(tiny.api), listener(tiny.api)];
   const { chat } = await tiny.ask('chats.open', { target: { model: await addTinyModel(tiny) } });
   const pid = engines.at(-1)?.pid ?? 0;
+  await tiny.ask('chats.say', { chat, text: 'Hi', sides: ['before'], max_tokens: 2 });
+  const silent = await tiny.ask('chats.open', { target: { model: await addTinyModel(tiny) } });
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   try {
     first.close();
@@ -144,6 +148,9 @@ it('chats give their engines back some minutes after the last window was closed,
   }
   while (isAlive(pid)) await sleep(10);
   expect(await tiny.ask('chats.reopen', { chat })).toMatchObject({ chat });
+  // Nothing was said in it: it goes once all engines are given back.
+  while ((await tiny.api.request('chats.reopen', { chat: silent.chat })).ok) await sleep(10);
+  expect(await tiny.refused('chats.reopen', { chat: silent.chat })).toBe('chat.unknown');
 });
 
 describe('models and rows by files', () => {

@@ -45,7 +45,7 @@ function tinyChats(folder = temporaryFolder()) {
   const streamed = (chat: number, side: Side): string =>
     pieces.filter((piece) => piece.chat === chat && piece.side === side).reduce((text, { at, text: more }) => text.slice(0, at) + more, '');
   const alive = (): number => engines.filter(({ pid }) => pid !== undefined && existsSync(`/proc/${pid}`)).length;
-  return { home, db, runs, store, chats, engines, pieces, streamed, alive };
+  return { home, db, runs, store, partners, chats, engines, pieces, streamed, alive };
 }
 
 /** Spoken slowly: by the plain loops, and long. */
@@ -329,6 +329,29 @@ describe('a conversation', () => {
     expect(chats.list()).toEqual([]);
     expect((await rejectedBy(chats.delete(chat))).code).toBe('chat.unknown');
     expect((await rejectedBy(chats.say(chat, { text: 'Hi', sides: ['before'], ...brief }))).code).toBe('chat.unknown');
+  });
+
+  it('in which nothing was said goes when all rest, also without its engine, and when a service starts a day later', async () => {
+    const { chats, store, partners, db } = tinyChats();
+    const stored = (): unknown[] => db.prepare('SELECT id FROM chats ORDER BY id').pluck().all();
+    const { chat: speaks } = await chats.open(slow, undefined);
+    const saying = chats.say(speaks, long);
+    await firstPiece(chats, speaks);
+    // One more than have engines: the first silent one is put aside.
+    for (let i = 0; i < 4; i++) await chats.open({ model: tinyModel }, undefined);
+    expect(stored()).toHaveLength(5);
+    await chats.rest();
+    expect(stored()).toEqual([speaks]);
+    await saying;
+    await chats.rest();
+    expect(stored()).toEqual([speaks]);
+
+    // Left by processes that were killed; another one may still be waiting for its first word in the second.
+    const partner = store.get(speaks);
+    const [left, waits] = [store.create(partner), store.create(partner)];
+    db.prepare('UPDATE chats SET created_at = ? WHERE id IN (?, ?)').run(new Date(Date.now() - 25 * 3600_000).toISOString(), left, speaks);
+    new ChatService(store, partners);
+    expect(stored()).toEqual([speaks, waits]);
   });
 
   it('closed in the middle of an answer keeps what was said', async () => {

@@ -77,6 +77,13 @@ describe('ChatStore', () => {
     chats.deleteIfEmpty(empty);
     expect(chats.get(said).model).toBe('m');
     expect(thrownBy(() => chats.get(empty)).code).toBe('chat.unknown');
+    const left = chats.create(partner);
+    const opened = new Date(db.prepare<[number], { at: string }>('SELECT created_at AS at FROM chats WHERE id = ?').get(left)?.at ?? '');
+    chats.deleteEmptyBefore(opened);
+    expect(chats.get(left).model).toBe('m');
+    chats.deleteEmptyBefore(new Date(opened.getTime() + 1));
+    expect(thrownBy(() => chats.get(left)).code).toBe('chat.unknown');
+    expect(chats.get(said).model).toBe('m');
     chats.delete(said);
     expect(chats.turns(said)).toEqual([]);
     expect(thrownBy(() => chats.delete(said)).code).toBe('chat.unknown');
