@@ -3,6 +3,7 @@ import type { RunSummary } from '../../shared/run.ts';
 import { toNamesakeError, type NamesakeError } from '../../shared/errors.ts';
 import type { RunProgress } from '../../shared/api.ts';
 import type { Api } from '../api.ts';
+import { statusLooks } from './run-status.ts';
 
 export interface ListedRun extends RunSummary {
   /** What it is doing, while it goes on. */
@@ -35,6 +36,11 @@ export class RunsState {
   /** Why the list cannot be had; null where it can. */
   get error(): NamesakeError | null {
     return this.#error;
+  }
+
+  /** The run that goes on, in this program or another one: there is one at a time. null where none does. */
+  get active(): ListedRun | null {
+    return this.#list?.find(({ status }) => statusLooks[status].active) ?? null;
   }
 
   /** The run of that id, as the list knows it. */

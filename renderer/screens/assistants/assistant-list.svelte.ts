@@ -3,6 +3,7 @@ import type { DraftSummary } from '../../../shared/draft.ts';
 import { toNamesakeError, type NamesakeError } from '../../../shared/errors.ts';
 import type { DeletedRun, RunFacts, RunStatus } from '../../../shared/run.ts';
 import type { App } from '../../state/app.svelte.ts';
+import { draftOfRun } from '../../state/draft-of-run.ts';
 import type { ListedRun } from '../../state/runs.svelte.ts';
 import { t } from '../../state/words.svelte.ts';
 import { sorted, type Order } from './sorted.ts';
@@ -88,7 +89,7 @@ export class AssistantList {
 
   /** Whether a run goes on: another one cannot be resumed then. */
   get busy(): boolean {
-    return this.#app.runs.list?.some(({ status }) => status === 'preparing' || status === 'running') ?? false;
+    return this.#app.runs.active !== null;
   }
 
   /** Up to two runs that are to be compared, in the order in which they were chosen. */
@@ -171,11 +172,8 @@ export class AssistantList {
   }
 
   /** Makes a draft of a run's recipe and rows, and goes to it. */
-  async duplicate(run: string): Promise<void> {
-    await this.#do(async () => {
-      const { draft } = await this.#app.api.request('drafts.from_run', { run });
-      this.#app.route.go({ screen: 'name', subject: { draft } });
-    });
+  duplicate(run: string): Promise<void> {
+    return draftOfRun(this.#app, run, 'name');
   }
 
   /** Goes on with a run, and to its screen. */

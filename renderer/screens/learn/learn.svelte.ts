@@ -29,7 +29,7 @@ export class LearnState {
   #error = $state.raw<NamesakeError | null>(null);
   #edit = $state.raw<RowEdit | null>(null);
   #report = $state.raw<(ImportReport & { name: string }) | null>(null);
-  #busy = $state.raw<'starting' | 'importing' | 'copying' | null>(null);
+  #busy = $state.raw<'starting' | 'importing' | null>(null);
   readonly #api: Source;
   readonly #notices: Pick<Notices, 'fail' | 'tell' | 'close'>;
   readonly #unlisten: (() => void)[];
@@ -81,7 +81,7 @@ export class LearnState {
     return this.#report;
   }
 
-  get busy(): 'starting' | 'importing' | 'copying' | null {
+  get busy(): 'starting' | 'importing' | null {
     return this.#busy;
   }
 
@@ -230,17 +230,6 @@ export class LearnState {
     return run;
   }
 
-  /** A draft of the run's rows, to change; its id, or null where it could not be made. */
-  async copy(): Promise<string | null> {
-    const subject = this.subject;
-    if (!('run' in subject) || this.#busy !== null) return null;
-    let draft: string | null = null;
-    await this.#while('copying', async () => {
-      ({ draft } = await this.#api.request('drafts.from_run', subject));
-    });
-    return draft;
-  }
-
   /** Saves what is being typed; true where nothing is left to save. */
   async #settle(): Promise<boolean> {
     if (this.#edit === null) return true;
@@ -264,7 +253,7 @@ export class LearnState {
     }
   }
 
-  async #while(busy: 'starting' | 'importing' | 'copying', work: () => Promise<void>): Promise<void> {
+  async #while(busy: 'starting' | 'importing', work: () => Promise<void>): Promise<void> {
     this.#busy = busy;
     try {
       await this.#do(work);

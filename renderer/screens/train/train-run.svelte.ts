@@ -1,8 +1,8 @@
 // Train run: a run as its screen watches it, what is asked of it, and where the screen goes when it is done.
 import type { RunStatus } from '../../../shared/run.ts';
-import { toNamesakeError } from '../../../shared/errors.ts';
 import { statusLooks } from '../../state/run-status.ts';
 import type { App } from '../../state/app.svelte.ts';
+import { draftOfRun } from '../../state/draft-of-run.ts';
 import { RunProbes } from '../../state/run-probes.svelte.ts';
 import { WatchedRunState } from '../../state/watched-run.svelte.ts';
 import type { WatchedRun } from '../../state/run-watch.ts';
@@ -64,13 +64,8 @@ export class TrainRun {
   }
 
   /** A draft of this run's recipe and rows, to change and begin anew; goes to its settings. */
-  async again(): Promise<void> {
-    try {
-      const { draft } = await this.#app.api.request('drafts.from_run', { run: this.#id });
-      this.#app.route.go({ screen: 'train', subject: { draft } });
-    } catch (error) {
-      this.#app.notices.fail(toNamesakeError(error));
-    }
+  again(): Promise<void> {
+    return draftOfRun(this.#app, this.#id, 'train');
   }
 
   /** The run has this status now. One that was watched while it went on and is done leads on to the comparison. */

@@ -1,36 +1,45 @@
 import { describe, expect, it } from 'vitest';
-import type { Api } from '../../../../renderer/api.ts';
 import { anotherTry, moreOrdinary, moreSteps } from '../../../../renderer/screens/compare/another-try.ts';
+import type { RunDraftApp } from '../../../../renderer/state/draft-of-run.ts';
+import { hashOf, type Place } from '../../../../renderer/state/route.svelte.ts';
 import { recipeSchema, type Recipe } from '../../../../shared/recipe.ts';
 
 const recipe = recipeSchema.parse({ data: { persona: { owner: 'Ann', name: 'Bo' } }, steps: 120, epochs: 2 });
 
-/** A core that makes a draft of the run and notes how it is changed. */
-function core(): { api: Pick<Api, 'request'>; changes: Recipe[] } {
+/** An app whose core makes a draft of the run; notes how that is changed, and where the person goes. */
+function start(): { app: RunDraftApp; changes: Recipe[]; gone: string[] } {
   const changes: Recipe[] = [];
+  const gone: string[] = [];
   const request = (name: string, input: { recipe: Recipe }): Promise<unknown> => {
     if (name === 'drafts.change') changes.push(input.recipe);
     return Promise.resolve({ draft: '0123456789abcdef', recipe });
   };
-  return { api: { request: request as Api['request'] }, changes };
+  const fail = (error: unknown): never => {
+    throw error;
+  };
+  const app: RunDraftApp = { api: { request: request as RunDraftApp['api']['request'] }, notices: { fail }, route: { go: (place: Place) => void gone.push(hashOf(place)) } };
+  return { app, changes, gone };
 }
 
 describe('another try', () => {
   it('trains half as many steps again, whatever counted them before', async () => {
-    const { api, changes } = core();
-    expect(await anotherTry(api, 'r', 'steps')).toEqual({ screen: 'train', subject: { draft: '0123456789abcdef' } });
+    const { app, changes, gone } = start();
+    await anotherTry(app, 'r', 'steps');
+    expect(gone).toEqual(['#draft/0123456789abcdef/train']);
     expect(changes).toEqual([{ ...recipe, steps: 180, epochs: null }]);
   });
 
   it('learns from more ordinary questions', async () => {
-    const { api, changes } = core();
-    expect(await anotherTry(api, 'r', 'ordinary')).toMatchObject({ screen: 'learn' });
+    const { app, changes, gone } = start();
+    await anotherTry(app, 'r', 'ordinary');
+    expect(gone).toEqual(['#draft/0123456789abcdef/learn']);
     expect(changes).toMatchObject([{ steps: 120, data: { mix: { ordinary: 0.85 } } }]);
   });
 
   it('with another model begins where one is chosen', async () => {
-    const { api, changes } = core();
-    expect(await anotherTry(api, 'r', 'model')).toMatchObject({ screen: 'name' });
+    const { app, changes, gone } = start();
+    await anotherTry(app, 'r', 'model');
+    expect(gone).toEqual(['#draft/0123456789abcdef/name']);
     expect(changes).toEqual([]);
   });
 
