@@ -9,8 +9,12 @@ import { statusLooks } from './run-status.ts';
 type RunChange = EventOf<'run'> | EventOf<'steps'>;
 
 export interface WatchedRun extends RunDetails {
-  warning: EventOf<'warning'> | null;
+  /** What it was warned of while it is watched, each once, the first one first; the last MOST_WARNINGS. */
+  warnings: readonly EventOf<'warning'>[];
 }
+
+/** More than these would hide the run; the last ones tell how it is now. */
+export const MOST_WARNINGS = 10;
 
 /** What a watch needs of the Api. */
 export type RunSource = Pick<Api, 'request' | 'on'>;
@@ -22,6 +26,7 @@ export class RunWatch {
   readonly #onError: (error: NamesakeError) => void;
   readonly #unsubscribe: (() => void)[];
   #run: WatchedRun | null = null;
+  #warnings: readonly EventOf<'warning'>[] = [];
   /** Came while the run's state was on its way: they are put on top of it. Nothing is on its way where null. */
   #meanwhile: RunChange[] | null = null;
   #again = false;
@@ -81,7 +86,7 @@ export class RunWatch {
     if (this.#closed) return;
     const meanwhile = this.#meanwhile ?? [];
     this.#meanwhile = null;
-    this.#run = { ...details, warning: this.#run?.warning ?? null };
+    this.#run = { ...details, warnings: this.#warnings };
     for (const event of meanwhile) this.#apply(event);
     if (this.#again) this.#load();
     this.#onChange(this.#run);
@@ -109,8 +114,12 @@ export class RunWatch {
   }
 
   #warn(warning: EventOf<'warning'>): void {
+    const told = JSON.stringify(warning);
+    if (this.#warnings.some((before) => JSON.stringify(before) === told)) return;
+    this.#warnings = [...this.#warnings, warning].slice(-MOST_WARNINGS);
+    // A resumed run warns before its state has come.
     if (this.#run === null) return;
-    this.#run = { ...this.#run, warning };
+    this.#run = { ...this.#run, warnings: this.#warnings };
     this.#onChange(this.#run);
   }
 

@@ -18,7 +18,7 @@ export type Alarm =
   | { alarm: 'elsewhere'; began: string; now: string }
   | { alarm: 'damaged'; step: number; from: number };
 
-type Watched = Pick<WatchedRun, 'status' | 'steps' | 'metrics' | 'checkpoints' | 'recipe' | 'warning' | 'free_disk_bytes'>;
+type Watched = Pick<WatchedRun, 'status' | 'steps' | 'metrics' | 'checkpoints' | 'recipe' | 'warnings' | 'free_disk_bytes'>;
 
 /** A loss that rose to this many times its least has left what it had learnt. */
 const ROSE = 3;
@@ -34,7 +34,7 @@ const LOW_DISK_BYTES = 1e9;
 
 /** What should be known of a run, the most urgent first. */
 export function alarmsOf(run: Watched): Alarm[] {
-  return [...ofDisk(run), ...ofLoss(run), ...ofScores(run), ...ofWarning(run)];
+  return [...ofDisk(run), ...ofLoss(run), ...ofScores(run), ...run.warnings.map(ofWarning)];
 }
 
 function ofDisk({ status, free_disk_bytes }: Watched): Alarm[] {
@@ -71,8 +71,21 @@ function ofScores({ checkpoints, recipe }: Watched): Alarm[] {
   );
 }
 
-function ofWarning({ warning }: Watched): Alarm[] {
-  if (warning === null) return [];
-  if (warning.warning === 'resumed_elsewhere') return [{ alarm: 'elsewhere', began: warning.began, now: warning.now }];
-  return [{ alarm: 'damaged', step: warning.step, from: warning.from }];
+function ofWarning(warning: Watched['warnings'][number]): Alarm {
+  if (warning.warning === 'resumed_elsewhere') return { alarm: 'elsewhere', began: warning.began, now: warning.now };
+  return { alarm: 'damaged', step: warning.step, from: warning.from };
+}
+
+/** What makes an alarm the same one as before, whatever its numbers are meanwhile; no two of a run's alarms have the same. */
+export function keyOf(alarm: Alarm): string {
+  switch (alarm.alarm) {
+    case 'leaks':
+      return `leaks ${alarm.lang}`;
+    case 'elsewhere':
+      return `elsewhere ${alarm.began} ${alarm.now}`;
+    case 'damaged':
+      return `damaged ${alarm.step} ${alarm.from}`;
+    default:
+      return alarm.alarm;
+  }
 }

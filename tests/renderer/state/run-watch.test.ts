@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Api } from '../../../renderer/api.ts';
-import { RunWatch, type WatchedRun } from '../../../renderer/state/run-watch.ts';
+import { MOST_WARNINGS, RunWatch, type WatchedRun } from '../../../renderer/state/run-watch.ts';
 import type { ApiEvent, RunDetails, StoredMetric } from '../../../shared/api.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
 import { recipeSchema } from '../../../shared/recipe.ts';
@@ -130,6 +130,20 @@ describe('RunWatch', () => {
     const before = shown.length;
     transport.tell(steps(1, 2), state(2), { event: 'lost' });
     expect([shown.length, transport.asked.length]).toEqual([before, 0]);
+  });
+
+  it('keeps all warnings, also those that came before its state, each once, and not without end', async () => {
+    const { transport, answer, watched } = watch();
+    const damaged = (step: number): ApiEvent => ({ event: 'warning', run: 'a', warning: 'checkpoint_damaged', step, from: step - 1 });
+    const elsewhere: ApiEvent = { event: 'warning', run: 'a', warning: 'resumed_elsewhere', began: 'x', now: 'y' };
+    transport.tell(elsewhere);
+    await answer(details(1));
+    transport.tell(damaged(2), damaged(3), damaged(2), { ...damaged(4), run: 'b' } as ApiEvent, { event: 'lost' });
+    await answer(details(1));
+    expect(watched.run?.warnings).toEqual([elsewhere, damaged(2), damaged(3)]);
+    for (let step = 10; step < 40; step++) transport.tell(damaged(step));
+    expect(watched.run?.warnings).toHaveLength(MOST_WARNINGS);
+    expect(watched.run?.warnings.at(-1)).toEqual(damaged(39));
   });
 
   it('says that there is no such run', async () => {

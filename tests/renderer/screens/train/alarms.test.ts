@@ -1,6 +1,6 @@
 // Alarms: each speaks when it should, and only then.
 import { describe, expect, test } from 'vitest';
-import { alarmsOf, type Alarm } from '../../../../renderer/screens/train/alarms.ts';
+import { alarmsOf, keyOf, type Alarm } from '../../../../renderer/screens/train/alarms.ts';
 import { translate, type MessageKey } from '../../../../shared/i18n/translate.ts';
 import { checkpoint, details, metrics } from './details.ts';
 
@@ -64,11 +64,23 @@ test('a disk that is nearly full is told first, while there is something to writ
   expect(alarmsOf(details({ ...full, status: 'done' }))).toEqual([]);
 });
 
-test('what the program warned of is told', () => {
-  expect(alarmsOf(details({ warning: { event: 'warning', run: 'a', warning: 'resumed_elsewhere', began: 'cpu avx2', now: 'cpu avx512' } }))).toEqual([
+test('all that the program warned of is told, each as an alarm of its own', () => {
+  const warned = { event: 'warning', run: 'a' } as const;
+  const alarms = alarmsOf(
+    details({
+      warnings: [
+        { ...warned, warning: 'checkpoint_damaged', step: 30, from: 20 },
+        { ...warned, warning: 'checkpoint_damaged', step: 20, from: 10 },
+        { ...warned, warning: 'resumed_elsewhere', began: 'cpu avx2', now: 'cpu avx512' },
+      ],
+    }),
+  );
+  expect(alarms).toEqual([
+    { alarm: 'damaged', step: 30, from: 20 },
+    { alarm: 'damaged', step: 20, from: 10 },
     { alarm: 'elsewhere', began: 'cpu avx2', now: 'cpu avx512' },
   ]);
-  expect(alarmsOf(details({ warning: { event: 'warning', run: 'a', warning: 'checkpoint_damaged', step: 20, from: 10 } }))).toEqual([{ alarm: 'damaged', step: 20, from: 10 }]);
+  expect(new Set(alarms.map(keyOf)).size).toBe(3);
 });
 
 test('every alarm says what to do, in both languages', () => {
