@@ -85,7 +85,7 @@ export const compare = {
   'compare.conversations_hint': 'What you talked about with this assistant, the last one first.',
   'compare.conversations_none': 'None yet. The first one begins with your first question.',
   'compare.new': 'New conversation',
-  'compare.delete': 'Delete this conversation',
+  'compare.delete': 'Delete the conversation “{first}” ({when})',
   'compare.delete_question': 'Delete the conversation “{first}”?',
   'compare.delete_detail': 'It is not kept anywhere else.',
   'compare.delete_yes': 'Delete',

@@ -87,7 +87,7 @@ export const compare: Record<keyof typeof en, string> = {
   'compare.conversations_hint': '和这个助手聊过的内容，最近的在前。',
   'compare.conversations_none': '还没有。问出第一个问题就有了。',
   'compare.new': '新对话',
-  'compare.delete': '删除这段对话',
+  'compare.delete': '删除对话“{first}”（{when}）',
   'compare.delete_question': '删除对话“{first}”？',
   'compare.delete_detail': '别处没有备份。',
   'compare.delete_yes': '删除',
