@@ -56,6 +56,8 @@ export class ChatSession {
   #waiting: number | null = null;
   /** A question whose answer was lost with the connection: it may be answered all the same. */
   #lost: { text: string; turns: number } | null = null;
+  /** How the last question was asked otherwise, in place of what was chosen. */
+  #once: { instead: Asking; asking: Asking } | null = null;
   #shown = 0;
   #closed = false;
 
@@ -153,21 +155,24 @@ export class ChatSession {
     this.#ready = this.#list !== null;
   }
 
-  /** Asks both sides at once, from the same seed. `again` puts the answer in the place of the last one. */
-  async ask(text = this.question, again = false): Promise<void> {
+  /**
+   * Asks both sides at once, from the same seed. `again` puts the answer in the place of the last one; `asking` is how it is
+   * asked this once.
+   */
+  async ask(text = this.question, again = false, asking = this.asking): Promise<void> {
     const question = text.trim();
     if (question === '' || this.speaking || this.#closed) return;
+    const { temperature, seed, max_tokens } = asking;
     this.#failure = null;
     this.#lost = null;
-    if (!again) this.question = '';
+    if (!again) [this.question, this.#once] = ['', null];
     const shown = this.#shown;
     const before = this.#chat ?? { chat: null, ...this.#next, system: this.system, sides: both, turns: [], speaking: false, replaced: null, dropped: 0 };
     this.#chat = asked(before, question, again);
     try {
       const chat = before.chat ?? (await this.#open());
       this.#waiting = chat;
-      const { sampling, max_tokens } = this.#sampling();
-      const spoken = await this.#api.request('chats.say', { chat, text: question, sides: [...before.sides], again, max_tokens, sampling });
+      const spoken = await this.#api.request('chats.say', { chat, text: question, sides: [...before.sides], again, max_tokens, sampling: { temperature, seed } });
       if (this.#shown === shown) this.#end(spoken, again ? null : question);
     } catch (cause) {
       if (this.#shown === shown) this.#fail(toNamesakeError(cause), question, before.turns.length, again);
@@ -176,12 +181,17 @@ export class ChatSession {
     }
   }
 
-  /** Says the last question again: from the same seed, or `otherwise` from a new one, with some chance in it. */
+  /**
+   * Says the last question again: from the same seed, or `otherwise` from a new one, with some chance in it. That is for this
+   * one try: the next question is asked as it was chosen.
+   */
   again({ otherwise }: { otherwise: boolean }): Promise<void> {
     const last = this.turns.at(-1);
     if (last === undefined) return Promise.resolve();
-    if (otherwise) this.asking = { ...this.asking, seed: randomSeed(), temperature: this.asking.temperature === 0 ? OTHER_TEMPERATURE : this.asking.temperature };
-    return this.ask(last.user, true);
+    const { asking } = this;
+    if (otherwise) this.#once = { instead: asking, asking: { ...asking, seed: randomSeed(), temperature: asking.temperature === 0 ? OTHER_TEMPERATURE : asking.temperature } };
+    // The same way is the way of the answer that is shown, unless another one was chosen since.
+    return this.ask(last.user, true, this.#once?.instead === asking ? this.#once.asking : asking);
   }
 
   /** Ends the answer that is being spoken; what was said stays. */
@@ -242,6 +252,7 @@ export class ChatSession {
     this.#chat = null;
     this.#failure = null;
     this.#lost = null;
+    this.#once = null;
     this.#opening = false;
     if (left === null || left.chat === null || left.speaking || keepOpen) return;
     // Nothing hangs on it: the program ends what was silent for longest by itself.
@@ -259,11 +270,6 @@ export class ChatSession {
     } finally {
       this.#opening = false;
     }
-  }
-
-  #sampling(): { max_tokens: number; sampling: { temperature: number; seed: number } } {
-    const { temperature, seed, max_tokens } = this.asking;
-    return { max_tokens, sampling: { temperature, seed } };
   }
 
   #end(spoken: Spoken, question: string | null): void {

@@ -189,17 +189,26 @@ describe('asking again', () => {
     expect(place.session.turns).toMatchObject([{ user: 'one' }, { user: 'two', answers: { after: 'c' } }]);
   });
 
-  it('otherwise: from a new seed, with some chance in it', async () => {
+  it('otherwise: from a new seed, with some chance in it, this once', async () => {
     const place = await new Place().with(stored(3, { turns: [turn('one', 'a')] }));
     void place.session.again({ otherwise: true });
-    const { temperature, seed } = place.session.asking;
-    expect(temperature).toBe(0.7);
+    const { seed } = (place.asked('chats.say').input as { sampling: { seed: number } }).sampling;
+    expect(place.asked('chats.say').input).toMatchObject({ again: true, max_tokens: 256, sampling: { temperature: 0.7, seed } });
     expect(seed).toBeGreaterThan(0);
-    expect(place.asked('chats.say').input).toMatchObject({ sampling: { temperature, seed } });
-    place.session.asking = { ...place.session.asking, temperature: 1.2 };
+    expect(place.session.asking).toEqual({ temperature: 0, seed: 1, max_tokens: 256 });
     await place.answer('chats.say', spoken('x', 'c'));
+    void place.session.again({ otherwise: false });
+    expect(place.asked('chats.say').input).toMatchObject({ again: true, sampling: { temperature: 0.7, seed } });
+    await place.answer('chats.say', spoken('x', 'c'));
+    void place.session.ask('two');
+    expect(place.asked('chats.say').input).toMatchObject({ again: false, sampling: { temperature: 0, seed: 1 } });
+    await place.answer('chats.say', spoken('x', 'd'));
+    void place.session.again({ otherwise: false });
+    expect(place.asked('chats.say').input).toMatchObject({ again: true, sampling: { temperature: 0, seed: 1 } });
+    await place.answer('chats.say', spoken('x', 'd'));
+    place.session.asking = { ...place.session.asking, temperature: 1.2 };
     void place.session.again({ otherwise: true });
-    expect(place.session.asking.temperature).toBe(1.2);
+    expect(place.asked('chats.say').input).toMatchObject({ sampling: { temperature: 1.2 } });
   });
 
   it('that fails leaves the last answer where it was', async () => {
