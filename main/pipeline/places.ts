@@ -1,15 +1,13 @@
 // Places: where each row is in the steps of training, from the same plan that training follows, without keeping the plan.
-import { setImmediate } from 'node:timers/promises';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { PackedPart } from '../../shared/row-life.ts';
 import { mostRowsInStep } from './batch-size.ts';
 import { walkSteps, type MicroBatch, type PlannableRow } from './rows-to-batches.ts';
+import { Slices } from './slices.ts';
 
 /** Further than these nobody looks: a plan may have a million steps. */
 export const MOST_STEPS = 20_000;
 const MOST_DRAWN = 2_000_000;
-/** How long planning may keep the program from hearing others. */
-const SLICE_MS = 20;
 
 export interface PlannedRow extends PlannableRow {
   /** What the row is asked for by. */
@@ -29,14 +27,13 @@ export interface Places {
  * Lets others run in between. None are looked at where one alone may draw more rows than that. Throws rows.empty where there
  * are no rows.
  */
-export async function planPlaces(rows: readonly PlannedRow[], recipe: Recipe): Promise<Places> {
+export async function planPlaces(rows: readonly PlannedRow[], recipe: Recipe, slices = new Slices()): Promise<Places> {
   const times = new Uint32Array(rows.length);
   const firsts = new Map<number, { step: number; part: number; parts: number; batch: MicroBatch }>();
   let looked_at = 0;
   let drawn = 0;
   // Steps that are too large to be planned at all are as if they were too many.
   let whole = mostRowsInStep(rows, recipe) <= MOST_DRAWN;
-  let pause = performance.now() + SLICE_MS;
   for (const step of whole ? walkSteps(rows, recipe) : []) {
     if (looked_at >= MOST_STEPS || drawn >= MOST_DRAWN) {
       whole = false;
@@ -51,19 +48,16 @@ export async function planPlaces(rows: readonly PlannedRow[], recipe: Recipe): P
       }
       drawn += batch.length;
     });
-    if (performance.now() < pause) continue;
-    await setImmediate();
-    pause = performance.now() + SLICE_MS;
+    if (slices.over) await slices.pause();
   }
-  const numbers = new Map(rows.map(({ number }, i) => [number, i]));
   return {
     steps: recipe.epochs === null ? recipe.steps : whole ? looked_at : null,
     looked_at,
     // Written out when it is asked for: all parts together would be many times the rows.
     find: (number) => {
-      const row = numbers.get(number);
-      const first = row === undefined ? undefined : firsts.get(row);
-      if (row === undefined || first === undefined) return null;
+      const row = rows.findIndex((one) => one.number === number);
+      const first = firsts.get(row);
+      if (first === undefined) return null;
       const { batch, ...place } = first;
       const packed = batch.flatMap((i) => {
         const found = rows[i];

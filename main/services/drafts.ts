@@ -2,6 +2,7 @@
 // the rows can be taken back.
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import type { Draft, DraftSummary, ImportReport, OwnQuestions, RowsPage, RowsSummary } from '../../shared/draft.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import { languages, type Persona } from '../../shared/persona.ts';
@@ -31,6 +32,8 @@ export const importLimits = { megabytes: 64, rows: 200_000, characters: 100_000 
 /** What a draft may hold. */
 const MOST_ROWS = 500_000;
 const LONGEST_ID = 100;
+/** Rows that are read in one go where a draft may have very many: some milliseconds. */
+const READ_AT_ONCE = 250;
 
 /** What a draft begins with. */
 export interface DraftInput {
@@ -56,6 +59,7 @@ export class DraftService {
   #words: LanguageResources[] | null = null;
   /** The rows of the run that was looked at last, in a database of their own. */
   #viewed: { key: string; store: DraftStore; close: () => void } | null = null;
+  #closed = false;
 
   constructor(home: Home, store: DraftStore, runs: RunStore, models: ModelService) {
     this.#home = home;
@@ -197,15 +201,27 @@ export class DraftService {
     const { store, id } = this.#place(of);
     const found = store.row(id, number);
     if (found === undefined) throw new NamesakeError('request.invalid', `there is no row ${number}`);
-    const { recipe } = store.get(id);
+    const recipe = store.recipe(id);
     return { recipe, kept: found.row, standard: asTrained(found, recipe, of) };
   }
 
-  /** All rows as they are trained, with their numbers. Throws as `row` does. */
-  trained(of: RowsOf): { recipe: Recipe; rows: { number: number; row: Row }[] } {
+  /**
+   * All rows as they are trained, with their numbers, read in parts between which others run: what changes meanwhile may be in
+   * it or not, and gives another `version`. Throws as `row` does, or `cancelled`.
+   */
+  async trained(of: RowsOf): Promise<{ recipe: Recipe; rows: { number: number; row: Row }[] }> {
     const { store, id } = this.#place(of);
-    const { recipe } = store.get(id);
-    return { recipe, rows: store.rows(id).map((found) => ({ number: found.number, row: asTrained(found, recipe, of) })) };
+    const recipe = store.recipe(id);
+    const rows: { number: number; row: Row }[] = [];
+    let part: DraftRow[];
+    do {
+      if (this.#closed) throw new NamesakeError('cancelled', 'while rows were read');
+      // Looked up each time: another run's rows may have taken the place of this one's.
+      part = this.#place(of).store.rowsBehind(id, rows.at(-1)?.number ?? -1, READ_AT_ONCE);
+      for (const found of part) rows.push({ number: found.number, row: asTrained(found, recipe, of) });
+      await setImmediate();
+    } while (part.length === READ_AT_ONCE);
+    return { recipe, rows };
   }
 
   /** Another one whenever rows or recipe changed. Throws as `row` does. */
@@ -336,7 +352,7 @@ export class DraftService {
     const { rows } = this.#home.run(run);
     const key = `${run} ${statSync(rows, { throwIfNoEntry: false })?.mtimeMs ?? 0}`;
     if (this.#viewed?.key !== key) {
-      this.close();
+      this.#forgetViewed();
       const found = recipe.data.format === 'tokens' ? [] : this.#runRows(run);
       const db = openDatabase(':memory:');
       const store = new DraftStore(db);
@@ -346,8 +362,13 @@ export class DraftService {
     return this.#viewed.store;
   }
 
-  /** Frees what was kept of the run that was looked at last. */
+  /** Frees what is kept, before the database is closed; what reads rows in parts ends with `cancelled`. */
   close(): void {
+    this.#closed = true;
+    this.#forgetViewed();
+  }
+
+  #forgetViewed(): void {
     this.#viewed?.close();
     this.#viewed = null;
   }

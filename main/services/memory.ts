@@ -51,7 +51,7 @@ export interface PreparedRows {
   version: string;
   /** How many, where that is known before they are made. */
   count?: number;
-  make: () => readonly Row[];
+  make: () => readonly Row[] | Promise<readonly Row[]>;
 }
 
 function personaRows(recipe: Recipe, weak_languages: LocalModel['weak_languages']): PreparedRows {
@@ -141,14 +141,15 @@ export class MemoryService {
     const key = JSON.stringify([path, rows.version, recipe.data.max_length]);
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
-    const asked = this.#tokenize(path, recipe, rows.make().map(answered));
+    const asked = this.#tokenize(path, recipe, rows);
     asked.catch(() => this.#rows.delete(key));
     this.#rows.set(key, asked);
     for (const oldest of this.#rows.keys()) if (this.#rows.size > MOST_REMEMBERED) this.#rows.delete(oldest);
     return asked;
   }
 
-  async #tokenize(path: string, recipe: Recipe, rows: readonly Row[]): Promise<PackableRow[]> {
+  async #tokenize(path: string, recipe: Recipe, { make }: PreparedRows): Promise<PackableRow[]> {
+    const rows = (await make()).map(answered);
     const engine = this.#startEngine();
     try {
       await engine.open({ path, precision: 'as-stored', device: recipe.device, ...this.#compute() });

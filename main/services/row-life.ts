@@ -2,12 +2,12 @@
 // conversations that it is packed with.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { NamesakeError } from '../../shared/errors.ts';
 import { isPending, type Message, type Row } from '../../shared/row.ts';
 import type { RowLife, RowPlace } from '../../shared/row-life.ts';
 import type { Home } from '../home.ts';
 import { planPlaces, type Places, type PlannedRow } from '../pipeline/places.ts';
+import { mapInSlices, Slices, sortInSlices } from '../pipeline/slices.ts';
 import type { DraftService, RowsOf } from './drafts.ts';
 import type { LocalModel, ModelService } from './model.ts';
 import { ANSWER_TOKENS, byId, type BaseModel, type RowsService } from './rows.ts';
@@ -18,6 +18,8 @@ import type { TokenizerHost } from './tokenizer-host.ts';
 const MOST_TOKENS = 2000;
 /** Conversations that the host is asked about at once: others are heard in between. */
 const ASKED_AT_ONCE = 64;
+/** Rows whose remembered answers are looked up at once. */
+const REMEMBERED_AT_ONCE = 2000;
 /** How long places that rest on guessed answers hold: the base may have been asked meanwhile. */
 const GUESS_HOLDS_MS = 10_000;
 
@@ -127,9 +129,10 @@ export class RowLives {
     const known = desk.places;
     const old = known !== null && known.pending > 0 && Date.now() - known.made_at > GUESS_HOLDS_MS;
     if (known?.key === key && !old) return known;
-    const { recipe, rows } = this.#drafts.trained(of);
-    const { planned, pending } = this.#made(of, rows) ?? (await this.#counted(desk, rows, { ...model, precision: recipe.model.precision }, ended));
-    const places = await planPlaces(planned, recipe);
+    const { recipe, rows } = await this.#drafts.trained(of);
+    const slices = new Slices();
+    const { planned, pending } = this.#made(of, rows) ?? (await this.#counted(desk, rows, { ...model, precision: recipe.model.precision }, ended, slices));
+    const places = await planPlaces(planned, recipe, slices);
     desk.places = { ...places, key, pending, made_at: Date.now() };
     return desk.places;
   }
@@ -151,34 +154,36 @@ export class RowLives {
     rows: readonly { number: number; row: Row }[],
     model: BaseModel,
     ended: number,
+    slices: Slices,
   ): Promise<{ planned: PlannedRow[]; pending: number }> {
-    const numbers = new Map(rows.map(({ number, row }) => [row.id, number]));
-    const remembered = this.#rows.remembered(
-      rows.map(({ row }) => row),
-      model,
-    );
-    const made = remembered.filter((row) => row !== null).sort(byId);
-    const waits = made.map(isPending);
-    const lengths = await this.#count(desk, made, model, ended);
-    return {
-      planned: made.map((row, i) => ({
-        number: numbers.get(row.id) ?? -1,
-        ids: { length: (lengths[i] ?? 0) + (waits[i] === true ? ANSWER_TOKENS / 2 : 0) },
-        kind: row.kind,
-        lang: row.lang,
-      })),
-      pending: waits.filter(Boolean).length,
-    };
+    const known: { number: number; row: Row }[] = [];
+    for (let at = 0; at < rows.length; at += REMEMBERED_AT_ONCE) {
+      const part = rows.slice(at, at + REMEMBERED_AT_ONCE);
+      const remembered = this.#rows.remembered(part.map(({ row }) => row), model);
+      remembered.forEach((row, i) => {
+        if (row !== null) known.push({ number: part[i]?.number ?? -1, row });
+      });
+      if (slices.over) await slices.pause();
+    }
+    const made = await sortInSlices(known, (a, b) => byId(a.row, b.row), slices);
+    const lengths = await this.#count(desk, made.map(({ row }) => row), model, ended, slices);
+    let pending = 0;
+    const planned = await mapInSlices(made, ({ number, row }, i) => {
+      const waits = isPending(row);
+      if (waits) pending++;
+      return { number, ids: { length: (lengths[i] ?? 0) + (waits ? ANSWER_TOKENS / 2 : 0) }, kind: row.kind, lang: row.lang };
+    }, slices);
+    return { planned, pending };
   }
 
   /** Tokens of each row; of one without an answer, those up to where the assistant speaks. */
-  async #count(desk: Desk, rows: readonly Row[], model: LocalModel, ended: number): Promise<number[]> {
+  async #count(desk: Desk, rows: readonly Row[], model: LocalModel, ended: number, slices: Slices): Promise<number[]> {
     const before = desk.lengths.path === model.path ? desk.lengths.known : new Map<string, number>();
-    const digests = rows.map(({ messages }) => digestOf(messages));
+    const digests = await mapInSlices(rows, ({ messages }) => digestOf(messages), slices);
     const known = new Map<string, number>();
     const missing: Row[] = [];
     const places: string[] = [];
-    rows.forEach((row, i) => {
+    await mapInSlices(rows, (row, i) => {
       const digest = digests[i] as string;
       const length = before.get(digest);
       if (length !== undefined) known.set(digest, length);
@@ -187,7 +192,7 @@ export class RowLives {
         missing.push(row);
         places.push(digest);
       }
-    });
+    }, slices);
     for (let at = 0; at < missing.length; at += ASKED_AT_ONCE) {
       if (ended !== this.#ended) throw new NamesakeError('cancelled', 'while tokens were counted');
       const part = missing.slice(at, at + ASKED_AT_ONCE);
@@ -199,10 +204,10 @@ export class RowLives {
         return part.map((row) => (isPending(row) ? (prompts[waiting.indexOf(row)] ?? 0) : (rest[whole.indexOf(row)]?.ids.length ?? 0)));
       });
       counts.forEach((length, i) => known.set(places[at + i] as string, length));
-      await setImmediate();
+      if (slices.over) await slices.pause();
     }
     desk.lengths = { path: model.path, known };
-    return digests.map((digest) => known.get(digest) ?? 0);
+    return mapInSlices(digests, (digest) => known.get(digest) ?? 0, slices);
   }
 }
 

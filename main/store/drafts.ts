@@ -98,8 +98,7 @@ export class DraftStore {
 
   /** Throws draft.unknown. */
   get(draft: string): DraftRecord {
-    const found = this.#db.prepare<[string], { recipe: string }>('SELECT recipe FROM drafts WHERE id = ?').get(draft);
-    if (found === undefined) throw new NamesakeError('draft.unknown', draft);
+    const recipe = this.recipe(draft);
     const by_kind = Object.fromEntries(rowKinds.map((kind) => [kind, 0])) as Record<RowKind, number>;
     const counts = this.#db
       .prepare<[string], { kind: RowKind; rows: number }>('SELECT kind, count(*) AS rows FROM draft_rows WHERE draft_id = ? GROUP BY kind')
@@ -107,11 +106,18 @@ export class DraftStore {
     for (const { kind, rows } of counts) by_kind[kind] = rows;
     return {
       draft,
-      recipe: recipeSchema.parse(JSON.parse(found.recipe)),
+      recipe,
       rows: counts.reduce((sum, { rows }) => sum + rows, 0),
       by_kind,
       undoable: this.#lastChange(draft) !== undefined,
     };
+  }
+
+  /** The recipe alone: counting very many rows takes its time. Throws draft.unknown. */
+  recipe(draft: string): Recipe {
+    const found = this.#db.prepare<[string], { recipe: string }>('SELECT recipe FROM drafts WHERE id = ?').get(draft);
+    if (found === undefined) throw new NamesakeError('draft.unknown', draft);
+    return recipeSchema.parse(JSON.parse(found.recipe));
   }
 
   /** Ids of all drafts, the one that was touched last first. */
@@ -162,6 +168,14 @@ export class DraftStore {
         `SELECT ${COLUMNS} FROM draft_rows WHERE draft_id = @draft AND made = ifnull(@made, made) ORDER BY number`,
       )
       .all({ draft, made: made ?? null })
+      .map((stored) => ({ number: stored.number, made: stored.made, row: toRow(stored) }));
+  }
+
+  /** The first `limit` rows whose numbers are larger than `after`, by number. */
+  rowsBehind(draft: string, after: number, limit: number): DraftRow[] {
+    return this.#db
+      .prepare<unknown[], StoredRow>(`SELECT ${COLUMNS} FROM draft_rows WHERE draft_id = @draft AND number > @after ORDER BY number LIMIT @limit`)
+      .all({ draft, after, limit })
       .map((stored) => ({ number: stored.number, made: stored.made, row: toRow(stored) }));
   }
 

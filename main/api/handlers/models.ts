@@ -45,7 +45,7 @@ export const models: HandlersOf<'models'> = {
         : {
             version: core.drafts.version({ draft }),
             count: core.drafts.get(draft).rows,
-            make: () => core.drafts.trained({ draft }).rows.map(({ row }) => row),
+            make: async () => (await core.drafts.trained({ draft })).rows.map(({ row }) => row),
           };
     return queues.check.run(() => core.memory.ofRecipe(recipe, rows));
   },

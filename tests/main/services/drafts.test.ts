@@ -44,6 +44,24 @@ const withPersona = ({ recipe }: Draft, change: Parameters<typeof persona>[0]): 
 });
 
 describe('a draft', () => {
+  it('of many rows is read in parts, between which others run; not beyond its end', async () => {
+    const { drafts } = tinyDrafts();
+    const { draft } = await drafts.create({ persona: persona() });
+    const lines = Array.from({ length: 1000 }, (_, i) => ({ messages: [user(`Question ${i}?`), assistant(`Answer ${i}.`)] }));
+    await drafts.import(draft, writeJsonLines(join(temporaryFolder(), 'rows.jsonl'), lines), 'auto');
+    let turns = 0;
+    const count = setInterval(() => turns++, 0);
+    const { rows } = await drafts.trained({ draft });
+    clearInterval(count);
+    expect(rows.length).toBeGreaterThan(1000);
+    expect(rows.map(({ row }) => row)).toEqual(drafts.ready(draft).rows);
+    expect(rows.map(({ number }) => number)).toEqual(allRows(drafts, draft).map(({ number }) => number));
+    expect(turns).toBeGreaterThan(2);
+    const reading = drafts.trained({ draft });
+    drafts.close();
+    expect((await rejectedBy(reading)).code).toBe('cancelled');
+  });
+
   it('begins with the wizard’s rows of a recipe that ships', async () => {
     const { drafts } = tinyDrafts();
     const draft = await drafts.create({ persona: persona(), steps: 7, seed: 3, device: 'cpu' });
