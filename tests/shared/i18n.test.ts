@@ -78,6 +78,15 @@ describe('the catalogue', () => {
     expect(keys.filter((key) => /\p{Script=Han}/u.test(en[key]))).toEqual([]);
   });
 
+  it('has one word for one thing: what is learnt are conversations, and most of them are everyday ones', () => {
+    // The recipe's own names may be told, as names.
+    const plain = (words: string): string => words.replaceAll(/data\.mix\.ordinary|[(（]ordinary[)）]/g, '');
+    expect(keys.filter((key) => /\bordinary\b/i.test(plain(en[key])))).toEqual([]);
+    const settings = keys.filter((key) => /^(train|alarm|field|fields|why)\./.test(key));
+    expect(settings.filter((key) => /例子|日常对话|日常问题/.test(zh[key]))).toEqual([]);
+    expect(settings.filter((key) => /\bexamples?\b/i.test(en[key]))).toEqual([]);
+  });
+
   it.each(errorCodes)('says what to do about %s', (code) => {
     for (const language of languages) {
       const words = explainError(language, new NamesakeError(code, 'DETAIL', filled));

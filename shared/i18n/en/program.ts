@@ -18,7 +18,7 @@ export const program = {
   'result.before': 'Before',
   'result.after': 'After',
   'result.right': 'It knows who it is and leaves the rest alone (step {step} of {steps}).',
-  'result.not_right': 'Not right yet: {missed}. Kept the best so far (step {step} of {steps}). To try: more ordinary questions, more steps, another seed, or a stronger model.',
+  'result.not_right': 'Not right yet: {missed}. Kept the best so far (step {step} of {steps}). To try: more everyday conversations, more steps, another seed, or a stronger model.',
   'result.trained': 'Trained {steps} steps on {tokens} tokens.',
   'result.adapter': 'Adapter: {adapter}',
   'result.chat': 'Chat with it: npm run -s namesake -- chat --run {run}',

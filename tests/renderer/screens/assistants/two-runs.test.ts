@@ -42,7 +42,7 @@ it('says fields and values in words, and a field without words by its own name',
   speak('en');
   expect(fieldWords('optim.lr')).toMatchObject({ words: 'How strongly it learns', more: expect.stringContaining('Learning rate') as unknown });
   expect(fieldWords('data.persona.owner')).toEqual({ words: 'Whose assistant it is', more: 'data.persona.owner' });
-  expect(fieldWords('data.mix.languages.zh')?.words).toBe('Ordinary questions by language (zh)');
+  expect(fieldWords('data.mix.languages.zh')?.words).toBe('Everyday conversations by language (zh)');
   expect(fieldWords('no.such.field')).toBeNull();
   expect([null, true, false, [], ['zh', 'en'], [null, 'Be brief'], 0.001, 'x', 'ab'.repeat(32), { zh: 2 }].map(valueWords)).toEqual([
     'none', 'yes', 'no', 'none', 'zh; en', 'none; Be brief', '0.001', 'x', 'abababababab', '{"zh":2}',
