@@ -87,6 +87,11 @@ describe('the catalogue', () => {
     expect(settings.filter((key) => /\bexamples?\b/i.test(en[key]))).toEqual([]);
   });
 
+  it.each(languages)('says the same on every button that makes the assistant: %s', (language) => {
+    const buttons = (['name.make', 'learn.make', 'train.draft_start'] as const).map((key) => translate(language, key));
+    expect(new Set(buttons).size).toBe(1);
+  });
+
   it.each(errorCodes)('says what to do about %s', (code) => {
     for (const language of languages) {
       const words = explainError(language, new NamesakeError(code, 'DETAIL', filled));
