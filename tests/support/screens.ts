@@ -29,7 +29,7 @@ export class Screens {
   like(key: MessageKey, ...names: string[]): RegExp {
     // A number, because some placeholders count; one that no words of the page hold.
     const words = this.say(key, Object.fromEntries(names.map((name) => [name, UNKNOWN])));
-    return new RegExp(words.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(new RegExp(`${UNKNOWN}|${UNKNOWN.toLocaleString('en')}`, 'g'), '.+'));
+    return new RegExp(words.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(new RegExp(`${UNKNOWN}|${UNKNOWN.toLocaleString('en')}`, 'g'), '.*'));
   }
 
   button(key: MessageKey, values?: Values): Locator {
