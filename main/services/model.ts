@@ -6,7 +6,7 @@ import { AddressError } from '../../tools/http.mjs';
 import { defaultHubs, type Hub } from '../../tools/hubs.mjs';
 import { tryLock } from '../../tools/lock.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
-import type { CatalogueModel, DownloadState, HubModel, ModelCard } from '../../shared/model.ts';
+import type { DownloadState, HubModel, ModelCard } from '../../shared/model.ts';
 import type { Language } from '../../shared/persona.ts';
 import { diskError, onDisk } from '../disk.ts';
 import type { Home } from '../home.ts';
@@ -14,6 +14,8 @@ import { loadCatalogue } from '../resources.ts';
 import type { ModelStore } from '../store/models.ts';
 import { Downloads, type DownloadOptions, type FetchProgress } from './downloads.ts';
 import { parseHubRef, resolveHubRef, statedFile, type HubRef } from './hub.ts';
+import { entryOf, knownModel, type KnownModel } from './known-model.ts';
+import { ModelCards, type ModelCardOptions } from './model-cards.ts';
 import { ModelFiles } from './model-files.ts';
 import { whileFree } from './trainer-lock.ts';
 
@@ -35,27 +37,10 @@ export interface LocalModel {
   recipe: string;
 }
 
-/** What making an assistant from a model takes, and what this machine has free; null where it cannot be told. */
-export type MemoryNeed = (model: ModelCard, entry: CatalogueModel | null) => Promise<{ needs: number; available: number } | null>;
-
-export interface ModelOptions {
+export interface ModelOptions extends ModelCardOptions {
   /** Hosts of models in the order in which they are asked; those of the environment where not given. */
   hubs?: () => Hub[];
   patience?: DownloadOptions['patience'];
-  need?: MemoryNeed;
-  /** How long the newest assistant from a model took here, in seconds; null before there is one. */
-  madeSeconds?: (ref: string) => number | null;
-}
-
-/** A model that can be fetched, as far as it is known. */
-interface Known {
-  /** Its REF or catalogue id. */
-  ref: string;
-  entry: CatalogueModel | null;
-  /** null where the hub still has to say what it is. */
-  file: ModelEntry | null;
-  licence: string | null;
-  licence_url: string | null;
 }
 
 /** Whether a REF is the path of a file by its looks. */
@@ -63,22 +48,17 @@ export function isFileRef(ref: string): boolean {
   return !/^(hf|modelscope):/i.test(ref) && /[\\/]|\.gguf$/i.test(ref);
 }
 
-function entryOf(ref: string): CatalogueModel | null {
-  return loadCatalogue().models.find(({ id }) => id === ref) ?? null;
-}
-
 export class ModelService {
   readonly #home: Home;
   readonly #store: ModelStore;
-  readonly #options: ModelOptions;
   readonly #hubs: () => Hub[];
   readonly #downloads: Downloads;
   readonly #files: ModelFiles;
+  readonly #cards: ModelCards;
 
   constructor(home: Home, store: ModelStore, progress: FetchProgress, options: ModelOptions = {}) {
     this.#home = home;
     this.#store = store;
-    this.#options = options;
     const hubs = options.hubs ?? (() => defaultHubs(process.env));
     this.#hubs = () => {
       try {
@@ -89,6 +69,7 @@ export class ModelService {
     };
     this.#downloads = new Downloads(home, { hubs: this.#hubs, progress, ...(options.patience && { patience: options.patience }) });
     this.#files = new ModelFiles(home, store);
+    this.#cards = new ModelCards(home, this.#downloads, options);
   }
 
   get default(): string {
@@ -102,26 +83,11 @@ export class ModelService {
 
   /** Whether a REF names a model of the catalogue, on a hub, or one that was added: never a file by its path. */
   knows(ref: string): boolean {
-    return this.#known(ref) !== null || this.#store.find(ref) !== undefined;
-  }
-
-  /** What is known of a catalogue id or of a REF to a hub without asking anyone; null for anything else. */
-  #known(ref: string): Known | null {
-    const entry = entryOf(ref);
-    if (entry !== null) {
-      const { id, file, size_bytes, sha256, sources, licence, licence_url } = entry;
-      const found = sha256 === null ? this.#store.hubModel(id) : { sha256 };
-      const whole = found === undefined ? null : { id, file, size_bytes, sha256: found.sha256, sources };
-      return { ref, entry, file: whole, licence, licence_url };
-    }
-    const hubRef = parseHubRef(ref);
-    if (hubRef === null) return null;
-    const model = this.#store.hubModel(ref);
-    return { ref, entry: null, file: model ?? null, licence: model?.licence ?? null, licence_url: model?.licence_url ?? null };
+    return knownModel(ref, this.#store) !== null || this.#store.find(ref) !== undefined;
   }
 
   /** The same with its file, which the hub is asked for where it is not known. */
-  async #complete(known: Known, signal?: AbortSignal): Promise<Known & { file: ModelEntry }> {
+  async #complete(known: KnownModel, signal?: AbortSignal): Promise<KnownModel & { file: ModelEntry }> {
     if (known.file !== null) return { ...known, file: known.file };
     if (known.entry === null) {
       const model = await resolveHubRef(parseHubRef(known.ref) as HubRef, this.#hubs(), { signal });
@@ -141,7 +107,7 @@ export class ModelService {
   }
 
   /** Throws model.licence_required unless the licence asks for nothing or was accepted. */
-  #checkLicence({ ref, licence }: Known, accept: boolean): void {
+  #checkLicence({ ref, licence }: KnownModel, accept: boolean): void {
     const name = licence ?? UNKNOWN_LICENCE;
     if (FREE.has(name)) return;
     if (accept) this.#store.acceptLicence(ref, name);
@@ -154,52 +120,9 @@ export class ModelService {
   async list(): Promise<ModelCard[]> {
     const fetched = this.#store.hubModels().filter(({ ref }) => entryOf(ref) === null);
     const refs = [...loadCatalogue().models.map(({ id }) => id), ...fetched.map(({ ref }) => ref)];
-    const cards = await Promise.all(refs.map((ref) => this.#card(this.#known(ref) as Known)));
-    const own = this.#store.list().map(({ id, path }) => this.#ownCard(id, path));
-    return Promise.all([...cards, ...own].map((card) => this.#withNeed(card)));
-  }
-
-  async #card({ ref, entry, file, licence, licence_url }: Known): Promise<ModelCard> {
-    const place = file ?? (entry === null ? null : { id: entry.id, file: entry.file });
-    const here = file !== null && (await hasModel(this.#home.folder, file));
-    return {
-      id: ref,
-      name: entry?.name ?? file?.file ?? ref,
-      licence,
-      licence_url,
-      purpose: entry?.purpose ?? 'own',
-      standard: ref === this.default,
-      languages: entry?.languages ?? [],
-      weak_languages: entry?.weak_languages ?? [],
-      size_bytes: file?.size_bytes ?? entry?.size_bytes ?? null,
-      here,
-      path: place === null ? '' : modelPath(this.#home.folder, place),
-      needs_bytes: null,
-      available_bytes: 0,
-      fits: null,
-      made_seconds: this.#madeSeconds(ref),
-      download: here ? null : this.#downloads.state(ref, file),
-    };
-  }
-
-  #ownCard(id: string, path: string): ModelCard {
-    const size = statSync(path, { throwIfNoEntry: false })?.size ?? null;
-    return {
-      ...{ id, name: basename(path), licence: null, licence_url: null, purpose: 'own', standard: false, languages: [], weak_languages: [] },
-      ...{ size_bytes: size, here: size !== null, path, needs_bytes: null, available_bytes: 0, fits: null },
-      ...{ made_seconds: this.#madeSeconds(id), download: null },
-    };
-  }
-
-  #madeSeconds(ref: string): number | null {
-    return this.#options.madeSeconds?.(ref) ?? null;
-  }
-
-  async #withNeed(card: ModelCard): Promise<ModelCard> {
-    const memory = (await this.#options.need?.(card, entryOf(card.id))) ?? null;
-    if (memory === null) return { ...card, available_bytes: process.availableMemory() };
-    const { needs, available } = memory;
-    return { ...card, needs_bytes: needs, available_bytes: available, fits: needs <= available };
+    const cards = await Promise.all(refs.map((ref) => this.#cards.card(knownModel(ref, this.#store) as KnownModel)));
+    const own = this.#store.list().map(({ id, path }) => this.#cards.ownCard(id, path));
+    return Promise.all([...cards, ...own].map((card) => this.#cards.withNeed(card)));
   }
 
   /**
@@ -207,7 +130,7 @@ export class ModelService {
    * Throws model.unknown, model.not_found for an added file that is gone, model.licence_required, and what `resolveHubRef` throws.
    */
   async download(ref: string, acceptLicence: boolean): Promise<void> {
-    const known = this.#known(ref);
+    const known = knownModel(ref, this.#store);
     if (known === null) {
       const path = this.#store.find(ref)?.path;
       if (path === undefined) throw new NamesakeError('model.unknown', ref, { ref });
@@ -243,7 +166,7 @@ export class ModelService {
   }
 
   async #locate(ref: string, acceptLicence: boolean, signal: AbortSignal | undefined): Promise<LocalModel> {
-    const known = this.#known(ref);
+    const known = knownModel(ref, this.#store);
     if (known !== null) return this.#fetch(known, acceptLicence, signal);
     const added = this.#store.find(ref);
     const path = resolve(added?.path ?? ref);
@@ -260,7 +183,7 @@ export class ModelService {
 
   /** A REF's file where it is on this machine; null where it would have to be fetched, or is not there. */
   async find(ref: string): Promise<LocalModel | null> {
-    const known = this.#known(ref);
+    const known = knownModel(ref, this.#store);
     if (known !== null) {
       if (known.file === null || !(await hasModel(this.#home.folder, known.file))) return null;
       return this.#describe(known.ref, modelPath(this.#home.folder, known.file), known.file.sha256);
@@ -269,7 +192,7 @@ export class ModelService {
     return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? this.locate(ref) : null;
   }
 
-  async #fetch(known: Known, acceptLicence: boolean, signal?: AbortSignal): Promise<LocalModel> {
+  async #fetch(known: KnownModel, acceptLicence: boolean, signal?: AbortSignal): Promise<LocalModel> {
     const whole = await this.#complete(known, signal);
     // What is here was accepted when it was fetched.
     const here = await hasModel(this.#home.folder, whole.file);
@@ -322,7 +245,7 @@ export class ModelService {
       this.#store.remove(ref);
       return this.#files.removeOwn(added.path);
     }
-    const known = this.#known(ref);
+    const known = knownModel(ref, this.#store);
     if (known === null || (known.entry === null && known.file === null)) throw new NamesakeError('model.unknown', ref, { ref });
     const place = known.file ?? known.entry;
     const path = modelPath(this.#home.folder, place as ModelEntry);

@@ -1,0 +1,76 @@
+// Model cards: what people are shown of a model before they choose it.
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { CatalogueModel, ModelCard } from '../../shared/model.ts';
+import { hasModel, modelPath } from '../../tools/fetch-model.mjs';
+import type { Home } from '../home.ts';
+import { loadCatalogue } from '../resources.ts';
+import type { Downloads } from './downloads.ts';
+import { entryOf, type KnownModel } from './known-model.ts';
+
+/** What making an assistant from a model takes, and what this machine has free; null where it cannot be told. */
+export type MemoryNeed = (model: ModelCard, entry: CatalogueModel | null) => Promise<{ needs: number; available: number } | null>;
+
+export interface ModelCardOptions {
+  need?: MemoryNeed;
+  /** How long the newest assistant from a model took here, in seconds; null before there is one. */
+  madeSeconds?: (ref: string) => number | null;
+}
+
+export class ModelCards {
+  readonly #home: Home;
+  readonly #downloads: Downloads;
+  readonly #options: ModelCardOptions;
+
+  constructor(home: Home, downloads: Downloads, options: ModelCardOptions) {
+    this.#home = home;
+    this.#downloads = downloads;
+    this.#options = options;
+  }
+
+  /** The card of a model that can be fetched; whether it fits is for `withNeed`. */
+  async card({ ref, entry, file, licence, licence_url }: KnownModel): Promise<ModelCard> {
+    const place = file ?? (entry === null ? null : { id: entry.id, file: entry.file });
+    const here = file !== null && (await hasModel(this.#home.folder, file));
+    return {
+      id: ref,
+      name: entry?.name ?? file?.file ?? ref,
+      licence,
+      licence_url,
+      purpose: entry?.purpose ?? 'own',
+      standard: ref === loadCatalogue().default,
+      languages: entry?.languages ?? [],
+      weak_languages: entry?.weak_languages ?? [],
+      size_bytes: file?.size_bytes ?? entry?.size_bytes ?? null,
+      here,
+      path: place === null ? '' : modelPath(this.#home.folder, place),
+      needs_bytes: null,
+      available_bytes: 0,
+      fits: null,
+      made_seconds: this.#madeSeconds(ref),
+      download: here ? null : this.#downloads.state(ref, file),
+    };
+  }
+
+  /** The card of a file that the person added. */
+  ownCard(id: string, path: string): ModelCard {
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? null;
+    return {
+      ...{ id, name: basename(path), licence: null, licence_url: null, purpose: 'own', standard: false, languages: [], weak_languages: [] },
+      ...{ size_bytes: size, here: size !== null, path, needs_bytes: null, available_bytes: 0, fits: null },
+      ...{ made_seconds: this.#madeSeconds(id), download: null },
+    };
+  }
+
+  #madeSeconds(ref: string): number | null {
+    return this.#options.madeSeconds?.(ref) ?? null;
+  }
+
+  /** The card with what the model needs, and whether that fits. */
+  async withNeed(card: ModelCard): Promise<ModelCard> {
+    const memory = (await this.#options.need?.(card, entryOf(card.id))) ?? null;
+    if (memory === null) return { ...card, available_bytes: process.availableMemory() };
+    const { needs, available } = memory;
+    return { ...card, needs_bytes: needs, available_bytes: available, fits: needs <= available };
+  }
+}
