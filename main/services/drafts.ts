@@ -16,12 +16,13 @@ import type { RowFormat } from '../pipeline/row-formats.ts';
 import type { LanguageResources } from '../pipeline/wizard.ts';
 import { loadCatalogue, loadLanguages } from '../resources.ts';
 import { openDatabase } from '../store/db.ts';
-import { DraftStore, type DraftRow, type MadeBy, type RowChange, type RowFilter } from '../store/drafts.ts';
+import { DraftStore, type DraftRow, type MadeBy, type RowFilter } from '../store/drafts.ts';
 import type { RunStore } from '../store/runs.ts';
 import { checkEdited } from './edited-row.ts';
 import type { LocalModel, ModelService } from './model.ts';
 import { OwnQuestionFiles } from './own-questions.ts';
 import { recipeForPersona, refuseNewPaths } from './recipe.ts';
+import { rewrite, withWizardInputs } from './rewritten-rows.ts';
 import { draftRows, withSystem } from './rows.ts';
 
 /** Drafts that are kept; the ones that nobody touched for longest go first. */
@@ -377,40 +378,6 @@ export class DraftService {
 /** A row with its system text: the wizard's have theirs, as those of a run. */
 function asTrained({ made, row }: DraftRow, recipe: Recipe, of: RowsOf): Row {
   return made === 'wizard' || 'run' in of ? row : withSystem(row, recipe);
-}
-
-/** Writes the wizard's rows of a draft anew: `present` as they are, `old` as the wizard wrote them, `next` as it would now. */
-function rewrite(present: readonly DraftRow[], old: readonly Row[], next: readonly Row[], sameModel: boolean, change: RowChange): void {
-  const before = new Map(old.map((row) => [row.id, row]));
-  const after = new Map(next.map((row) => [row.id, row]));
-  for (const { number, row } of present) {
-    const [was, becomes] = [before.get(row.id), after.get(row.id)];
-    after.delete(row.id);
-    if (becomes === undefined) change.delete(number);
-    else if (was === undefined || !isAsWritten(row, was)) continue;
-    else if (!sameModel || !isAsWritten(row, becomes)) change.put(number, 'wizard', becomes);
-  }
-  // A row that the wizard had written and that is no longer there was deleted: it stays so.
-  for (const row of after.values()) if (!before.has(row.id)) change.add('wizard', row);
-}
-
-/** Whether a row is what the wizard wrote, the base model's answer aside. */
-function isAsWritten(row: Row, written: Row): boolean {
-  const asked = row.origin === 'base' && written.origin === 'base' && row.messages.length === written.messages.length + 1;
-  const messages = asked ? row.messages.slice(0, -1) : row.messages;
-  return JSON.stringify({ ...row, messages }) === JSON.stringify(written);
-}
-
-/** A recipe with what the wizard writes from taken from another one; the rest is the person's present choice. */
-function withWizardInputs(present: Recipe, { name, model, data, seed }: Recipe): Recipe {
-  const { source, persona, mix, systems } = data;
-  return {
-    ...present,
-    name,
-    seed,
-    model: { ...present.model, ref: model.ref },
-    data: { ...present.data, source, persona, mix, systems },
-  };
 }
 
 /** A row of the person's own with an id that no row of the wizard's will ever have. */
