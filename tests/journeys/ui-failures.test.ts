@@ -166,6 +166,8 @@ describe('when the disk is full', () => {
     const program = await door.open(home, 'en');
     const { page, screens } = program;
     await watch(program, run);
+    // By then the database's log has its full length: what fails is a save, and that it failed can be noted.
+    await expect.poll(() => stepOf(page), { timeout: 120_000 }).toBeGreaterThan(1500);
     const filler = join(home, 'filler');
     // What is left takes no checkpoint, but the word that it failed.
     for (let block = 1 << 20, written = 0; block >= 1 << 16; ) {
