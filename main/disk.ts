@@ -1,4 +1,5 @@
 // Disk: file-system failures as error codes, and files that appear whole or not at all.
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -10,6 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
   type Dirent,
 } from 'node:fs';
@@ -82,6 +84,17 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
 
 /** What an interrupted write, replacement or removal leaves behind: a name that no finished file or folder has. */
 const LEFTOVER = /\.(tmp|old)$/;
+
+/**
+ * Takes `bytes` of room in a folder, to be given back by the function that it returns when something small must still be
+ * written to a full disk. A kill leaves a name that `sweepFolder` knows. Throws disk.full or disk.unwritable.
+ */
+export function reserveRoom(folder: string, bytes: number): () => void {
+  const path = join(folder, 'room.tmp');
+  // Random, so that no file system makes less of it.
+  onDisk(path, () => writeFileSync(path, randomBytes(bytes), { flush: true }));
+  return () => rmSync(path, { force: true });
+}
 
 /** Removes what was left half-done in a folder when the process died; nothing where there is no such folder. */
 export function sweepFolder(folder: string): void {

@@ -5,7 +5,7 @@ import { NamesakeError, toNamesakeError } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { OnRunEvent, Phase, RunResult } from '../../shared/run-events.ts';
 import type { RunStatus } from '../../shared/run.ts';
-import { diskError, removeWhole } from '../disk.ts';
+import { diskError, removeWhole, reserveRoom } from '../disk.ts';
 import type { RunFolder } from '../home.ts';
 import type { RunStore } from '../store/runs.ts';
 import { keepAdapter, languagesOf, resultOf } from './closing.ts';
@@ -23,6 +23,9 @@ import { Wishes, type Wish } from './wishes.ts';
 
 /** How the engine host is to compute; the recipe adds device and precision. */
 export type ComputeOptions = Pick<OpenOptions, 'threads' | 'isa'>;
+
+/** Room for how a run ended, where the disk became full: the database's log grows by a few pages. */
+const LAST_WORDS_BYTES = 256 * 1024;
 
 /** Phases in which the model answers questions: those are cut off. A step is short and finishes. */
 const ASKING: readonly Phase[] = ['asking', 'checking', 'comparing'];
@@ -74,11 +77,15 @@ export class LiveRun {
 
   /** Trains to the end. Throws by code; `cancelled` where it was paused or thrown away. */
   async run(): Promise<RunResult> {
+    let giveRoom = (): void => undefined;
     try {
+      giveRoom = reserveRoom(this.#o.folder.folder, LAST_WORDS_BYTES);
       return await this.#train();
     } catch (error) {
+      giveRoom();
       return this.#end(diskError(error, this.#o.folder.folder) ?? toNamesakeError(error));
     } finally {
+      giveRoom();
       this.#over = true;
       this.#note.close();
       await this.#engine?.dispose();
@@ -206,7 +213,7 @@ export class LiveRun {
       this.#tellStatus('failed');
     } catch (unwritten) {
       if (unwritten === cancelled) throw unwritten;
-      // On a full disk not even this can be written: the run then counts as interrupted.
+      // Not even this can be written: the run then counts as interrupted.
       if (diskError(unwritten, folder.folder)?.code.startsWith('disk.') !== true) throw unwritten;
     }
     throw error;
