@@ -91,9 +91,15 @@ const LEFTOVER = /\.(tmp|old)$/;
  */
 export function reserveRoom(folder: string, bytes: number): () => void {
   const path = join(folder, 'room.tmp');
-  // Random, so that no file system makes less of it.
-  onDisk(path, () => writeFileSync(path, randomBytes(bytes), { flush: true }));
-  return () => rmSync(path, { force: true });
+  const give = (): void => rmSync(path, { force: true });
+  try {
+    // Random, so that no file system makes less of it.
+    onDisk(path, () => writeFileSync(path, randomBytes(bytes), { flush: true }));
+  } catch (error) {
+    give();
+    throw error;
+  }
+  return give;
 }
 
 /** Removes what was left half-done in a folder when the process died; nothing where there is no such folder. */
