@@ -12,6 +12,8 @@ export class ModelsState {
   #watchers: readonly (() => void)[] = [];
   #reading = false;
   #again = false;
+  /** The list came for the first time, or could not be had. */
+  readonly #first: Promise<void>;
 
   constructor(api: Api) {
     this.#api = api;
@@ -23,7 +25,12 @@ export class ModelsState {
       if (this.find(download.model) === null) return void this.load();
       this.#take(this.#list.map((card) => (card.id === download.model ? { ...card, download } : card)));
     });
-    void this.load();
+    this.#first = this.load();
+  }
+
+  /** Waits for the first list; goes on as well where it cannot be had. */
+  ready(): Promise<void> {
+    return this.#first;
   }
 
   get list(): readonly ModelCard[] | null {

@@ -90,7 +90,7 @@ export class NewAssistant {
     this.#form.tried = true;
     this.#error = null;
     if (persona === null) return this.#form.firstWrong;
-    void this.making.make({ persona, model: this.model });
+    void this.#make(persona);
     return null;
   }
 
@@ -118,6 +118,17 @@ export class NewAssistant {
     this.making.dismiss();
     this.#chosen = this.#error = null;
     this.#reset();
+  }
+
+  /** Whoever types faster than the list of models comes waits for it: it says whether there is one to fetch first. */
+  async #make(persona: NonNullable<PersonaForm['persona']>): Promise<void> {
+    if (this.#preparing) return;
+    if (this.model === null) {
+      this.#preparing = true;
+      await this.#o.models.ready();
+      this.#preparing = false;
+    }
+    await this.making.make({ persona, model: this.model });
   }
 
   async #prepare(input: { persona: NonNullable<PersonaForm['persona']>; model?: string }): Promise<void> {

@@ -60,6 +60,26 @@ describe('NewAssistant', () => {
     expect([assistant.form.empty, assistant.form.tried, assistant.model]).toEqual([true, false, 'n']);
   });
 
+  it('waits for the list of models where somebody types faster than it comes: the model may have to be fetched first', async () => {
+    const { assistant, asked, answer, type } = await open(null);
+    type('A', 'B');
+    assistant.make();
+    assistant.make();
+    await settle();
+    expect([asked(), assistant.preparing]).toEqual([['models.list'], true]);
+    await answer([card('m', { standard: true, here: false })]);
+    expect([asked(), assistant.preparing]).toEqual([['models.download'], false]);
+  });
+
+  it('starts where the list of models cannot be had: the run itself looks for the model', async () => {
+    const { assistant, asked, transport, type } = await open(null);
+    type('A', 'B');
+    assistant.make();
+    transport.asked[0]?.refuse(new NamesakeError('internal', 'x'));
+    await settle();
+    expect(asked()).toEqual(['drafts.create']);
+  });
+
   it('asks for nothing while something is missing, and says what', async () => {
     const { assistant, asked, type } = await open(both);
     expect([assistant.make(), assistant.prepare(), assistant.form.shownWrong('owner')]).toEqual(['owner', 'owner', 'missing']);
