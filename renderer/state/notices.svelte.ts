@@ -32,6 +32,17 @@ export class Notices {
     return this.#list;
   }
 
+  /** Does `work`; tells its error and gives false where it fails. */
+  async attempt(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.fail(error);
+      return false;
+    }
+  }
+
   /** Tells an error. A lost connection is not told: the frame says it as long as it lasts. */
   fail(cause: unknown): void {
     const error = toNamesakeError(cause);

@@ -147,7 +147,7 @@ export class AssistantList {
   async rename(run: string, name: string): Promise<boolean> {
     const wanted = name.trim();
     if (wanted === '' || wanted === this.#app.runs.find(run)?.name) return true;
-    return this.#do(async () => {
+    return this.#app.notices.attempt(async () => {
       await this.#app.api.request('runs.rename', { run, name: wanted });
     });
   }
@@ -155,7 +155,7 @@ export class AssistantList {
   /** Deletes a run, and says how it is brought back. */
   async remove(run: string): Promise<void> {
     const name = this.#app.runs.find(run)?.name ?? run;
-    const done = await this.#do(async () => {
+    const done = await this.#app.notices.attempt(async () => {
       await this.#app.api.request('runs.delete', { run });
     });
     if (!done) return;
@@ -164,7 +164,7 @@ export class AssistantList {
 
   async bringBack(run: string): Promise<void> {
     this.#app.notices.close(this.#offers[run] ?? 0);
-    await this.#do(async () => {
+    await this.#app.notices.attempt(async () => {
       await this.#app.api.request('runs.undelete', { run });
       await this.#app.runs.load();
     });
@@ -178,33 +178,23 @@ export class AssistantList {
 
   /** Goes on with a run, and to its screen. */
   async resume(run: string): Promise<void> {
-    await this.#do(async () => {
+    await this.#app.notices.attempt(async () => {
       await this.#app.api.request('runs.resume', { run });
       this.#app.route.go({ screen: 'train', subject: { run } });
     });
   }
 
   async showFolder(run: string): Promise<void> {
-    await this.#do(async () => {
+    await this.#app.notices.attempt(async () => {
       await this.#app.api.request('app.show', { what: 'run', run });
     });
   }
 
   async removeDraft(draft: string): Promise<void> {
-    await this.#do(async () => {
+    await this.#app.notices.attempt(async () => {
       await this.#app.api.request('drafts.delete', { draft });
     });
     await this.load();
-  }
-
-  async #do(work: () => Promise<void>): Promise<boolean> {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      this.#app.notices.fail(error);
-      return false;
-    }
   }
 
   close(): void {

@@ -75,7 +75,7 @@ export class SettingsPage {
 
   /** Keeps a token, or forgets it (null); false where it was not taken, which is told. */
   async setToken(source: TokenSource, token: string | null): Promise<boolean> {
-    return this.#do(async () => {
+    return this.#app.notices.attempt(async () => {
       const { kept } = await this.#app.api.request('settings.set_token', { source, token });
       if (this.#tokens !== null) this.#tokens = { ...this.#tokens, [source]: kept };
       // A token of the environment comes to light again where the person's own one is forgotten.
@@ -94,7 +94,7 @@ export class SettingsPage {
   }
 
   async #readTokens(): Promise<void> {
-    await this.#do(async () => {
+    await this.#app.notices.attempt(async () => {
       this.#tokens = await this.#app.api.request('settings.tokens', {});
     });
   }
@@ -115,19 +115,19 @@ export class SettingsPage {
 
   async readLicences(): Promise<void> {
     if (this.#licences !== null) return;
-    await this.#do(async () => {
+    await this.#app.notices.attempt(async () => {
       this.#licences = (await this.#app.api.request('app.licences', {})).text;
     });
   }
 
   async removeModel(model: string): Promise<void> {
-    await this.#do(async () => {
+    await this.#app.notices.attempt(async () => {
       await this.#app.api.request('models.remove', { model });
     });
   }
 
   async show(what: 'home' | 'exports' | 'crashes'): Promise<void> {
-    await this.#do(async () => {
+    await this.#app.notices.attempt(async () => {
       await this.#app.api.request('app.show', { what });
     });
   }
@@ -135,7 +135,7 @@ export class SettingsPage {
   /** Removes all of the person's data and begins anew. */
   async deleteEverything(): Promise<void> {
     this.#wiping = true;
-    const done = await this.#do(async () => {
+    const done = await this.#app.notices.attempt(async () => {
       await this.#app.api.request('app.delete_everything', { confirm: 'delete everything' });
     });
     this.#wiping = false;
@@ -143,16 +143,6 @@ export class SettingsPage {
     this.#app.wiped();
     this.#app.notices.tell(() => t('settings.wiped'));
     this.#app.route.go({ screen: 'name', subject: null });
-  }
-
-  async #do(work: () => Promise<void>): Promise<boolean> {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      this.#app.notices.fail(error);
-      return false;
-    }
   }
 
   close(): void {
