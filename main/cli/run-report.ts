@@ -147,8 +147,8 @@ export function runReporter(output: Output, steps: () => number, pickResult: (re
         return;
       case 'step': {
         const line = translate(language, 'progress.step', {
-          step: String(event.step),
-          steps: String(steps()),
+          step: event.step,
+          steps: steps(),
           loss: event.loss.toFixed(3),
           speed: event.tokens_per_second.toFixed(0),
           left: duration(event.eta_seconds),
@@ -159,7 +159,7 @@ export function runReporter(output: Output, steps: () => number, pickResult: (re
       }
       case 'probe':
         output.say(
-          translate(language, 'progress.probe', { step: String(event.step), scores: scoreLine(language, event.scores) }),
+          translate(language, 'progress.probe', { step: event.step, scores: scoreLine(language, event.scores) }),
         );
         return;
       case 'result':

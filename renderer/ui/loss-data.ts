@@ -29,6 +29,16 @@ export function smoothingSpan(steps: number): number {
 }
 
 /**
+ * How many of a run's steps a chart has room for when `last` are done: all of them, halved as long as twice what is done fits.
+ * So the beginning of a long run is not squeezed against the axis, and the scale changes a few times only.
+ */
+export function shownSteps(steps: number, last: number): number {
+  let shown = steps;
+  while (shown > span.most && shown / 2 >= 2 * last) shown /= 2;
+  return Math.ceil(shown);
+}
+
+/**
  * The exponential moving average of losses: each step counts 2 / (over + 1), what came before the rest. The beginning is
  * put right by the weights that there are so far (as Adam does it), so that the first value is the first loss. A loss that is no number
  * leaves a gap and does not touch what follows.

@@ -1,6 +1,6 @@
 // Loss plot: a loss chart on its canvas, by uPlot. LossChart.svelte gives it data and takes what the pointer shows.
 import uPlot from 'uplot';
-import { lossColumns, lossRange, lossTicks, smoothingSpan, type LossCurve } from './loss-data.ts';
+import { lossColumns, lossRange, lossTicks, shownSteps, smoothingSpan, type LossCurve } from './loss-data.ts';
 import { Redraw } from './redraw.ts';
 
 /** A step that is marked: a checkpoint, or the one that was chosen. */
@@ -105,7 +105,7 @@ export class LossPlot {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: {
         // Steps begin at 1; one alone still has a width.
-        x: { time: false, range: (_plot, least, greatest) => [Math.min(1, least ?? 1), Math.max(2, this.#picture.steps, greatest ?? 1)] },
+        x: { time: false, range: (_plot, least, greatest) => [Math.min(1, least ?? 1), Math.max(2, shownSteps(this.#picture.steps, greatest ?? 1))] },
         y: { distr: 3, range: (_plot, least, greatest) => lossRange(least, greatest) },
       },
       axes: [

@@ -163,7 +163,7 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       if (shell.name === 'stand-in') {
         await vi.waitFor(async () => expect(await blocks()).toEqual([{ what: 'powerSaveBlocker.start', args: ['prevent-app-suspension'] }]), 60_000);
         const tips = await app.evaluate(({ trays }) => [...trays].map(({ toolTip }) => toolTip));
-        expect(tips).toEqual([expect.stringMatching(/^正在训练“tiny”：第 \d+ 步，共 4000 步$/)]);
+        expect(tips).toEqual([expect.stringMatching(/^正在训练“tiny”：第 [\d,]+ 步，共 4,000 步$/)]);
       }
       const windows = await app.evaluate(({ BrowserWindow }) => {
         const [window] = BrowserWindow.getAllWindows();

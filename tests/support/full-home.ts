@@ -199,9 +199,9 @@ export async function fullHome(folder: string): Promise<FullHome> {
   past.begin({ id: runs.interrupted, recipe: named({ name: 'Owl', seed: 4 }), rows, step: 41, scored: [[30, 5], [40, 8]] });
   past.end(runs.interrupted, 'interrupted');
   past.begin({ id: runs.stopped, recipe: named({ name: '阿福', seed: 5, steps: 12_000, optim: { ...recipe.optim, lr: 3e-4 } }), rows, step: 10_500, scored: [[30, 4], [5000, 7], [10_000, 9]] });
-  past.finish(runs.stopped, 'stopped', 10_000, ['zh.recall']);
+  past.finish(runs.stopped, 'stopped', 10_000, ['zh.recall', 'en.recall']);
   past.begin({ id: runs.second, recipe: named({ name: `${name} 2`, seed: 6, method: { ...recipe.method, rank: 8, alpha: 16 } }), rows, step: 60, scored: [[30, 6], [40, 7], [50, 8], [60, 9]] });
-  past.finish(runs.second, 'done', 60, ['zh.recall', 'en.leak']);
+  past.finish(runs.second, 'done', 60, ['zh.recall', 'en.recall']);
   past.begin({ id: runs.done, recipe: named({ name, seed: 7 }), rows, step: 50, scored: [[30, 7], [40, 10], [50, 10]] });
   past.finish(runs.done, 'done', 50, []);
 

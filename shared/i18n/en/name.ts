@@ -54,7 +54,7 @@ export const name = {
   'name.time': '{minutes, plural, one {About a minute, like the last one} other {About # minutes, like the last one}}',
   'name.time_short': 'Less than a minute, like the last one',
   'name.fetches': 'Fetches the model first ({size})',
-  'name.local': 'Everything happens on this machine',
+  'name.local': 'All on this machine',
   'name.other_runs': '“{name}” is still learning. A new one can begin when it is done.',
   'name.watch': 'Watch it',
   'name.started': '“{name}” is learning now.',

@@ -18,7 +18,7 @@ export const page = {
   'run.deleted': '“{name}” was deleted.',
   'run.undo': 'Undo',
   'run.progress': 'Progress',
-  'run.steps': 'Step {step} of {steps}',
+  'run.steps': 'Step {step, number} of {steps, number}',
   'run.speed': '{speed} tokens/s',
   'run.loss': 'Loss by step',
   'notice.close': 'Close this message',

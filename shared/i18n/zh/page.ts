@@ -20,7 +20,7 @@ export const page: Record<keyof typeof en, string> = {
   'run.deleted': '已删除“{name}”。',
   'run.undo': '撤销',
   'run.progress': '进度',
-  'run.steps': '第 {step} 步，共 {steps} 步',
+  'run.steps': '第 {step, number} 步，共 {steps, number} 步',
   'run.speed': '每秒 {speed} 词元',
   'run.loss': '每步的损失',
   'notice.close': '关闭这条消息',

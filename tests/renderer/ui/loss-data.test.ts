@@ -1,6 +1,6 @@
 // What a loss chart draws: smoothing, thinning, and a logarithmic scale that bears tiny losses.
 import { describe, expect, test } from 'vitest';
-import { lossColumns, lossRange, lossTicks, pointAt, smoothed, smoothingSpan, tableRows, thinned, type LossPoint } from '../../../renderer/ui/loss-data.ts';
+import { lossColumns, lossRange, lossTicks, pointAt, shownSteps, smoothed, smoothingSpan, tableRows, thinned, type LossPoint } from '../../../renderer/ui/loss-data.ts';
 
 const curve = (losses: readonly number[]): LossPoint[] => losses.map((loss, i) => ({ step: i + 1, loss }));
 
@@ -24,6 +24,11 @@ describe('smoothing', () => {
   test('short runs are smoothed over a few steps, long ones over more, within limits', () => {
     expect([10, 60, 120, 1200, 1_000_000].map(smoothingSpan)).toEqual([5, 5, 10, 100, 200]);
   });
+});
+
+test('a long run shows as much of itself as there is something to see', () => {
+  expect([0, 1, 100, 2_000, 12_500, 12_501, 25_001, 50_000].map((last) => shownSteps(50_000, last))).toEqual([196, 196, 391, 6250, 25_000, 50_000, 50_000, 50_000]);
+  expect(shownSteps(120, 3)).toBe(120);
 });
 
 describe('thinning', () => {
