@@ -38,6 +38,14 @@ export const modelShapeSchema = z.strictObject({
   vocab: z.int().positive(),
   context: z.int().positive(),
   tied: z.boolean(),
+  /** Whose code it follows; absent: what the architecture says, and the same for the options. */
+  family: z.enum(['llama', 'qwen2', 'qwen3', 'internlm2']).optional(),
+  /** Query, key and value have a bias. */
+  qkv_bias: z.boolean().optional(),
+  /** Each head of query and key is normalised. */
+  qk_norm: z.boolean().optional(),
+  /** Query, key and value are one linear layer. */
+  fused_qkv: z.boolean().optional(),
 });
 export type ModelShape = z.infer<typeof modelShapeSchema>;
 

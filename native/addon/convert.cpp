@@ -239,6 +239,10 @@ void set_config(Napi::Object& object, const Config& config) {
   set("vocab", config.vocab);
   set("context", config.context);
   object.Set("tied", config.tied);
+  object.Set("family", family_name(config.family));
+  object.Set("qkv_bias", config.qkv_bias);
+  object.Set("qk_norm", config.qk_norm);
+  object.Set("fused_qkv", config.fused_qkv);
 }
 
 }  // namespace namesake::addon

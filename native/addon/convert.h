@@ -84,7 +84,7 @@ Napi::Object to_js(Napi::Env env, const StepResult& step);
 Napi::Object to_js(Napi::Env env, const ScoreResult& score);
 Napi::Object to_js(Napi::Env env, const GenerateResult& result);
 Napi::Object to_js(Napi::Env env, const GenerateTimes& times);
-/// Sets architecture, sizes and `tied`.
+/// Sets architecture, sizes, family and options: the fields of ModelShape in shared/model.ts.
 void set_config(Napi::Object& object, const Config& config);
 /// A Float32Array with a copy of the values.
 Napi::Value to_js(Napi::Env env, const std::vector<float>& values);

@@ -1,5 +1,6 @@
 #include "addon/memory_call.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,18 @@ struct Question {
   MemoryOptions memory;
 };
 
+/// The family and its options where the shape states them; otherwise what follows from the architecture.
+Status read_family(Fields& fields, Config& config) {
+  const std::string name = fields.is_null("family") ? config.architecture : fields.text("family");
+  const std::optional<Family> family = family_of(name);
+  if (!family) return Status::error(Code::model_unknown_architecture, "architecture \"" + name + "\" is not supported");
+  set_family(config, *family);
+  if (!fields.is_null("qkv_bias")) config.qkv_bias = fields.flag("qkv_bias");
+  if (!fields.is_null("qk_norm")) config.qk_norm = fields.flag("qk_norm");
+  if (!fields.is_null("fused_qkv")) config.fused_qkv = fields.flag("fused_qkv");
+  return fields.status();
+}
+
 Status read_source(const Napi::Value& value, Question& question) {
   if (value.IsString()) return read_text(value, "model", question.path);
   Fields fields(value, "model");
@@ -32,6 +45,7 @@ Status read_source(const Napi::Value& value, Question& question) {
   config.vocab = fields.integer("vocab");
   config.context = fields.integer("context");
   config.tied = fields.flag("tied");
+  NAMESAKE_TRY(read_family(fields, config));
   question.file_bytes = static_cast<std::uint64_t>(fields.integer("file_bytes"));
   return fields.status();
 }

@@ -96,7 +96,7 @@ Result<ModelFacts> read_model_facts(const std::string& path) {
   const GgufFile& file = *opened.value();
   ModelFacts facts;
   facts.size_bytes = file.file_size();
-  for (const GgufTensor& tensor : file.tensors()) {
+  for (const StoredTensor& tensor : file.tensors()) {
     facts.parameters += tensor.matrix.rows * tensor.matrix.cols;
     ++facts.blocks[block_format(tensor.matrix.type).name];
   }

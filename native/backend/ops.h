@@ -81,6 +81,7 @@ struct AdamW {
 /// The largest calls that will be made of a backend, for the size of its scratch. Sizes that no call has are 0.
 struct Workload {
   std::int64_t hidden = 0, ffn = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab = 0;  ///< of the model
+  bool fused_qkv = false;        ///< a linear layer has all of q, k and v
   std::int64_t rank = 0;         ///< R, 0 = no adapter
   std::int64_t rows = 0;         ///< M of linear layers and attention
   std::int64_t sequence = 0;     ///< longest sequence of an attention call
@@ -128,7 +129,8 @@ class Backend {
   /// y [M, C] = rows `ids` [M] of table [V, C], decoded.
   virtual Status embedding_forward(const Matrix& table, const std::int32_t* ids, std::int64_t M, float* y) = 0;
 
-  /// y = x * rstd * weight, rstd = 1 / sqrt(mean(x²) + eps) (Zhang & Sennrich 2019). x, y [M, C], weight [C], rstd [M] out (may be nullptr).
+  /// y = x * rstd * weight, rstd = 1 / sqrt(mean(x²) + eps) (Zhang & Sennrich 2019). x, y [M, C] (y may be x), weight [C], rstd [M]
+  /// out (may be nullptr). M may be tokens times heads: a norm of each head.
   virtual Status rmsnorm_forward(const float* x, const float* weight, float eps, std::int64_t M, std::int64_t C, float* y,
                                  float* rstd) = 0;
   /// dx [M, C] += gradient of rmsnorm at x for dy [M, C].
@@ -141,6 +143,14 @@ class Backend {
   /// Rotates back: the gradient of rope_forward, in place.
   virtual Status rope_backward(float* dx, const std::int32_t* positions, const RopeTable& table, std::int64_t M,
                                std::int64_t heads, std::int64_t D) = 0;
+
+  /// Takes the output of a fused q/k/v layer apart: qkv [M, G, H/G + 2, D] (for each key/value head its query heads, its key, its
+  /// value) to q [M, H, D], k and v [M, G, D].
+  virtual Status split_qkv(const float* qkv, std::int64_t M, std::int64_t heads, std::int64_t kv_heads, std::int64_t D, float* q,
+                           float* k, float* v) = 0;
+  /// Puts it together again: also the gradient of split_qkv.
+  virtual Status join_qkv(const float* q, const float* k, const float* v, std::int64_t M, std::int64_t heads,
+                          std::int64_t kv_heads, std::int64_t D, float* qkv) = 0;
 
   /// y [M, N] = x [M, K] Wᵀ (+ bias [N]) (+ LoRA) (+ residual [M, N], which may be y itself).
   /// lora may be nullptr; xa [M, R] out: x Aᵀ, unscaled (needed with lora; scratch of the caller).

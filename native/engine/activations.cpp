@@ -31,6 +31,12 @@ void Activations::plan(const BatchRoom& room, Take&& take) {
       continue;
     }
     take(layer.attn_rstd, M);
+    if (config_.qk_norm) {
+      take(layer.q_raw, M * Q);
+      take(layer.k_raw, M * KV);
+      take(layer.q_rstd, M * config_.heads);
+      take(layer.k_rstd, M * config_.kv_heads);
+    }
     take(layer.q, M * Q);
     take(layer.k, M * KV);
     take(layer.v, M * KV);
@@ -40,12 +46,13 @@ void Activations::plan(const BatchRoom& room, Take&& take) {
     take(layer.ffn_rstd, M);
     take(layer.gate, M * F);
     take(layer.up, M * F);
-    for (float*& xa : layer.xa) take(xa, M * rank_);
+    for (Linear linear : linears_of(config_)) take(layer.xa[static_cast<std::size_t>(linear)], M * rank_);
   }
   take(ids, M);
   take(positions, M);
   if (backward) take(x_out, M * C);
   take(h, M * C);
+  if (config_.fused_qkv) take(qkv, M * (Q + 2 * KV));
   take(act, M * F);
   take(rows, M * C);
   take(rows_norm, M * C);

@@ -16,8 +16,12 @@ namespace namesake {
 struct LayerActivations {
   float* x_in = nullptr;       ///< [M, C] the layer's input
   float* attn_rstd = nullptr;  ///< [M]
-  float* q = nullptr;          ///< [M, H*D] after rope
-  float* k = nullptr;          ///< [M, G*D] after rope
+  float* q_raw = nullptr;      ///< [M, H*D] before the norm of query heads; nullptr without qk_norm, as the next three
+  float* k_raw = nullptr;      ///< [M, G*D]
+  float* q_rstd = nullptr;     ///< [M, H]
+  float* k_rstd = nullptr;     ///< [M, G]
+  float* q = nullptr;          ///< [M, H*D] after rope; with qk_norm the backward pass overwrites it with the gradient at q_raw
+  float* k = nullptr;          ///< [M, G*D] after rope; the same
   float* v = nullptr;          ///< [M, G*D]
   float* attn = nullptr;       ///< [M, H*D] attention's output
   float* lse = nullptr;        ///< [E, H] of the written-out rows
@@ -25,7 +29,7 @@ struct LayerActivations {
   float* ffn_rstd = nullptr;   ///< [M]
   float* gate = nullptr;       ///< [M, F]; the backward pass overwrites it with its gradient
   float* up = nullptr;         ///< [M, F]; the same
-  std::array<float*, kLinearsPerLayer> xa{};  ///< [M, R] each: x Aᵀ of every linear, in the order of Linear
+  std::array<float*, kLinears> xa{};  ///< [M, R] each: x Aᵀ of every linear that there is, in the order of Linear
 };
 
 /// What is left of a forward pass for the backward pass.
@@ -64,6 +68,7 @@ class Activations {
   std::int32_t* positions = nullptr;  ///< [M]
   float* x_out = nullptr;             ///< [M, C] output of the last layer, before the final norm
   float* h = nullptr;                 ///< [M, C] norm output of the layer at work
+  float* qkv = nullptr;               ///< [M, (H + 2G)*D] output of a fused layer, then its gradient; nullptr without fused_qkv
   float* act = nullptr;               ///< [M, F] swiglu of the layer at work
   // Attention's operands with the prefix written out, where there is one.
   float* wide_q = nullptr;     ///< [E, H*D]

@@ -46,13 +46,11 @@ bool is_unset(const JsonObject& json, const char* key) {
   }
 }
 
-/// The linear layer that a target_modules entry ends in ("q_proj", "model.layers.0.self_attn.q_proj"); -1 for another module.
-int linear_of_target(std::string_view target) {
+/// Whether a target_modules entry ends in a linear layer of the model ("q_proj", "model.layers.0.self_attn.q_proj").
+bool is_linear(const Config& model, std::string_view target) {
   const std::string_view last = target.substr(target.rfind('.') + 1);  // npos + 1 = 0: the whole entry
-  for (int i = 0; i < kLinearsPerLayer; ++i) {
-    if (last == kModuleNames[static_cast<std::size_t>(i)]) return i;
-  }
-  return -1;
+  const std::span<const Linear> linears = linears_of(model);
+  return std::any_of(linears.begin(), linears.end(), [&](Linear linear) { return last == module_name(model.family, linear); });
 }
 
 Result<PeftConfig> parse_config(const JsonObject& json) {
@@ -81,9 +79,6 @@ Result<PeftConfig> parse_config(const JsonObject& json) {
       break;
     default: return invalid("adapter_config.json has no target_modules");
   }
-  for (const std::string& target : config.targets) {
-    if (linear_of_target(target) < 0) return mismatch("target module " + target + " is not a linear layer of this model");
-  }
   return config;
 }
 
@@ -95,10 +90,8 @@ Result<PeftConfig> read_config(const std::string& folder) {
 }
 
 /// PEFT's own rule: a module is a target when its path is the entry or ends in "." + entry.
-bool is_target(const PeftConfig& config, const LoraPart& part) {
-  const bool mlp = part.linear >= Linear::gate;
-  const std::string path = "model.layers." + std::to_string(part.layer) + (mlp ? ".mlp." : ".self_attn.") +
-                           kModuleNames[static_cast<std::size_t>(part.linear)];
+bool is_target(const PeftConfig& config, const Config& model, const LoraPart& part) {
+  const std::string path = module_path(model.family, part.layer, part.linear);
   return std::any_of(config.targets.begin(), config.targets.end(), [&](const std::string& target) {
     return path == target || (path.size() > target.size() && path.ends_with("." + target));
   });
@@ -116,6 +109,9 @@ Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::st
                                                std::shared_ptr<Arena> arena) {
   const Result<PeftConfig> config = read_config(folder);
   if (!config.ok()) return config.status();
+  for (const std::string& target : config.value().targets) {
+    if (!is_linear(model.config(), target)) return mismatch("target module " + target + " is not a linear layer of this model");
+  }
   Result<SafetensorsFile> file = read_safetensors(folder + "/adapter_model.safetensors");
   if (!file.ok()) return file.status();
   Result<std::shared_ptr<LoraAdapter>> made =
@@ -126,7 +122,7 @@ Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::st
   std::map<std::string, TensorRead>& tensors = file.value().tensors;
   for (std::size_t a = 0; a < adapter.trainables().size(); a += 2) {
     const bool has_a = tensors.contains(adapter.trainables()[a].name), has_b = tensors.contains(adapter.trainables()[a + 1].name);
-    if (has_a != has_b || (!has_a && is_target(config.value(), lora_part(a)))) {
+    if (has_a != has_b || (!has_a && is_target(config.value(), model.config(), lora_part(model.config(), a)))) {
       return invalid("tensor " + adapter.trainables()[has_a ? a + 1 : a].name + " is missing");
     }
     if (!has_a) {
@@ -143,7 +139,7 @@ Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::st
       if (!std::all_of(tensor.data.begin(), tensor.data.end(), [](float x) { return std::isfinite(x); })) {
         return invalid("tensor " + t.name + " holds a value that is not finite");
       }
-      NAMESAKE_TRY(adapter.set_values(i, from_hugging_face(model.config(), lora_part(i), t.cols, tensor.data)));
+      NAMESAKE_TRY(adapter.set_values(i, from_hugging_face(model.config(), lora_part(model.config(), i), t.cols, tensor.data)));
       tensors.erase(t.name);
     }
   }
@@ -159,11 +155,13 @@ Status LoraAdapter::save(const std::string& folder, const std::string& base_mode
     const Trainable& t = trainables_[i];
     std::vector<float> own(static_cast<std::size_t>(t.rows * t.cols));
     NAMESAKE_TRY(arena_->backend().download(own.data(), t.value, own.size() * sizeof(float)));
-    values.push_back(to_hugging_face(config_, lora_part(i), t.cols, own));
+    values.push_back(to_hugging_face(config_, lora_part(config_, i), t.cols, own));
     tensors.push_back({t.name, {t.rows, t.cols}, values.back().data()});
   }
   NAMESAKE_TRY(write_safetensors(folder + "/adapter_model.safetensors", tensors, {{"format", "pt"}}));
 
+  std::vector<std::string> targets;
+  for (Linear linear : linears_of(config_)) targets.push_back(module_name(config_.family, linear));
   JsonWriter json;
   json.string("base_model_name_or_path", base_model)
       .string("bias", "none")
@@ -174,7 +172,7 @@ Status LoraAdapter::save(const std::string& folder, const std::string& base_mode
       .f64("lora_dropout", 0)
       .string("peft_type", "LORA")
       .i64("r", rank_)
-      .strings("target_modules", {kModuleNames.begin(), kModuleNames.end()})
+      .strings("target_modules", targets)
       .string("task_type", "CAUSAL_LM");
   const Result<std::string> text = json.finish();
   if (!text.ok()) return text.status();

@@ -21,6 +21,7 @@ void DecodeGraph::Arrays::plan(const Config& c, std::int64_t rows, std::int64_t 
   const std::int64_t H = c.heads * c.head_dim, G = c.kv_heads * c.head_dim;
   take(x, rows * c.hidden);
   take(h, rows * c.hidden);
+  if (c.fused_qkv) take(qkv, rows * (H + 2 * G));
   take(q, rows * H);
   take(k, rows * G);
   take(v, rows * G);
@@ -53,13 +54,32 @@ void DecodeGraph::place(float* memory, std::int64_t rows, std::int64_t wanted, s
   });
 }
 
-Status DecodeGraph::linear(std::int64_t l, Linear which, const Matrix& w, const float* x, const float* residual, float* y,
-                           const Call& call) {
+Status DecodeGraph::linear(std::int64_t l, Linear which, const Matrix& w, const float* bias, const float* x, const float* residual,
+                           float* y, const Call& call) {
   Backend& backend = model_.backend();
-  if (!call.adapter) return backend.linear_forward(w, nullptr, nullptr, x, call.M, residual, y, nullptr, call.phase);
+  if (!call.adapter) return backend.linear_forward(w, bias, nullptr, x, call.M, residual, y, nullptr, call.phase);
   LoraView lora = call.adapter->view(l, which);
   lora.row_on = call.row_on;
-  return backend.linear_forward(w, nullptr, &lora, x, call.M, residual, y, at_.xa, call.phase);
+  return backend.linear_forward(w, bias, &lora, x, call.M, residual, y, at_.xa, call.phase);
+}
+
+/// q, k and v of the rows, before rope.
+Status DecodeGraph::qkv(std::int64_t l, const Call& call) {
+  const Config& config = model_.config();
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(l)];
+  Backend& backend = model_.backend();
+  const std::int64_t M = call.M, H = config.heads, G = config.kv_heads, D = config.head_dim;
+  if (config.fused_qkv) {
+    NAMESAKE_TRY(linear(l, Linear::qkv, w.qkv, nullptr, at_.h, nullptr, at_.qkv, call));
+    NAMESAKE_TRY(backend.split_qkv(at_.qkv, M, H, G, D, at_.q, at_.k, at_.v));
+  } else {
+    NAMESAKE_TRY(linear(l, Linear::q, w.q, w.q_bias, at_.h, nullptr, at_.q, call));
+    NAMESAKE_TRY(linear(l, Linear::k, w.k, w.k_bias, at_.h, nullptr, at_.k, call));
+    NAMESAKE_TRY(linear(l, Linear::v, w.v, w.v_bias, at_.h, nullptr, at_.v, call));
+  }
+  if (!config.qk_norm) return {};
+  NAMESAKE_TRY(backend.rmsnorm_forward(at_.q, w.q_norm, config.rms_eps, M * H, D, at_.q, nullptr));
+  return backend.rmsnorm_forward(at_.k, w.k_norm, config.rms_eps, M * G, D, at_.k, nullptr);
 }
 
 Status DecodeGraph::layer(std::int64_t l, const Call& call) {
@@ -71,20 +91,18 @@ Status DecodeGraph::layer(std::int64_t l, const Call& call) {
   const std::int32_t *slots = call.rows.slots.data(), *positions = call.rows.positions.data();
 
   NAMESAKE_TRY(backend.rmsnorm_forward(at_.x, w.attn_norm, config.rms_eps, M, C, at_.h, nullptr));
-  NAMESAKE_TRY(linear(l, Linear::q, w.q, at_.h, nullptr, at_.q, call));
-  NAMESAKE_TRY(linear(l, Linear::k, w.k, at_.h, nullptr, at_.k, call));
-  NAMESAKE_TRY(linear(l, Linear::v, w.v, at_.h, nullptr, at_.v, call));
+  NAMESAKE_TRY(qkv(l, call));
   NAMESAKE_TRY(backend.rope_forward(at_.q, at_.positions, model_.rope(), M, config.heads, D));
   NAMESAKE_TRY(backend.rope_forward(at_.k, at_.positions, model_.rope(), M, config.kv_heads, D));
   NAMESAKE_TRY(backend.kv_write(at_.k, at_.v, slots, positions, M, config.kv_heads, D, call.cache.layer(l)));
   NAMESAKE_TRY(backend.attention_cached(at_.q, slots, positions, M, shape, call.cache.layer(l), at_.attn));
-  NAMESAKE_TRY(linear(l, Linear::o, w.o, at_.attn, at_.x, at_.x, call));
+  NAMESAKE_TRY(linear(l, Linear::o, w.o, nullptr, at_.attn, at_.x, at_.x, call));
 
   NAMESAKE_TRY(backend.rmsnorm_forward(at_.x, w.ffn_norm, config.rms_eps, M, C, at_.h, nullptr));
-  NAMESAKE_TRY(linear(l, Linear::gate, w.gate, at_.h, nullptr, at_.gate, call));
-  NAMESAKE_TRY(linear(l, Linear::up, w.up, at_.h, nullptr, at_.up, call));
+  NAMESAKE_TRY(linear(l, Linear::gate, w.gate, nullptr, at_.h, nullptr, at_.gate, call));
+  NAMESAKE_TRY(linear(l, Linear::up, w.up, nullptr, at_.h, nullptr, at_.up, call));
   NAMESAKE_TRY(backend.swiglu_forward(at_.gate, at_.up, M * config.ffn, at_.act));
-  return linear(l, Linear::down, w.down, at_.act, at_.x, at_.x, call);
+  return linear(l, Linear::down, w.down, nullptr, at_.act, at_.x, at_.x, call);
 }
 
 Status DecodeGraph::head(const DecodeRows& rows, std::vector<float>& logits) {

@@ -1,4 +1,4 @@
-// DecodeGraph: the forward order of the Llama family over a KV cache, for rows of any mix of sequences.
+// DecodeGraph: the forward order of engine/graph.h over a KV cache, for rows of any mix of sequences.
 #pragma once
 
 #include <cstddef>
@@ -45,6 +45,7 @@ class DecodeGraph {
   struct Arrays {
     float* x = nullptr;           ///< [M, C] residual stream
     float* h = nullptr;           ///< [M, C] norm output
+    float* qkv = nullptr;         ///< [M, (H + 2G)*D], nullptr without fused_qkv
     float* q = nullptr;           ///< [M, H*D]
     float* k = nullptr;           ///< [M, G*D]
     float* v = nullptr;           ///< [M, G*D]
@@ -65,7 +66,9 @@ class DecodeGraph {
 
   struct Call;  // what is the same for all layers of one call
   Status layer(std::int64_t l, const Call& call);
-  Status linear(std::int64_t l, Linear which, const Matrix& w, const float* x, const float* residual, float* y, const Call& call);
+  Status qkv(std::int64_t l, const Call& call);
+  Status linear(std::int64_t l, Linear which, const Matrix& w, const float* bias, const float* x, const float* residual, float* y,
+                const Call& call);
   Status head(const DecodeRows& rows, std::vector<float>& logits);
 
   const Model& model_;

@@ -5,13 +5,12 @@
 
 namespace namesake {
 
-Status Graph::linear(std::int64_t l, Linear which, const Matrix& w, const float* x, std::int64_t M, bool adapter_on,
-                     const float* residual, float* y, LayerActivations& kept) const {
+Status Graph::linear(std::int64_t l, Linear which, const Matrix& w, const float* bias, const float* x, std::int64_t M,
+                     bool adapter_on, const float* residual, float* y, LayerActivations& kept) const {
   Backend& backend = model_.backend();
-  if (!adapter_on || !adapter_) return backend.linear_forward(w, nullptr, nullptr, x, M, residual, y, nullptr, Phase::prefill);
+  if (!adapter_on || !adapter_) return backend.linear_forward(w, bias, nullptr, x, M, residual, y, nullptr, Phase::prefill);
   const LoraView lora = adapter_->view(l, which);
-  return backend.linear_forward(w, nullptr, &lora, x, M, residual, y, kept.xa[static_cast<std::size_t>(which)],
-                                Phase::prefill);
+  return backend.linear_forward(w, bias, &lora, x, M, residual, y, kept.xa[static_cast<std::size_t>(which)], Phase::prefill);
 }
 
 Status Graph::linear_gradient(std::int64_t l, Linear which, const Matrix& w, const float* x, const float* dy, std::int64_t M,
@@ -22,6 +21,50 @@ Status Graph::linear_gradient(std::int64_t l, Linear which, const Matrix& w, con
                                           gradient.a, gradient.b);
 }
 
+/// kept.q, k, v from acts.h, before rope.
+Status Graph::qkv_forward(std::int64_t l, std::int64_t M, bool adapter_on, LayerActivations& kept, Activations& acts) const {
+  const Config& config = model_.config();
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(l)];
+  Backend& backend = model_.backend();
+  const std::int64_t H = config.heads, G = config.kv_heads, D = config.head_dim;
+  float *q = config.qk_norm ? kept.q_raw : kept.q, *k = config.qk_norm ? kept.k_raw : kept.k;
+  if (config.fused_qkv) {
+    NAMESAKE_TRY(linear(l, Linear::qkv, w.qkv, nullptr, acts.h, M, adapter_on, nullptr, acts.qkv, kept));
+    NAMESAKE_TRY(backend.split_qkv(acts.qkv, M, H, G, D, q, k, kept.v));
+  } else {
+    NAMESAKE_TRY(linear(l, Linear::q, w.q, w.q_bias, acts.h, M, adapter_on, nullptr, q, kept));
+    NAMESAKE_TRY(linear(l, Linear::k, w.k, w.k_bias, acts.h, M, adapter_on, nullptr, k, kept));
+    NAMESAKE_TRY(linear(l, Linear::v, w.v, w.v_bias, acts.h, M, adapter_on, nullptr, kept.v, kept));
+  }
+  if (!config.qk_norm) return {};
+  NAMESAKE_TRY(backend.rmsnorm_forward(q, w.q_norm, config.rms_eps, M * H, D, kept.q, kept.q_rstd));
+  return backend.rmsnorm_forward(k, w.k_norm, config.rms_eps, M * G, D, kept.k, kept.k_rstd);
+}
+
+/// dh [M, C] (nullptr: not wanted) from acts.dq, dk, dv at the same place. Attention is done with kept.q and k by now.
+Status Graph::qkv_backward(std::int64_t l, std::int64_t M, float* dh, LayerActivations& kept, Activations& acts) const {
+  const Config& config = model_.config();
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(l)];
+  Backend& backend = model_.backend();
+  const std::int64_t H = config.heads, G = config.kv_heads, D = config.head_dim;
+  const float *dq = acts.dq, *dk = acts.dk;
+  if (config.qk_norm) {
+    NAMESAKE_TRY(backend.zero(kept.q, static_cast<std::size_t>(M * H * D) * sizeof(float)));
+    NAMESAKE_TRY(backend.zero(kept.k, static_cast<std::size_t>(M * G * D) * sizeof(float)));
+    NAMESAKE_TRY(backend.rmsnorm_backward(dq, kept.q_raw, w.q_norm, kept.q_rstd, M * H, D, kept.q));
+    NAMESAKE_TRY(backend.rmsnorm_backward(dk, kept.k_raw, w.k_norm, kept.k_rstd, M * G, D, kept.k));
+    dq = kept.q;
+    dk = kept.k;
+  }
+  if (config.fused_qkv) {
+    NAMESAKE_TRY(backend.join_qkv(dq, dk, acts.dv, M, H, G, D, acts.qkv));
+    return linear_gradient(l, Linear::qkv, w.qkv, acts.h, acts.qkv, M, false, dh, kept);
+  }
+  NAMESAKE_TRY(linear_gradient(l, Linear::q, w.q, acts.h, dq, M, false, dh, kept));
+  NAMESAKE_TRY(linear_gradient(l, Linear::k, w.k, acts.h, dk, M, true, dh, kept));
+  return linear_gradient(l, Linear::v, w.v, acts.h, acts.dv, M, true, dh, kept);
+}
+
 Status Graph::layer_forward(std::int64_t l, const Packed& batch, bool adapter_on, LayerActivations& kept, float* x_out,
                             Activations& acts) const {
   const Config& config = model_.config();
@@ -30,19 +73,17 @@ Status Graph::layer_forward(std::int64_t l, const Packed& batch, bool adapter_on
   const std::int64_t M = batch.tokens(), C = config.hidden, D = config.head_dim;
 
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_in, w.attn_norm, config.rms_eps, M, C, acts.h, kept.attn_rstd));
-  NAMESAKE_TRY(linear(l, Linear::q, w.q, acts.h, M, adapter_on, nullptr, kept.q, kept));
-  NAMESAKE_TRY(linear(l, Linear::k, w.k, acts.h, M, adapter_on, nullptr, kept.k, kept));
-  NAMESAKE_TRY(linear(l, Linear::v, w.v, acts.h, M, adapter_on, nullptr, kept.v, kept));
+  NAMESAKE_TRY(qkv_forward(l, M, adapter_on, kept, acts));
   NAMESAKE_TRY(backend.rope_forward(kept.q, acts.positions, model_.rope(), M, config.heads, D));
   NAMESAKE_TRY(backend.rope_forward(kept.k, acts.positions, model_.rope(), M, config.kv_heads, D));
   NAMESAKE_TRY(attend_forward(backend, config, batch, kept, acts));
-  NAMESAKE_TRY(linear(l, Linear::o, w.o, kept.attn, M, adapter_on, kept.x_in, kept.x_mid, kept));
+  NAMESAKE_TRY(linear(l, Linear::o, w.o, nullptr, kept.attn, M, adapter_on, kept.x_in, kept.x_mid, kept));
 
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_mid, w.ffn_norm, config.rms_eps, M, C, acts.h, kept.ffn_rstd));
-  NAMESAKE_TRY(linear(l, Linear::gate, w.gate, acts.h, M, adapter_on, nullptr, kept.gate, kept));
-  NAMESAKE_TRY(linear(l, Linear::up, w.up, acts.h, M, adapter_on, nullptr, kept.up, kept));
+  NAMESAKE_TRY(linear(l, Linear::gate, w.gate, nullptr, acts.h, M, adapter_on, nullptr, kept.gate, kept));
+  NAMESAKE_TRY(linear(l, Linear::up, w.up, nullptr, acts.h, M, adapter_on, nullptr, kept.up, kept));
   NAMESAKE_TRY(backend.swiglu_forward(kept.gate, kept.up, M * config.ffn, acts.act));
-  return linear(l, Linear::down, w.down, acts.act, M, adapter_on, kept.x_mid, x_out, kept);
+  return linear(l, Linear::down, w.down, nullptr, acts.act, M, adapter_on, kept.x_mid, x_out, kept);
 }
 
 Status Graph::forward(const Packed& batch, bool adapter_on, Activations& acts) const {
@@ -79,9 +120,7 @@ Status Graph::layer_backward(std::int64_t l, const Packed& batch, LayerActivatio
   NAMESAKE_TRY(backend.rope_backward(acts.dk, acts.positions, model_.rope(), M, config.kv_heads, D));
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_in, w.attn_norm, config.rms_eps, M, C, acts.h, nullptr));
   float* dh = l > 0 ? acts.dh : nullptr;
-  NAMESAKE_TRY(linear_gradient(l, Linear::q, w.q, acts.h, acts.dq, M, false, dh, kept));
-  NAMESAKE_TRY(linear_gradient(l, Linear::k, w.k, acts.h, acts.dk, M, true, dh, kept));
-  NAMESAKE_TRY(linear_gradient(l, Linear::v, w.v, acts.h, acts.dv, M, true, dh, kept));
+  NAMESAKE_TRY(qkv_backward(l, M, dh, kept, acts));
   if (!dh) return {};
   return backend.rmsnorm_backward(dh, kept.x_in, w.attn_norm, kept.attn_rstd, M, C, acts.dx);
 }

@@ -1,4 +1,5 @@
-// Graph: forward and backward order of the Llama family over packed sequences.
+// Graph: forward and backward order of a model's layers over packed sequences. All families share it: what a config asks for
+// beside plain Llama (biases, norms of query and key heads, fused q/k/v) are steps in between.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,9 @@ class Graph {
   Status layer_forward(std::int64_t l, const Packed& batch, bool adapter_on, LayerActivations& kept, float* x_out,
                        Activations& acts) const;
   Status layer_backward(std::int64_t l, const Packed& batch, LayerActivations& kept, Activations& acts) const;
-  Status linear(std::int64_t l, Linear which, const Matrix& w, const float* x, std::int64_t M, bool adapter_on,
+  Status qkv_forward(std::int64_t l, std::int64_t M, bool adapter_on, LayerActivations& kept, Activations& acts) const;
+  Status qkv_backward(std::int64_t l, std::int64_t M, float* dh, LayerActivations& kept, Activations& acts) const;
+  Status linear(std::int64_t l, Linear which, const Matrix& w, const float* bias, const float* x, std::int64_t M, bool adapter_on,
                 const float* residual, float* y, LayerActivations& kept) const;
   Status linear_gradient(std::int64_t l, Linear which, const Matrix& w, const float* x, const float* dy, std::int64_t M,
                          bool accumulate, float* dx, LayerActivations& kept) const;

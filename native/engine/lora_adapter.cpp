@@ -32,13 +32,13 @@ Result<std::shared_ptr<LoraAdapter>> LoraAdapter::allocate(const Model& model, s
     NAMESAKE_TRY(arena->take(moments, 2 * bytes, "optimizer"));
   }
   std::shared_ptr<LoraAdapter> adapter(new LoraAdapter(std::move(arena), model.config(), rank, alpha));
-  const std::size_t count = static_cast<std::size_t>(model.config().layers) * 2 * kLinearsPerLayer;
+  const std::size_t count = lora_count(model.config());
   std::size_t at = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const LoraPart part = lora_part(i);
+    const LoraPart part = lora_part(model.config(), i);
     const LinearShape shape = linear_shape(model.config(), part.linear);
     Trainable t;
-    t.name = peft_key(part);
+    t.name = peft_key(model.config(), part);
     t.rows = part.b ? shape.out : rank;
     t.cols = part.b ? rank : shape.in;
     t.value = value + at;
@@ -78,12 +78,12 @@ Result<std::shared_ptr<Adapter>> Adapter::create(const Model& model, std::int64_
 }
 
 LoraView LoraAdapter::view(std::int64_t layer, Linear linear) const {
-  const std::size_t a = lora_index({layer, linear, false});
+  const std::size_t a = lora_index(config_, {layer, linear, false});
   return {trainables_[a].value, trainables_[a + 1].value, rank_, alpha_ / static_cast<float>(rank_), nullptr};
 }
 
 LoraGradient LoraAdapter::gradient(std::int64_t layer, Linear linear) const {
-  const std::size_t a = lora_index({layer, linear, false});
+  const std::size_t a = lora_index(config_, {layer, linear, false});
   return {trainables_[a].grad, trainables_[a + 1].grad};
 }
 

@@ -7,8 +7,6 @@ namespace namesake {
 
 namespace {
 
-constexpr std::size_t kPartsPerLayer = 2 * kLinearsPerLayer;
-
 std::vector<float> reorder(const Config& config, const LoraPart& part, std::int64_t cols, std::span<const float> values,
                            bool to_disk) {
   std::vector<float> out(values.begin(), values.end());
@@ -28,33 +26,24 @@ std::vector<float> reorder(const Config& config, const LoraPart& part, std::int6
 
 }  // namespace
 
-LoraPart lora_part(std::size_t index) {
-  return {static_cast<std::int64_t>(index / kPartsPerLayer), static_cast<Linear>(index % kPartsPerLayer / 2), index % 2 == 1};
+std::size_t lora_count(const Config& config) {
+  return static_cast<std::size_t>(config.layers) * linears_of(config).size() * 2;
 }
 
-std::size_t lora_index(const LoraPart& part) {
-  return static_cast<std::size_t>(part.layer) * kPartsPerLayer + static_cast<std::size_t>(part.linear) * 2 + (part.b ? 1 : 0);
+LoraPart lora_part(const Config& config, std::size_t index) {
+  const std::span<const Linear> linears = linears_of(config);
+  const std::size_t parts = 2 * linears.size();
+  return {static_cast<std::int64_t>(index / parts), linears[index % parts / 2], index % 2 == 1};
 }
 
-std::string peft_key(const LoraPart& part) {
-  const bool mlp = part.linear >= Linear::gate;
-  return "base_model.model.model.layers." + std::to_string(part.layer) + (mlp ? ".mlp." : ".self_attn.") +
-         kModuleNames[static_cast<std::size_t>(part.linear)] + (part.b ? ".lora_B.weight" : ".lora_A.weight");
+std::size_t lora_index(const Config& config, const LoraPart& part) {
+  const std::span<const Linear> linears = linears_of(config);
+  const auto place = static_cast<std::size_t>(std::find(linears.begin(), linears.end(), part.linear) - linears.begin());
+  return (static_cast<std::size_t>(part.layer) * linears.size() + place) * 2 + (part.b ? 1 : 0);
 }
 
-LinearShape linear_shape(const Config& config, Linear linear) {
-  const std::int64_t C = config.hidden, F = config.ffn, Q = config.heads * config.head_dim,
-                     KV = config.kv_heads * config.head_dim;
-  switch (linear) {
-    case Linear::q: return {Q, C};
-    case Linear::k:
-    case Linear::v: return {KV, C};
-    case Linear::o: return {C, Q};
-    case Linear::gate:
-    case Linear::up: return {F, C};
-    case Linear::down: return {C, F};
-  }
-  return {};
+std::string peft_key(const Config& config, const LoraPart& part) {
+  return "base_model.model." + module_path(config.family, part.layer, part.linear) + (part.b ? ".lora_B.weight" : ".lora_A.weight");
 }
 
 std::size_t padded_floats(std::int64_t rows, std::int64_t cols) {
@@ -64,8 +53,8 @@ std::size_t padded_floats(std::int64_t rows, std::int64_t cols) {
 
 std::size_t lora_bytes(const Config& config, std::int64_t rank) {
   std::size_t floats = 0;
-  for (int i = 0; i < kLinearsPerLayer; ++i) {
-    const LinearShape shape = linear_shape(config, static_cast<Linear>(i));
+  for (Linear linear : linears_of(config)) {
+    const LinearShape shape = linear_shape(config, linear);
     floats += padded_floats(rank, shape.in) + padded_floats(shape.out, rank);
   }
   return static_cast<std::size_t>(config.layers) * floats * sizeof(float);

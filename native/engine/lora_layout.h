@@ -1,41 +1,33 @@
 // LoRA layout: which trainable is which factor, what PEFT calls it, and how its rows are ordered on disk.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/linear_layers.h"
 #include "namesake/model.h"
 
 namespace namesake {
 
-/// One LoRA factor. Trainables are in the order layer, Linear, A before B.
+/// One LoRA factor. Trainables are in the order layer, linears_of(config), A before B.
 struct LoraPart {
   std::int64_t layer = 0;
   Linear linear = Linear::q;
   bool b = false;
 };
 
-/// PEFT's module names, in the order of Linear.
-inline constexpr std::array<const char*, kLinearsPerLayer> kModuleNames = {
-    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
-
 inline constexpr std::int64_t kMaxRank = 1024;
 
-LoraPart lora_part(std::size_t index);
-std::size_t lora_index(const LoraPart& part);
+/// How many factors a model's adapter has.
+std::size_t lora_count(const Config& config);
+LoraPart lora_part(const Config& config, std::size_t index);
+std::size_t lora_index(const Config& config, const LoraPart& part);
 
 /// "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
-std::string peft_key(const LoraPart& part);
-
-/// Shape of a linear layer's matrix [out, in].
-struct LinearShape {
-  std::int64_t out = 0, in = 0;
-};
-LinearShape linear_shape(const Config& config, Linear linear);
+std::string peft_key(const Config& config, const LoraPart& part);
 
 /// Floats of a [rows, cols] factor in memory: whole cache lines.
 std::size_t padded_floats(std::int64_t rows, std::int64_t cols);

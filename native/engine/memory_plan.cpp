@@ -6,11 +6,13 @@
 
 #include "engine/activations.h"
 #include "engine/arena.h"
+#include "engine/config.h"
 #include "engine/decode_graph.h"
 #include "engine/kv_cache.h"
+#include "engine/linear_layers.h"
 #include "engine/lora_layout.h"
 #include "engine/loss.h"
-#include "engine/model_config.h"
+#include "engine/model_source.h"
 #include "engine/workload.h"
 
 namespace namesake {
@@ -41,12 +43,33 @@ std::size_t converted_bytes(std::int64_t rows, std::int64_t cols, BlockType to) 
   return Arena::padded(static_cast<std::size_t>(rows * row_bytes(to, cols)));
 }
 
-std::size_t resident_bytes(const GgufFile& file, const Config& config, Precision precision) {
+std::optional<BlockType> copied_type(const StoredRows& stored, Precision precision, bool linear) {
+  const std::optional<BlockType> type = stored.type(), to = converted_type(precision, linear);
+  if (to) return stored.whole() && type == to ? std::nullopt : to;
+  if (stored.whole()) return {};
+  return type.value_or(BlockType::f32);
+}
+
+bool is_copied(const StoredTensor& vector) {
+  return vector.matrix.type != BlockType::f32 || reinterpret_cast<std::uintptr_t>(vector.matrix.data) % alignof(float) != 0;
+}
+
+std::size_t resident_bytes(const StoredWeights& stored, const Config& config, Precision precision) {
   std::size_t bytes = rope_bytes(config);
-  for (const GgufTensor& tensor : file.tensors()) {
-    const bool norm = tensor.shape.size() < 2;
-    const std::optional<BlockType> to = norm ? BlockType::f32 : converted_type(precision, tensor.name.starts_with("blk."));
-    if (to && *to != tensor.matrix.type) bytes += converted_bytes(tensor.matrix.rows, tensor.matrix.cols, *to);
+  const auto add_matrix = [&](const StoredRows& rows, bool linear) {
+    if (const auto to = copied_type(rows, precision, linear)) bytes += converted_bytes(rows.rows(), rows.cols(), *to);
+  };
+  const auto add_vector = [&](const StoredTensor* vector) {
+    if (vector && is_copied(*vector)) bytes += converted_bytes(1, vector->matrix.cols, BlockType::f32);
+  };
+  add_matrix(stored.embedding, false);
+  if (!config.tied) add_matrix(stored.head, false);
+  add_vector(stored.output_norm);
+  for (const StoredLayer& layer : stored.layers) {
+    for (Linear linear : linears_of(config)) add_matrix(layer.linears[static_cast<std::size_t>(linear)], true);
+    for (const StoredTensor* vector : {layer.attn_norm, layer.ffn_norm, layer.q_bias, layer.k_bias, layer.v_bias, layer.q_norm, layer.k_norm}) {
+      add_vector(vector);
+    }
   }
   return bytes;
 }
@@ -54,8 +77,8 @@ std::size_t resident_bytes(const GgufFile& file, const Config& config, Precision
 std::size_t resident_bytes(const Config& config, Precision precision) {
   std::size_t layer = 0, tables = 0;
   if (const auto to = converted_type(precision, true)) {
-    for (int i = 0; i < kLinearsPerLayer; ++i) {
-      const LinearShape shape = linear_shape(config, static_cast<Linear>(i));
+    for (Linear linear : linears_of(config)) {
+      const LinearShape shape = linear_shape(config, linear);
       layer += converted_bytes(shape.out, shape.in, *to);
     }
   }
@@ -87,12 +110,12 @@ GenerationMemory generation_memory(const Config& config, const Backend& backend,
 }
 
 Result<ModelShape> shape_of_file(const std::string& path, Precision precision) {
-  const Result<std::shared_ptr<GgufFile>> file = GgufFile::open(path);
-  if (!file.ok()) return file.status();
-  Result<Config> config = read_config(*file.value());
-  if (!config.ok()) return config.status();
-  const std::size_t resident = resident_bytes(*file.value(), config.value(), precision);
-  return ModelShape{config.take(), file.value()->file_size(), resident};
+  Result<ModelSource> source = open_source(path);
+  if (!source.ok()) return source.status();
+  const ModelSource& model = source.value();
+  const Result<StoredWeights> stored = find_weights(*model.file, model.config, model.naming);
+  if (!stored.ok()) return stored.status();
+  return ModelShape{model.config, model.file->file_size(), resident_bytes(stored.value(), model.config, precision)};
 }
 
 Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_bytes, Precision precision) {

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "engine/activations.h"
-#include "formats/gguf.h"
+#include "engine/stored_weights.h"
 #include "namesake/memory.h"
 
 namespace namesake {
@@ -17,9 +17,15 @@ namespace namesake {
 std::optional<BlockType> converted_type(Precision precision, bool linear);
 /// Bytes of a matrix in such a format, as an arena counts them.
 std::size_t converted_bytes(std::int64_t rows, std::int64_t cols, BlockType to);
-/// What a model holds beside its mapped file: converted matrices, norms that are not stored as f32, the rope table.
-std::size_t resident_bytes(const GgufFile& file, const Config& config, Precision precision);
-/// The same for a model that is not here: its matrices count as stored in blocks of less than 16 bits, its norms as f32.
+/// The format of the copy that a precision makes of a matrix in memory; empty where it stays in the file. Rows that are stored in
+/// different formats but computed as one matrix are copied as f32.
+std::optional<BlockType> copied_type(const StoredRows& stored, Precision precision, bool linear);
+/// Whether a vector is copied: where the file does not have it as f32 at an address that f32 may have.
+bool is_copied(const StoredTensor& vector);
+/// What a model holds beside its mapped file: copied matrices and vectors, the rope table.
+std::size_t resident_bytes(const StoredWeights& stored, const Config& config, Precision precision);
+/// The same for a model that is not here: its matrices count as stored in blocks of less than 16 bits and as the graph wants
+/// them, its vectors as f32.
 std::size_t resident_bytes(const Config& config, Precision precision);
 
 // --- training ---

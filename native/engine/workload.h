@@ -14,6 +14,7 @@ inline Workload workload_of(const Config& config, std::int64_t rank) {
   work.kv_heads = config.kv_heads;
   work.head_dim = config.head_dim;
   work.vocab = config.vocab;
+  work.fused_qkv = config.fused_qkv;
   work.rank = rank;
   return work;
 }

@@ -90,6 +90,11 @@ std::int64_t row_bytes(BlockType type, std::int64_t cols) {
   return cols / format.values_per_block * format.bytes_per_block;
 }
 
+void decode_row(const Matrix& matrix, std::int64_t row, float* out) {
+  const BlockFormat& format = block_format(matrix.type);
+  format.decode(matrix.row(row), matrix.cols / format.values_per_block, out);
+}
+
 float f16_to_f32(std::uint16_t bits) {
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
   const std::uint32_t exponent = (bits >> 10) & 31u;

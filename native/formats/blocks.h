@@ -33,15 +33,27 @@ const BlockFormat* block_format_of_gguf(std::uint32_t gguf_id);
 /// Bytes of one row of `cols` values (cols is a multiple of values_per_block).
 std::int64_t row_bytes(BlockType type, std::int64_t cols);
 
+/// Scales of an nf4 matrix, quantised twice as bitsandbytes does it: the absmax of block b (64 values; none crosses a row) is
+/// map[absmax[b]] * nested[b / 256] + offset in f32, each operation rounded.
+struct Nf4Scales {
+  const std::uint8_t* absmax = nullptr;  ///< [rows * cols / 64] codes of the signed dynamic map of 8 bits
+  const float* nested = nullptr;         ///< [rows * cols / 64 / 256, rounded up] absmax of 256 absmax values
+  float offset = 0;                      ///< their mean, taken off before they were quantised
+};
+
 /// A frozen matrix W [rows = out features N, cols = in features K], row-major blocks, contraction over cols. Not owned.
 struct Matrix {
   BlockType type = BlockType::f32;
   std::int64_t rows = 0;
   std::int64_t cols = 0;
   const std::byte* data = nullptr;  ///< rows * row_bytes(type, cols)
+  const Nf4Scales* nf4 = nullptr;   ///< of an nf4 matrix, else nullptr
 
   const std::byte* row(std::int64_t r) const { return data + r * row_bytes(type, cols); }
 };
+
+/// Row `row` of a matrix of any type, decoded to f32 at `out` [cols].
+void decode_row(const Matrix& matrix, std::int64_t row, float* out);
 
 float f16_to_f32(std::uint16_t bits);
 std::uint16_t f32_to_bf16(float value);  ///< round to nearest even; NaN stays NaN

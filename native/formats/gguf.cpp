@@ -40,11 +40,15 @@ Result<std::shared_ptr<GgufFile>> GgufFile::open(const std::string& path) {
 std::uint32_t GgufFile::version() const { return impl_->directory.version; }
 std::uint64_t GgufFile::file_size() const { return impl_->size; }
 const std::map<std::string, GgufValue, std::less<>>& GgufFile::metadata() const { return impl_->directory.metadata; }
-const std::vector<GgufTensor>& GgufFile::tensors() const { return impl_->directory.tensors; }
+const std::vector<StoredTensor>& GgufFile::tensors() const { return impl_->directory.tensors; }
 
-const GgufTensor* GgufFile::tensor(std::string_view name) const {
+const StoredTensor* GgufFile::tensor(std::string_view name) const {
   const auto found = impl_->directory.index.find(name);
   return found == impl_->directory.index.end() ? nullptr : &impl_->directory.tensors[found->second];
+}
+
+void GgufFile::release_pages(const Matrix& matrix) const {
+  impl_->mapping.release_pages(matrix.data, static_cast<std::size_t>(matrix.rows * row_bytes(matrix.type, matrix.cols)));
 }
 
 namespace {

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "formats/blocks.h"
+#include "formats/weight_file.h"
 #include "namesake/status.h"
 
 namespace namesake {
@@ -23,17 +23,8 @@ struct GgufValue {
   std::variant<std::uint64_t, std::int64_t, double, bool, std::string, GgufArray> value;
 };
 
-/// One tensor as the file describes it. rows/cols as in Matrix (a vector has rows = 1).
-struct GgufTensor {
-  std::string name;
-  std::uint32_t gguf_type = 0;
-  std::vector<std::int64_t> shape;   ///< dims as stored: shape[0] is contiguous
-  std::uint64_t offset = 0;          ///< from the start of the data
-  Matrix matrix;                     ///< data points into the mapping
-};
-
-/// An open file. Its tensors point into the mapping, so it must outlive them.
-class GgufFile {
+/// An open file. The format lists a tensor's dimensions innermost first; here they are as in StoredTensor.
+class GgufFile final : public WeightFile {
  public:
   /// Maps and checks the whole directory: magic, version, counts, strings (UTF-8), types, duplicate keys and tensors, alignment,
   /// overlap, bounds. model.unreadable | truncated | invalid | unknown_format | unknown_block.
@@ -41,15 +32,17 @@ class GgufFile {
   /// The same over memory that the caller keeps (tests, fuzzing).
   static Result<std::shared_ptr<GgufFile>> parse(const std::byte* data, std::size_t size);
 
-  ~GgufFile();
+  ~GgufFile() override;
   GgufFile(const GgufFile&) = delete;
   GgufFile& operator=(const GgufFile&) = delete;
 
   std::uint32_t version() const;
-  std::uint64_t file_size() const;
   const std::map<std::string, GgufValue, std::less<>>& metadata() const;
-  const std::vector<GgufTensor>& tensors() const;
-  const GgufTensor* tensor(std::string_view name) const;   ///< nullptr if absent
+  std::uint64_t file_size() const override;
+  const std::vector<StoredTensor>& tensors() const override;
+  const StoredTensor* tensor(std::string_view name) const override;
+  /// Does nothing for memory that the caller keeps.
+  void release_pages(const Matrix& matrix) const override;
 
   // Typed look-ups; false when the key is absent or of another type.
   bool get_u64(std::string_view key, std::uint64_t& out) const;   ///< accepts any non-negative integer type

@@ -188,18 +188,20 @@ class DirectoryReader {
     if (tensor_count_ * kLeastBytes > remaining()) return truncated("the tensor list");
     directory_.tensors.reserve(static_cast<std::size_t>(tensor_count_));
     for (std::uint64_t i = 0; i < tensor_count_; ++i) {
-      GgufTensor tensor;
+      StoredTensor tensor;
+      std::uint64_t offset = 0;
       NAMESAKE_TRY(string(tensor.name, kGgufMaxNameBytes, "the name of tensor " + std::to_string(i)));
-      NAMESAKE_TRY(read_tensor(tensor, "tensor " + quoted(tensor.name)));
+      NAMESAKE_TRY(read_tensor(tensor, offset, "tensor " + quoted(tensor.name)));
       if (!directory_.index.try_emplace(tensor.name, directory_.tensors.size()).second) {
         return invalid("tensor " + quoted(tensor.name) + " appears twice");
       }
       directory_.tensors.push_back(std::move(tensor));
+      offsets_.push_back(offset);
     }
     return {};
   }
 
-  Status read_tensor(GgufTensor& tensor, const std::string& what) {
+  Status read_tensor(StoredTensor& tensor, std::uint64_t& offset, const std::string& what) {
     if (tensor.name.empty()) return invalid("a tensor has an empty name");
     std::uint32_t dims = 0;
     NAMESAKE_TRY(number(dims, what));
@@ -211,18 +213,19 @@ class DirectoryReader {
       if (dim == 0) return invalid(what + " has a dimension of 0");
       // 2^56 elements: any number of bytes per element still fits into 63 bits.
       if (!multiply(elements, dim, elements) || elements > std::uint64_t{1} << 56) return invalid(what + " is impossibly large");
-      tensor.shape.push_back(static_cast<std::int64_t>(dim));
+      tensor.shape.insert(tensor.shape.begin(), static_cast<std::int64_t>(dim));  // the file has the innermost first
     }
-    NAMESAKE_TRY(number(tensor.gguf_type, what));
-    NAMESAKE_TRY(number(tensor.offset, what));
-    const BlockFormat* format = block_format_of_gguf(tensor.gguf_type);
+    std::uint32_t type = 0;
+    NAMESAKE_TRY(number(type, what));
+    NAMESAKE_TRY(number(offset, what));
+    const BlockFormat* format = block_format_of_gguf(type);
     if (format == nullptr) {
       return Status::error(Code::model_unknown_block,
-                           what + " is stored as " + ggml_type_name(tensor.gguf_type) + ", which this engine does not read");
+                           what + " is stored as " + ggml_type_name(type) + ", which this engine does not read");
     }
     tensor.matrix.type = format->type;
-    tensor.matrix.cols = tensor.shape[0];
-    tensor.matrix.rows = static_cast<std::int64_t>(elements) / tensor.shape[0];
+    tensor.matrix.cols = tensor.shape.back();
+    tensor.matrix.rows = static_cast<std::int64_t>(elements) / tensor.shape.back();
     if (tensor.matrix.cols % format->values_per_block != 0) {
       return invalid(what + " has rows of " + std::to_string(tensor.matrix.cols) + " values, not a multiple of " +
                      std::to_string(format->values_per_block) + " (" + format->name + ")");
@@ -248,26 +251,26 @@ class DirectoryReader {
     const std::uint64_t mask = alignment.value() - 1;
     const std::uint64_t start = (position_ + mask) & ~mask;
 
-    std::vector<const GgufTensor*> by_offset;
-    by_offset.reserve(directory_.tensors.size());
-    for (GgufTensor& tensor : directory_.tensors) {
-      if ((tensor.offset & mask) != 0) {
-        return invalid("tensor " + quoted(tensor.name) + " at offset " + std::to_string(tensor.offset) + " is not aligned to " +
+    std::vector<StoredTensor>& tensors = directory_.tensors;
+    std::vector<std::size_t> by_offset(tensors.size());
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if ((offsets_[i] & mask) != 0) {
+        return invalid("tensor " + quoted(tensors[i].name) + " at offset " + std::to_string(offsets_[i]) + " is not aligned to " +
                        std::to_string(alignment.value()));
       }
-      by_offset.push_back(&tensor);
+      by_offset[i] = i;
     }
-    std::sort(by_offset.begin(), by_offset.end(),
-              [](const GgufTensor* a, const GgufTensor* b) { return a->offset < b->offset; });
+    std::sort(by_offset.begin(), by_offset.end(), [&](std::size_t a, std::size_t b) { return offsets_[a] < offsets_[b]; });
     for (std::size_t i = 1; i < by_offset.size(); ++i) {
-      const GgufTensor& before = *by_offset[i - 1];
-      if (bytes(before) > by_offset[i]->offset - before.offset) {
-        return invalid("tensors " + quoted(before.name) + " and " + quoted(by_offset[i]->name) + " overlap");
+      const std::size_t before = by_offset[i - 1], after = by_offset[i];
+      if (bytes(tensors[before]) > offsets_[after] - offsets_[before]) {
+        return invalid("tensors " + quoted(tensors[before].name) + " and " + quoted(tensors[after].name) + " overlap");
       }
     }
-    for (GgufTensor& tensor : directory_.tensors) {
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      StoredTensor& tensor = tensors[i];
       std::uint64_t begin = 0, end = 0;
-      if (!add(start, tensor.offset, begin) || !add(begin, bytes(tensor), end) || end > size_) {
+      if (!add(start, offsets_[i], begin) || !add(begin, bytes(tensor), end) || end > size_) {
         return truncated("the data of tensor " + quoted(tensor.name));
       }
       tensor.matrix.data = data_ + static_cast<std::size_t>(begin);
@@ -275,7 +278,7 @@ class DirectoryReader {
     return {};
   }
 
-  static std::uint64_t bytes(const GgufTensor& tensor) {
+  static std::uint64_t bytes(const StoredTensor& tensor) {
     return static_cast<std::uint64_t>(tensor.matrix.rows) *
            static_cast<std::uint64_t>(row_bytes(tensor.matrix.type, tensor.matrix.cols));
   }
@@ -287,6 +290,7 @@ class DirectoryReader {
   std::uint64_t pair_count_ = 0;
   std::uint64_t array_elements_ = 0;
   GgufDirectory directory_;
+  std::vector<std::uint64_t> offsets_;  // of directory_.tensors, from the start of the data
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ inline constexpr std::uint64_t kGgufMaxAlignment = 1u << 16;
 struct GgufDirectory {
   std::uint32_t version = 0;
   std::map<std::string, GgufValue, std::less<>> metadata;
-  std::vector<GgufTensor> tensors;                         ///< in the file's order
+  std::vector<StoredTensor> tensors;                       ///< in the file's order
   std::map<std::string, std::size_t, std::less<>> index;   ///< name -> place in tensors
 };
 

@@ -1,6 +1,7 @@
 #include "formats/mapped_file.h"
 
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 #ifdef _WIN32
@@ -24,6 +25,35 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
+}
+
+namespace {
+
+/// The whole pages in `bytes` at `data`.
+struct Pages {
+  std::uintptr_t begin, end;
+
+  Pages(const std::byte* data, std::size_t bytes, std::size_t page)
+      : begin((reinterpret_cast<std::uintptr_t>(data) + page - 1) / page * page),
+        end((reinterpret_cast<std::uintptr_t>(data) + bytes) / page * page) {}
+  void* data() const { return reinterpret_cast<void*>(begin); }
+  std::size_t bytes() const { return end > begin ? end - begin : 0; }
+};
+
+}  // namespace
+
+void MappedFile::release_pages(const std::byte* data, std::size_t bytes) const {
+  if (data_ == nullptr || std::less<>()(data, data_) || std::less<>()(data_ + size_, data + bytes)) return;
+#ifdef _WIN32
+  SYSTEM_INFO system;
+  GetSystemInfo(&system);
+  const Pages pages(data, bytes, system.dwPageSize);
+  // Pages that are not locked leave the working set by being unlocked.
+  if (pages.bytes() > 0) VirtualUnlock(pages.data(), pages.bytes());
+#else
+  const Pages pages(data, bytes, static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
+  if (pages.bytes() > 0) ::madvise(pages.data(), pages.bytes(), MADV_DONTNEED);
+#endif
 }
 
 #ifdef _WIN32

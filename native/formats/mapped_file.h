@@ -23,6 +23,9 @@ class MappedFile {
   const std::byte* data() const { return data_; }  ///< nullptr for an empty file
   std::size_t size() const { return size_; }
 
+  /// The machine may drop the pages that lie whole in these bytes until they are read again. Does nothing for memory of others.
+  void release_pages(const std::byte* data, std::size_t bytes) const;
+
  private:
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;

@@ -60,6 +60,10 @@ class CpuBackend final : public Backend {
                       std::int64_t D) override;
   Status rope_backward(float* dx, const std::int32_t* positions, const RopeTable& table, std::int64_t M, std::int64_t heads,
                        std::int64_t D) override;
+  Status split_qkv(const float* qkv, std::int64_t M, std::int64_t heads, std::int64_t kv_heads, std::int64_t D, float* q,
+                   float* k, float* v) override;
+  Status join_qkv(const float* q, const float* k, const float* v, std::int64_t M, std::int64_t heads, std::int64_t kv_heads,
+                  std::int64_t D, float* qkv) override;
   Status linear_forward(const Matrix& w, const float* bias, const LoraView* lora, const float* x, std::int64_t M,
                         const float* residual, float* y, float* xa, Phase phase) override;
   Status linear_backward(const Matrix& w, const LoraView* lora, const float* x, const float* xa, const float* dy,

@@ -1,4 +1,6 @@
-// Embedding, RMSNorm, rope and SwiGLU: one pass over memory each.
+// Embedding, RMSNorm, rope, fused q/k/v and SwiGLU: one pass over memory each.
+#include <cstring>
+
 #include "backend/cpu/cpu_backend.h"
 
 namespace namesake::cpu {
@@ -57,6 +59,33 @@ Status CpuBackend::rope_forward(float* x, const std::int32_t* positions, const R
 Status CpuBackend::rope_backward(float* dx, const std::int32_t* positions, const RopeTable& table, std::int64_t M,
                                  std::int64_t heads, std::int64_t D) {
   return rope(dx, positions, table, M, heads, D, -1);
+}
+
+Status CpuBackend::split_qkv(const float* qkv, std::int64_t M, std::int64_t heads, std::int64_t kv_heads, std::int64_t D,
+                             float* q, float* k, float* v) {
+  // Groups follow each other in q, k and v as they do in qkv, row after row.
+  const std::int64_t queries = heads / kv_heads * D, group = queries + 2 * D;
+  return for_pieces(M * kv_heads, rows_per_task(group), [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t g = first; g < last; ++g) {
+      const float* from = qkv + g * group;
+      std::memcpy(q + g * queries, from, static_cast<std::size_t>(queries) * sizeof(float));
+      std::memcpy(k + g * D, from + queries, static_cast<std::size_t>(D) * sizeof(float));
+      std::memcpy(v + g * D, from + queries + D, static_cast<std::size_t>(D) * sizeof(float));
+    }
+  });
+}
+
+Status CpuBackend::join_qkv(const float* q, const float* k, const float* v, std::int64_t M, std::int64_t heads,
+                            std::int64_t kv_heads, std::int64_t D, float* qkv) {
+  const std::int64_t queries = heads / kv_heads * D, group = queries + 2 * D;
+  return for_pieces(M * kv_heads, rows_per_task(group), [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t g = first; g < last; ++g) {
+      float* to = qkv + g * group;
+      std::memcpy(to, q + g * queries, static_cast<std::size_t>(queries) * sizeof(float));
+      std::memcpy(to + queries, k + g * D, static_cast<std::size_t>(D) * sizeof(float));
+      std::memcpy(to + queries + D, v + g * D, static_cast<std::size_t>(D) * sizeof(float));
+    }
+  });
 }
 
 Status CpuBackend::add(const float* x, std::int64_t n, float* y) {

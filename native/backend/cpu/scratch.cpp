@@ -54,7 +54,8 @@ std::int64_t most_scratch(const Workload& w, std::int64_t threads) {
   const auto count = [&](const ScratchNeed& need) { most = std::max(most, need.floats(threads)); };
   const std::int64_t Q = w.heads * w.head_dim, KV = w.kv_heads * w.head_dim;
   const AttentionShape shape{w.heads, w.kv_heads, w.head_dim, true, 0};
-  const std::int64_t matrices[][2] = {{Q, w.hidden}, {KV, w.hidden}, {w.hidden, Q}, {w.ffn, w.hidden}, {w.hidden, w.ffn}};
+  const std::int64_t matrices[][2] = {{Q, w.hidden}, {KV, w.hidden}, {w.hidden, Q}, {w.ffn, w.hidden},
+                                     {w.hidden, w.ffn}, {w.fused_qkv ? Q + 2 * KV : 0, w.hidden}};
   for (const auto& [N, K] : matrices) {
     count(linear_forward_scratch(w.rows, N, K, w.rank));
     if (w.backward) {

@@ -1,4 +1,4 @@
-// Memory and identity of the reference backend, and the two helpers that its ops share.
+// Memory and identity of the reference backend, and the helper that its ops share.
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -49,11 +49,6 @@ Status ReferenceBackend::copy(void* to, const void* from, std::size_t bytes) {
 Status ReferenceBackend::zero(void* to, std::size_t bytes) {
   if (bytes) std::memset(to, 0, bytes);
   return {};
-}
-
-void decode_row(const Matrix& w, std::int64_t r, float* out) {
-  const BlockFormat& format = block_format(w.type);
-  format.decode(w.row(r), w.cols / format.values_per_block, out);
 }
 
 double dot(const float* a, const float* b, std::int64_t n) {

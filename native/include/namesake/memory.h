@@ -24,7 +24,7 @@ struct ModelShape {
   std::uint64_t file_bytes = 0;
   std::size_t resident = 0;  ///< held beside the mapped file: converted matrices, rope table
 };
-/// Of a file that is here. The codes of GgufFile::open and read_config.
+/// Of a model that is here. The codes of Model::open.
 Result<ModelShape> shape_of_file(const std::string& path, Precision precision);
 /// Of a model that is not. model.invalid for sizes out of range.
 Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_bytes, Precision precision);

@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backend/ops.h"
@@ -12,9 +15,29 @@
 
 namespace namesake {
 
-/// Sizes of a Llama-family model, read from the file.
+/// Whose code a model follows. They share one graph and differ in the flags of Config and in the names of their tensors.
+/// Mistral, SmolLM2 and their like are llama.
+enum class Family : std::uint8_t { llama, qwen2, qwen3, internlm2 };
+
+/// What becomes of rope's frequencies theta^(-2i/D).
+struct RopeScaling {
+  /// dynamic (NTK) changes nothing up to the model's own context, which is the limit here.
+  enum class Type : std::uint8_t { none, llama3, dynamic };
+
+  Type type = Type::none;
+  // llama3: long waves are slowed down by `factor`, short ones not, those between in part (transformers, "llama3").
+  double factor = 1;
+  double low = 1;                  ///< low_freq_factor: waves longer than original_context / low are long
+  double high = 4;                 ///< high_freq_factor: waves shorter than original_context / high are short
+  double original_context = 0;
+  /// llama3 as a file states it itself: frequency i is divided by factors[i]. [D / 2], or empty: from the numbers above.
+  std::vector<float> factors;
+};
+
+/// Sizes and options of a model, read from its files.
 struct Config {
-  std::string architecture;        ///< "llama"
+  std::string architecture;        ///< as the file says: "llama", "qwen2", …
+  Family family = Family::llama;
   std::int64_t hidden = 0;         ///< C
   std::int64_t layers = 0;         ///< L
   std::int64_t heads = 0;          ///< H
@@ -27,14 +50,31 @@ struct Config {
   float rms_eps = 1e-5f;
   bool tied = false;               ///< head is the embedding
   bool rope_adjacent = false;      ///< q/k rows are paired (2i, 2i+1), as GGUF arch llama stores them
+  bool qkv_bias = false;           ///< q, k and v have a bias
+  bool qk_norm = false;            ///< each head of q and k goes through an RMSNorm before rope
+  bool fused_qkv = false;          ///< q, k and v are one linear layer: Linear::qkv
+  RopeScaling rope_scaling;
 };
 
-/// Frozen weights of one layer; matrices are [out, in].
+/// "llama", "qwen2", "qwen3", "internlm2": GGUF's general.architecture, and transformers' model_type (which has other names for
+/// llama's likes).
+const char* family_name(Family family);
+std::optional<Family> family_of(std::string_view name);
+/// Sets the family and the options that all its models have: qkv_bias, qk_norm, fused_qkv.
+void set_family(Config& config, Family family);
+
+/// Frozen weights of one layer; matrices are [out, in]. What the config does not ask for stays empty.
 struct LayerWeights {
   const float* attn_norm = nullptr;  ///< [C]
   Matrix q;                          ///< [H*D, C]
   Matrix k;                          ///< [G*D, C]
   Matrix v;                          ///< [G*D, C]
+  Matrix qkv;                        ///< [(H + 2G)*D, C] fused_qkv: for each key/value head its H/G query heads, its key, its value
+  const float* q_bias = nullptr;     ///< [H*D] qkv_bias
+  const float* k_bias = nullptr;     ///< [G*D] qkv_bias
+  const float* v_bias = nullptr;     ///< [G*D] qkv_bias
+  const float* q_norm = nullptr;     ///< [D] qk_norm
+  const float* k_norm = nullptr;     ///< [D] qk_norm
   Matrix o;                          ///< [C, H*D]
   const float* ffn_norm = nullptr;   ///< [C]
   Matrix gate;                       ///< [F, C]
@@ -56,7 +96,7 @@ enum class Precision { as_stored, f32, bf16 };
 /// An open model on a backend. Immutable once open; trainers and generators share it.
 class Model {
  public:
-  /// Opens a GGUF file and checks config, tensor set and shapes. model.* | memory.insufficient | recipe.unsupported.
+  /// Opens a model and checks config, tensor set and shapes. model.* | memory.insufficient.
   static Result<std::shared_ptr<Model>> open(const std::string& path, Precision precision,
                                              std::shared_ptr<Backend> backend);
   virtual ~Model() = default;
@@ -68,9 +108,11 @@ class Model {
   virtual std::shared_ptr<Backend> shared_backend() const = 0;
 };
 
-/// The seven linear layers of a block, in PEFT's order of this engine.
-enum class Linear { q, k, v, o, gate, up, down };
-inline constexpr int kLinearsPerLayer = 7;
+/// The linear layers that a block may have.
+enum class Linear : std::uint8_t { q, k, v, o, gate, up, down, qkv };
+inline constexpr std::size_t kLinears = 8;
+/// Those that a model's blocks do have, in the order of the trainables: q k v o gate up down, or qkv o gate up down.
+std::span<const Linear> linears_of(const Config& config);
 
 /// What is trained: one tensor with its gradient and optimizer state. LoRA factors are the first producer; the trainer,
 /// optimizer and checkpoint never learn what a Trainable is for.
@@ -92,8 +134,8 @@ struct LoraGradient {
 
 class Arena;  // engine/arena.h
 
-/// A LoRA adapter on every linear layer, in backend memory; q/k lora_B rows are in the model's own (GGUF) row order here and
-/// in Hugging Face order on disk.
+/// A LoRA adapter on every linear layer, in backend memory; lora_B rows are in the model's own row order here and in Hugging
+/// Face's on disk, which differ where a GGUF file pairs q/k rows.
 class Adapter {
  public:
   virtual ~Adapter() = default;
@@ -103,7 +145,7 @@ class Adapter {
   virtual LoraView view(std::int64_t layer, Linear linear) const = 0;
   /// Gradients for linear_backward of the same layer.
   virtual LoraGradient gradient(std::int64_t layer, Linear linear) const = 0;
-  /// A and B of layer 0 q, then k, … in a fixed order.
+  /// A and B of layer 0's first linear, then the next, …: layers, then linears_of(config), then A before B.
   virtual std::vector<Trainable>& trainables() = 0;
 
   /// A fresh adapter: A Kaiming-uniform (a = sqrt 5) from Philox keyed (seed, trainable index, element), B zero. Its memory comes

@@ -22,6 +22,8 @@ struct Problem {
     Array without(backend, count * C);
     REQUIRE(backend.rmsnorm_forward(ax.data(), aw.data(), kEps, count, C, without.data(), nullptr).ok());
     CHECK(without.host() == y.host());
+    REQUIRE(backend.rmsnorm_forward(ax.data(), aw.data(), kEps, count, C, ax.data(), nullptr).ok());
+    CHECK(ax.host() == y.host());  // in place
     return {y.host(), rstd.host()};
   }
 

@@ -1,4 +1,5 @@
 // Model::open: what it reads, and everything that it refuses.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -14,7 +15,7 @@ namespace {
 
 using Type = GgufBuilder::Type;
 
-/// A whole llama file of one layer, from parts that a test may change.
+/// A whole file of one layer, from parts that a test may change: plain llama, or another architecture by `of`.
 struct TinyFile {
   std::string architecture = "llama";
   std::map<std::string, std::uint64_t> sizes = {
@@ -29,8 +30,26 @@ struct TinyFile {
       {"blk.0.attn_v.weight", {8, 4}},      {"blk.0.attn_output.weight", {8, 8}}, {"blk.0.ffn_norm.weight", {8}},
       {"blk.0.ffn_gate.weight", {8, 12}},   {"blk.0.ffn_up.weight", {8, 12}},   {"blk.0.ffn_down.weight", {12, 8}}};
 
-  std::string halved;    ///< this tensor is stored as f16
-  std::string poisoned;  ///< the first value of this tensor is NaN; all others are 0
+  std::string halved;                                ///< this tensor is stored as f16
+  std::map<std::string, std::vector<float>> values;  ///< the first values of f32 tensors; all others are 0
+
+  static TinyFile of(const std::string& architecture) {
+    TinyFile file;
+    file.architecture = architecture;
+    const auto rename = [&](auto& keys) {
+      auto old = std::move(keys);
+      keys.clear();
+      for (auto& [key, value] : old) keys[architecture + key.substr(key.find('.'))] = value;
+    };
+    rename(file.sizes);
+    rename(file.numbers);
+    if (architecture == "qwen2") {
+      file.tensors["blk.0.attn_q.bias"] = {8};
+      file.tensors["blk.0.attn_k.bias"] = file.tensors["blk.0.attn_v.bias"] = {4};
+    }
+    if (architecture == "qwen3") file.tensors["blk.0.attn_q_norm.weight"] = file.tensors["blk.0.attn_k_norm.weight"] = {4};
+    return file;
+  }
 
   Result<std::shared_ptr<Model>> open() const {
     GgufBuilder builder;
@@ -46,10 +65,10 @@ struct TinyFile {
       offset += (bytes + 31) / 32 * 32;
     }
     std::vector<std::byte> file = builder.build(offset);
-    if (!poisoned.empty()) {
+    std::fill(file.end() - static_cast<std::ptrdiff_t>(offset), file.end(), std::byte{0});
+    for (const auto& [name, numbers_of] : values) {
       const auto parsed = must(GgufFile::parse(file.data(), file.size()));
-      const float nan = std::numeric_limits<float>::quiet_NaN();
-      std::memcpy(file.data() + (parsed->tensor(poisoned)->matrix.data - file.data()), &nan, sizeof nan);
+      std::memcpy(file.data() + (parsed->tensor(name)->matrix.data - file.data()), numbers_of.data(), numbers_of.size() * sizeof(float));
     }
     TemporaryFolder folder;
     write_text(folder / "model.gguf", std::string(reinterpret_cast<const char*>(file.data()), file.size()));
@@ -57,8 +76,7 @@ struct TinyFile {
   }
 };
 
-Code after(const std::function<void(TinyFile&)>& change) {
-  TinyFile file;
+Code after(const std::function<void(TinyFile&)>& change, TinyFile file = {}) {
   change(file);
   const auto model = file.open();
   INFO(model.status().message);
@@ -192,7 +210,7 @@ TEST_CASE("every tensor is asked for by name, and must have the config's shape")
 }
 
 TEST_CASE("what the graph does not compute is model.unknown_architecture, never ignored") {
-  CHECK(after([](TinyFile& f) { f.architecture = "qwen2"; }) == Code::model_unknown_architecture);
+  CHECK(after([](TinyFile& f) { f.architecture = "gemma2"; }) == Code::model_unknown_architecture);
   for (const char* type : {"linear", "yarn", "longrope"}) {
     CHECK(after([&](TinyFile& f) { f.texts["llama.rope.scaling.type"] = type; }) == Code::model_unknown_architecture);
   }
@@ -203,7 +221,7 @@ TEST_CASE("what the graph does not compute is model.unknown_architecture, never 
   CHECK(after([](TinyFile& f) { f.numbers["llama.logit_scale"] = 2; }) == Code::model_unknown_architecture);
   CHECK(after([](TinyFile& f) { f.sizes["llama.attention.value_length"] = 2; }) == Code::model_unknown_architecture);
   CHECK(after([](TinyFile& f) { f.sizes["llama.rope.dimension_count"] = 2; }) == Code::model_unknown_architecture);
-  for (const char* name : {"blk.0.attn_q.bias", "blk.0.attn_q_norm.weight", "rope_freqs.weight", "blk.1.attn_norm.weight", "x"}) {
+  for (const char* name : {"blk.0.attn_q.bias", "blk.0.attn_q_norm.weight", "blk.1.attn_norm.weight", "x"}) {
     CAPTURE(name);
     TinyFile file;
     file.tensors[name] = {8};
@@ -211,6 +229,89 @@ TEST_CASE("what the graph does not compute is model.unknown_architecture, never 
     CHECK(model.status().code == Code::model_unknown_architecture);
     CHECK(model.status().message.find(name) != std::string::npos);
   }
+}
+
+TEST_CASE("each architecture sets its own options, and asks for its own tensors") {
+  const auto config_of = [](const char* architecture) { return must(TinyFile::of(architecture).open())->config(); };
+  const Config llama = config_of("llama"), qwen2 = config_of("qwen2"), qwen3 = config_of("qwen3"), internlm2 = config_of("internlm2");
+  CHECK((llama.family == Family::llama && !llama.qkv_bias && !llama.qk_norm && !llama.fused_qkv && llama.rope_adjacent));
+  CHECK((qwen2.family == Family::qwen2 && qwen2.qkv_bias && !qwen2.qk_norm && !qwen2.fused_qkv && !qwen2.rope_adjacent));
+  CHECK((qwen3.family == Family::qwen3 && !qwen3.qkv_bias && qwen3.qk_norm && !qwen3.fused_qkv && !qwen3.rope_adjacent));
+  // Its q/k rows are paired in the file, but not where they have been fused.
+  CHECK((internlm2.family == Family::internlm2 && !internlm2.qkv_bias && !internlm2.qk_norm && internlm2.fused_qkv && !internlm2.rope_adjacent));
+
+  for (const auto& [architecture, names] : std::map<std::string, std::vector<std::string>>{
+           {"qwen2", {"blk.0.attn_q.bias", "blk.0.attn_k.bias", "blk.0.attn_v.bias"}},
+           {"qwen3", {"blk.0.attn_q_norm.weight", "blk.0.attn_k_norm.weight"}},
+           {"internlm2", {"blk.0.attn_q.weight", "blk.0.attn_v.weight"}}}) {
+    for (const std::string& name : names) {
+      CAPTURE(name);
+      CHECK(after([&](TinyFile& f) { f.tensors.erase(name); }, TinyFile::of(architecture)) == Code::model_missing_tensor);
+      CHECK(after([&](TinyFile& f) { f.tensors[name].back() += 1; }, TinyFile::of(architecture)) == Code::model_invalid);
+      if (architecture == "internlm2") continue;
+      CHECK(after([&](TinyFile& f) { f.values[name] = {std::numeric_limits<float>::infinity()}; }, TinyFile::of(architecture)) ==
+            Code::model_invalid);
+      for (const char* other : {"llama", "internlm2"}) {
+        CHECK(after([&](TinyFile& f) { f.tensors[name] = {4}; }, TinyFile::of(other)) == Code::model_unknown_architecture);
+      }
+    }
+  }
+  for (const char* name : {"blk.0.attn_output.bias", "blk.0.ffn_up.bias", "rope_freqs.weight"}) {
+    CAPTURE(name);
+    CHECK(after([&](TinyFile& f) { f.tensors[name] = {2}; }, TinyFile::of("qwen2")) == Code::model_unknown_architecture);
+  }
+}
+
+TEST_CASE("the younger architectures leave no key out") {
+  for (const std::string architecture : {"qwen2", "qwen3", "internlm2"}) {
+    CAPTURE(architecture);
+    for (const char* key : {".attention.head_count_kv", ".block_count"}) {
+      CHECK(after([&](TinyFile& f) { f.sizes.erase(architecture + key); }, TinyFile::of(architecture)) == Code::model_invalid);
+    }
+    CHECK(after([&](TinyFile& f) { f.numbers.erase(architecture + ".rope.freq_base"); }, TinyFile::of(architecture)) == Code::model_invalid);
+    CHECK(after([&](TinyFile& f) { f.texts[architecture + ".rope.scaling.type"] = "yarn"; }, TinyFile::of(architecture)) ==
+          Code::model_unknown_architecture);
+    CHECK(after([&](TinyFile& f) { f.sizes[architecture + ".attention.sliding_window"] = 8; }, TinyFile::of(architecture)) ==
+          Code::model_unknown_architecture);
+    // Keys of another architecture say nothing.
+    CHECK(after([](TinyFile& f) { f.sizes["llama.expert_count"] = 8; }, TinyFile::of(architecture)) == Code::ok);
+  }
+}
+
+TEST_CASE("rope factors in the file divide the frequencies of their pairs") {
+  TinyFile file;
+  file.tensors["rope_freqs.weight"] = {2};
+  file.values["rope_freqs.weight"] = {1, 8};
+  const auto model = must(file.open());
+  CHECK(model->config().rope_scaling.type == RopeScaling::Type::llama3);
+  CHECK(model->config().rope_scaling.factors == std::vector<float>{1, 8});
+  // Head size 4, base 10000: pair 1 turns by 1/100 a position, here by 1/800.
+  CHECK(double(model->rope().sin[15 * 2]) == doctest::Approx(std::sin(15.0)).epsilon(1e-6));
+  CHECK(double(model->rope().sin[15 * 2 + 1]) == doctest::Approx(std::sin(15.0 / 800)).epsilon(1e-6));
+  for (float factor : {0.0f, -1.0f, std::nanf(""), INFINITY}) {
+    CAPTURE(factor);
+    CHECK(after([&](TinyFile& f) { f.values["rope_freqs.weight"][1] = factor; }, file) == Code::model_invalid);
+  }
+  CHECK(after([&](TinyFile& f) { f.tensors["rope_freqs.weight"] = {3}; }, file) == Code::model_invalid);
+  CHECK(after([&](TinyFile& f) { f.tensors["rope_freqs.weight"] = {2, 1}; }, file) == Code::model_invalid);
+}
+
+TEST_CASE("internlm2's q, k and v of different formats are fused as f32, those of one format in it") {
+  TinyFile file = TinyFile::of("internlm2");
+  file.values["blk.0.attn_q.weight"] = std::vector<float>(64, 0.25f);
+  const Matrix whole = must(file.open())->weights().layers[0].qkv;
+  CHECK(whole.type == BlockType::f32);
+  CHECK(whole.rows == 16);
+  CHECK(whole.cols == 8);
+  file.halved = "blk.0.attn_v.weight";
+  const auto mixed = must(file.open());
+  const Matrix& fused = mixed->weights().layers[0].qkv;
+  CHECK(fused.type == BlockType::f32);
+  std::vector<float> row(8);
+  decode_row(fused, 7, row.data());  // the last row of the second query head
+  CHECK(row == std::vector<float>(8, 0.25f));
+  decode_row(fused, 8, row.data());
+  CHECK(row == std::vector<float>(8, 0.0f));
 }
 
 TEST_CASE("a file that is not there or not GGUF keeps the reader's code") {
@@ -237,7 +338,7 @@ TEST_CASE("a norm with a value that is not finite is refused by name") {
   for (const char* name : {"blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"}) {
     TinyFile file;
     CHECK(file.open().ok());
-    file.poisoned = name;
+    file.values[name] = {std::numeric_limits<float>::quiet_NaN()};
     const auto model = file.open();
     REQUIRE_FALSE(model.ok());
     CHECK(model.status().code == Code::model_invalid);

@@ -66,16 +66,16 @@ TEST_CASE("gguf: a good file gives its pairs and tensors") {
     CHECK(std::get<std::int64_t>(list[1].value) == 2);
     REQUIRE(file.tensors().size() == 2);
     CHECK(file.tensor("absent") == nullptr);
-    const GgufTensor* norm = file.tensor("norm");
+    const StoredTensor* norm = file.tensor("norm");
     REQUIRE(norm != nullptr);
     CHECK(norm->matrix.rows == 1);
     CHECK(norm->matrix.cols == 16);
-    const GgufTensor* matrix = file.tensor("matrix");
+    const StoredTensor* matrix = file.tensor("matrix");
     REQUIRE(matrix != nullptr);
     CHECK(matrix->matrix.type == BlockType::q4_1);
     CHECK(matrix->matrix.rows == 2);
     CHECK(matrix->matrix.cols == 32);
-    CHECK(matrix->shape == std::vector<std::int64_t>{32, 2});
+    CHECK(matrix->shape == std::vector<std::int64_t>{2, 32});
     CHECK(matrix->matrix.data == norm->matrix.data + 64);
     CHECK(norm->matrix.data[5] == std::byte{5});
   }
@@ -269,7 +269,7 @@ TEST_CASE("gguf: the tiny model opens from disk; what is no file is unreadable")
   std::uint64_t layers = 0;
   CHECK((file.value()->get_u64("llama.block_count", layers) && layers == 2));
   // f32 tensors are read in place as floats.
-  for (const GgufTensor& tensor : file.value()->tensors()) {
+  for (const StoredTensor& tensor : file.value()->tensors()) {
     CHECK(reinterpret_cast<std::uintptr_t>(tensor.matrix.data) % 32 == 0);
   }
   for (const char* path : {NAMESAKE_FIXTURES "/absent.gguf", NAMESAKE_FIXTURES, "", "/dev/null"}) {
@@ -315,7 +315,7 @@ TEST_CASE("gguf: mutated files never do worse than a model.* code, and what pars
       continue;
     }
     ++accepted;
-    for (const GgufTensor& tensor : parsed.value()->tensors()) {
+    for (const StoredTensor& tensor : parsed.value()->tensors()) {
       const Matrix& matrix = tensor.matrix;
       REQUIRE(matrix.data >= exact.data());
       REQUIRE(matrix.row(matrix.rows) <= exact.data() + exact.size());

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const GgufFile& file = *parsed.value();
-  for (const GgufTensor& tensor : file.tensors()) {
+  for (const StoredTensor& tensor : file.tensors()) {
     const Matrix& matrix = tensor.matrix;
     if (file.tensor(tensor.name) != &tensor) std::abort();
     if (matrix.data < bytes || matrix.row(matrix.rows) > bytes + size) std::abort();
