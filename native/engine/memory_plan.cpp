@@ -24,6 +24,8 @@ std::size_t rope_bytes(const Config& config) {
   return 2 * Arena::padded(static_cast<std::size_t>(config.context * (config.head_dim / 2)) * sizeof(float));
 }
 
+std::int64_t values_of(const LinearShape& shape) { return shape.out * shape.in; }
+
 TrainingMemory training_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
                                bool recompute) {
   const LossMemory loss = loss_memory(config, backend, rank, room, recompute ? Keep::inputs : Keep::all);
@@ -74,8 +76,8 @@ std::size_t resident_bytes(const StoredWeights& stored, const Config& config, Pr
   return bytes;
 }
 
-std::size_t resident_bytes(const Config& config, Precision precision) {
-  std::size_t layer = 0, tables = 0;
+std::size_t resident_bytes(const Config& config, std::uint64_t file_bytes, Precision precision) {
+  std::size_t layer = 0, tables = 0, fused = 0;
   if (const auto to = converted_type(precision, true)) {
     for (Linear linear : linears_of(config)) {
       const LinearShape shape = linear_shape(config, linear);
@@ -85,7 +87,14 @@ std::size_t resident_bytes(const Config& config, Precision precision) {
   if (const auto to = converted_type(precision, false)) {
     tables = converted_bytes(config.vocab, config.hidden, *to) * (config.tied ? 1 : 2);
   }
-  return static_cast<std::size_t>(config.layers) * layer + tables + rope_bytes(config);
+  if (config.fused_qkv && !converted_type(precision, true)) {
+    std::int64_t block = 0;
+    for (Linear linear : linears_of(config)) block += values_of(linear_shape(config, linear));
+    const double all = static_cast<double>(config.layers * block + config.vocab * config.hidden * (config.tied ? 1 : 2));
+    const double copied = static_cast<double>(config.layers * values_of(linear_shape(config, Linear::qkv)));
+    fused = static_cast<std::size_t>(static_cast<double>(file_bytes) * copied / all);
+  }
+  return static_cast<std::size_t>(config.layers) * layer + tables + fused + rope_bytes(config);
 }
 
 BatchRoom batch_room(std::int64_t batch_tokens, std::int64_t packed_tokens) {
@@ -120,7 +129,7 @@ Result<ModelShape> shape_of_file(const std::string& path, Precision precision) {
 
 Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_bytes, Precision precision) {
   NAMESAKE_TRY(check_sizes(config));
-  return ModelShape{config, file_bytes, resident_bytes(config, precision)};
+  return ModelShape{config, file_bytes, resident_bytes(config, file_bytes, precision)};
 }
 
 Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, const MemoryOptions& options) {

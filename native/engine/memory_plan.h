@@ -24,9 +24,9 @@ std::optional<BlockType> copied_type(const StoredRows& stored, Precision precisi
 bool is_copied(const StoredTensor& vector);
 /// What a model holds beside its mapped file: copied matrices and vectors, the rope table.
 std::size_t resident_bytes(const StoredWeights& stored, const Config& config, Precision precision);
-/// The same for a model that is not here: its matrices count as stored in blocks of less than 16 bits and as the graph wants
-/// them, its vectors as f32.
-std::size_t resident_bytes(const Config& config, Precision precision);
+/// The same for a model that is not here, a GGUF file of `file_bytes`: its matrices count as stored in blocks of less than 16
+/// bits, its vectors as f32. A fused layer that has to be put together is counted with its share of the file.
+std::size_t resident_bytes(const Config& config, std::uint64_t file_bytes, Precision precision);
 
 // --- training ---
 

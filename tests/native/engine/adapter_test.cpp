@@ -43,7 +43,7 @@ const std::string kKey = "base_model.model.model.layers.1.self_attn.k_proj.lora_
 }  // namespace
 
 TEST_CASE("what PEFT wrote is written back with the same values, and the same bytes each time") {
-  for (const std::string& name : kTinyModels) {
+  for (const std::string& name : kGgufModels) {
     CAPTURE(name);
     TemporaryFolder folder;
     const auto model = open_model(name, make_reference_backend());
@@ -86,6 +86,26 @@ TEST_CASE("rows of q and k lora_B are turned between Hugging Face's halves and t
       CHECK(t.value[row * 4] == disk[static_cast<std::size_t>((head * 16 + 8 * j + i) * 4)]);
     }
   }
+}
+
+TEST_CASE("families whose rows stand as Hugging Face has them keep the order of the disk, InternLM2's fused rows too") {
+  for (const std::string name : {"tiny-qwen2", "tiny-qwen3", "tiny-internlm2"}) {
+    const auto model = open_model(name, make_reference_backend());
+    const auto adapter = golden_adapter(name, *model);
+    const SafetensorsFile file = must(read_safetensors(fixture("golden/" + name + "/adapter/adapter_model.safetensors")));
+    REQUIRE(adapter->trainables().size() == (name == "tiny-internlm2" ? 20 : 28));
+    for (const Trainable& t : adapter->trainables()) {
+      CAPTURE(t.name);
+      const std::vector<float>& disk = file.tensors.at(t.name).data;
+      CHECK(std::memcmp(disk.data(), t.value, disk.size() * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("an adapter on the modules of another family is refused") {
+  const auto fused = open_model("tiny-internlm2", make_reference_backend()), apart = open_model(kName, make_reference_backend());
+  CHECK(Adapter::load(*apart, fixture("golden/tiny-internlm2/adapter"), false).status().code == Code::adapter_mismatch);
+  CHECK(Adapter::load(*fused, fixture("golden/" + kName + "/adapter"), false).status().code == Code::adapter_mismatch);
 }
 
 TEST_CASE("a fresh adapter: B zero, A within Kaiming's bound, its own numbers for each seed and tensor") {

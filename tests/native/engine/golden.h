@@ -14,8 +14,12 @@
 
 namespace namesake::test {
 
-/// The two tiny models of tests/fixtures.
+/// The two tiny models of tests/fixtures that are stored in blocks.
 inline const std::vector<std::string> kTinyModels = {"tiny-llama", "tiny-llama-tied"};
+
+/// All that are GGUF files: those, and one of each family and kind of rope.
+inline const std::vector<std::string> kGgufModels = {"tiny-llama",  "tiny-llama-tied", "tiny-llama3",
+                                                     "tiny-qwen2", "tiny-qwen3",      "tiny-internlm2"};
 
 std::string fixture(const std::string& name);   ///< absolute path under tests/fixtures
 

@@ -47,7 +47,7 @@ const std::string kName = "tiny-llama";
 }  // namespace
 
 TEST_CASE("saving after five steps and going on elsewhere gives the bits of ten steps in a row") {
-  for (const std::string& name : kTinyModels) {
+  for (const std::string& name : kGgufModels) {
     const Golden golden = read_golden(name);
     on_each_backend([&](std::shared_ptr<Backend> backend) {
       CAPTURE(name);
@@ -79,7 +79,7 @@ TEST_CASE("saving after five steps and going on elsewhere gives the bits of ten 
 }
 
 TEST_CASE("the adapter's bits do not depend on the number of threads") {
-  for (const std::string& name : kTinyModels) {
+  for (const std::string& name : kGgufModels) {
     const Golden golden = read_golden(name);
     for (const std::string& isa : cpu_isas()) {
       CAPTURE(isa);
@@ -113,7 +113,7 @@ TEST_CASE("activations given back between steps change no bit") {
 }
 
 TEST_CASE("a row has the same loss, bit for bit, alone and packed with others") {
-  for (const std::string& name : kTinyModels) {
+  for (const std::string& name : kGgufModels) {
     const Golden golden = read_golden(name);
     on_each_backend([&](std::shared_ptr<Backend> backend) {
       const auto model = open_model(name, backend);
