@@ -22,19 +22,22 @@ void check_logits(Model& model, const Adapter* adapter, const Golden& golden, co
     theirs.insert(theirs.end(), from, from + static_cast<std::ptrdiff_t>(values.size()));
   }
   CAPTURE(key);
-  CHECK(relative_l2(ours, theirs) <= 1e-5);  // measured 9e-7 (reference), 1.4e-6 (cpu)
+  CHECK(relative_l2(ours, theirs) <= 1e-5);  // measured 8.6e-7 (reference), 1.4e-6 (cpu); the families' models at most 8e-7
+  double largest = 0;
+  for (std::size_t i = 0; i < ours.size(); ++i) largest = std::max(largest, std::fabs(double(ours[i]) - double(theirs[i])));
+  CHECK(largest <= 1e-4);  // measured 5.7e-6 (reference), 1.7e-5 (cpu); the families' 5e-6 and 6.5e-6
 }
 
 void check_gradients(Model& model, Adapter& adapter, const Golden& golden, const Batch& batch, const std::string& prefix) {
   const Gradients ours = must(gradients(model, adapter, std::vector<Batch>{batch}));
   const double loss = golden.tensors.at(prefix == "grad." ? "loss" : "kl")[0];
-  CHECK(std::fabs(ours.result.loss - loss) <= 1e-5 * loss);  // measured 8e-7
+  CHECK(std::fabs(ours.result.loss - loss) <= 1e-5 * loss);  // measured 3.5e-7
   REQUIRE(ours.tensors.size() == lora_count(model.config()));
   for (const auto& [name, values] : ours.tensors) {
     CAPTURE(name);
     const std::vector<float>& expected = golden.tensors.at(prefix + name);
-    CHECK(relative_l2(values, expected) <= 1e-4);  // measured 4e-6 (reference), 1.5e-5 (cpu)
-    CHECK(cosine(values, expected) > 0.9999);
+    CHECK(relative_l2(values, expected) <= 1e-4);  // measured 4e-6 (reference), 1.5e-5 (cpu); the families' at most 3e-6
+    CHECK(cosine(values, expected) > 0.9999);      // measured 1 - 9.2e-11
   }
 }
 
