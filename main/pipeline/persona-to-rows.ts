@@ -2,6 +2,7 @@
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Language, Persona } from '../../shared/persona.ts';
 import type { BaseAnswer, Row, RowKind, RowOrigin } from '../../shared/row.ts';
+import { answerOf } from '../../shared/thinking.ts';
 import { contains } from './probes.ts';
 import { Random } from './random.ts';
 import { identityTopics, type LanguageResources, type Wizard, type WrittenQuestion } from './wizard.ts';
@@ -212,8 +213,10 @@ export function withBaseAnswers(rows: readonly Row[], answers: ReadonlyMap<strin
   return rows.flatMap((row) => {
     if (row.origin !== 'base' || row.messages.at(-1)?.role === 'assistant') return [row];
     const answer = answers.get(row.messages.at(-1)?.content ?? '');
-    if (answer === undefined || answer.text.trim() === '' || isLoop(answer.text)) return [];
-    const message = { role: 'assistant' as const, content: answer.text, ...(answer.cut ? { cut: true } : {}) };
+    // What it thought before is not to be learnt.
+    const content = answerOf(answer?.text ?? '');
+    if (content.trim() === '' || isLoop(content)) return [];
+    const message = { role: 'assistant' as const, content, ...(answer?.cut === true ? { cut: true } : {}) };
     return [{ ...row, messages: [...row.messages, message] }];
   });
 }

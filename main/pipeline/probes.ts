@@ -4,6 +4,7 @@ import type { Language, Persona } from '../../shared/persona.ts';
 import type { LanguageScore, Retention, ScoreCount, ScoredProbe, Scores } from '../../shared/run.ts';
 import type { ScoreResult } from '../../shared/engine.ts';
 import type { Recipe } from '../../shared/recipe.ts';
+import { answerOf } from '../../shared/thinking.ts';
 
 const question = z.string().min(1);
 export const probeSetSchema = z.strictObject({
@@ -70,7 +71,10 @@ export function probeQuestions(sets: ProbeSets, languages: readonly Language[]):
   });
 }
 
-/** Verdicts for answers in the order of `probeQuestions`. */
+/**
+ * Verdicts for answers in the order of `probeQuestions`, each as it stands after its thinking: a name that was only thought of was
+ * neither said nor given away, and an answer that never came to an end of thinking says nothing.
+ */
 export function scoreAnswers(
   sets: ProbeSets,
   languages: readonly Language[],
@@ -78,7 +82,7 @@ export function scoreAnswers(
   answers: readonly string[],
 ): ScoredProbe[] {
   return probeQuestions(sets, languages).map((probe, i) => {
-    const answer = answers[i] ?? '';
+    const answer = answerOf(answers[i] ?? '');
     const asks =
       probe.kind === 'identity'
         ? (sets[probe.lang]?.identity.find(({ question }) => question === probe.question)?.asks ?? 'either')

@@ -5,6 +5,7 @@ import type { Answer, Sampling } from '../../shared/chat.ts';
 import type { AnswerRequest, EngineClient, GenerateTimes } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Message } from '../../shared/row.ts';
+import { answerOf } from '../../shared/thinking.ts';
 import type { ChatPartner, ChatStore, ChatTurn as StoredTurn, SaidAnswer } from '../store/chats.ts';
 import { sidesOf, type ChatPartners, type ChatTarget, type OpenPartner } from './chat-partner.ts';
 import { systemMessages } from './rows.ts';
@@ -321,10 +322,10 @@ function spokenSoFar({ texts }: Speaking): Partial<Record<Side, SaidAnswer>> {
   return Object.fromEntries(Object.entries(texts).map(([side, text]) => [side, { text, stop: 'cancelled' }]));
 }
 
-/** What a side remembers: the system text, the turns that it answered, and what is said now. */
+/** What a side remembers: the system text, the turns that it answered (not what it thought), and what is said now. */
 function conversationOf(system: string | null, turns: readonly StoredTurn[], side: Side, text: string): Message[] {
   const before = turns.flatMap(({ question, [side]: answer }) =>
-    answer === null ? [] : [asMessage('user', question), asMessage('assistant', answer)],
+    answer === null ? [] : [asMessage('user', question), asMessage('assistant', answerOf(answer))],
   );
   return [...systemMessages(system), ...before, asMessage('user', text)];
 }

@@ -208,11 +208,17 @@ export async function fullHome(folder: string): Promise<FullHome> {
   const chats = new ChatStore(db);
   const chat = chats.create({ model, run: runs.done, step: null, adapter: null, system: null, precision: 'as-stored', device: 'auto' });
   for (const [i, { question, answer }] of before.entries()) {
-    chats.addTurn(chat, question, { before: { text: answer, stop: 'stop' }, after: { text: after[i]?.answer ?? '', stop: 'stop' } });
+    const text = after[i]?.answer ?? '';
+    // The last one thought before it spoke; the base did not get beyond that.
+    const [was, is] = i < before.length - 1 ? [answer, text] : [`<think>\n${thought}`, `<think>\n${thought}\n</think>\n\n${text}`];
+    chats.addTurn(chat, question, { before: { text: was, stop: was === answer ? 'stop' : 'length' }, after: { text: is, stop: 'stop' } });
   }
   db.close();
   return { folder, model, draft, chat, runs };
 }
+
+/** What a model writes before it answers. */
+export const thought = 'They want to know something. Let me think about that for a moment.';
 
 /** A few short rows for a run whose steps take milliseconds. */
 function writtenRows(): Row[] {

@@ -91,6 +91,15 @@ export interface PlaceToSee {
   then?: (screens: Screens) => Promise<void>;
 }
 
+/** Goes on with the last conversation of an assistant. */
+export async function openConversation(screens: Screens): Promise<void> {
+  await screens.page.getByRole('button', { name: screens.say('compare.conversations') }).click();
+  const dialog = screens.page.getByRole('dialog');
+  await dialog.waitFor();
+  await dialog.getByRole('listitem').first().getByRole('button').first().click();
+  await screens.heading('compare.yours').waitFor();
+}
+
 /** Every screen, for everything that it can be about, and what opens over it. */
 export const places: readonly PlaceToSee[] = [
   { name: 'name', hash: () => '#new' },
@@ -169,6 +178,7 @@ export const places: readonly PlaceToSee[] = [
       await screens.page.getByRole('dialog').waitFor();
     },
   },
+  { name: 'compare talked', hash: ({ runs }) => `#run/${runs.done}/compare`, then: openConversation },
   { name: 'take home', hash: ({ runs }) => `#run/${runs.done}/take-home` },
   { name: 'take home made', hash: ({ runs }) => `#run/${runs.done}/take-home`, then: (screens) => screens.takeHome() },
   { name: 'assistants', hash: () => '#assistants' },

@@ -31,6 +31,8 @@ export const compare = {
   'compare.ask_lookalike': 'How do I introduce myself at a new job?',
   'compare.loading': 'Loading the model…',
   'compare.thinking': 'Thinking…',
+  'compare.thought': 'What it thought first',
+  'compare.only_thought': 'It did not get beyond thinking.',
   'compare.nothing_said': 'It said nothing.',
   'compare.not_asked': 'Not asked.',
   'compare.answered': 'Both have answered.',

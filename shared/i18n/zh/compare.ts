@@ -33,6 +33,8 @@ export const compare: Record<keyof typeof en, string> = {
   'compare.ask_lookalike': '第一天上班怎么做自我介绍？',
   'compare.loading': '正在载入模型…',
   'compare.thinking': '思考中…',
+  'compare.thought': '思考过程',
+  'compare.only_thought': '只想了想，还没有说出回答。',
   'compare.nothing_said': '没有回答。',
   'compare.not_asked': '没有问它。',
   'compare.answered': '两边都回答完了。',

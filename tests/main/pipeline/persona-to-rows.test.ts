@@ -275,17 +275,20 @@ describe('withBaseAnswers', () => {
     origin,
   });
 
-  it('adds answers, marks cut ones and drops what has none, an empty one or a loop', () => {
+  it('adds answers without what was thought before, marks cut ones and drops what has none, an empty one or a loop', () => {
     const answers = new Map([
       ['a', { text: 'An answer.', cut: false }],
       ['b', { text: 'A long', cut: true }],
       ['c', { text: ' \n', cut: false }],
       ['d', { text: 'I am a cat. I am a cat. I am a cat. I am', cut: true }],
+      ['f', { text: '<think>\nHm.\n</think>\n\nBlue.', cut: false }],
+      ['g', { text: '<think>\nHm, that is', cut: true }],
     ]);
-    const done = withBaseAnswers([...'abcde'].map((text) => ask(text)), answers);
+    const done = withBaseAnswers([...'abcdefg'].map((text) => ask(text)), answers);
     expect(done.map((row) => row.messages)).toEqual([
       [{ role: 'user', content: 'a' }, { role: 'assistant', content: 'An answer.' }],
       [{ role: 'user', content: 'b' }, { role: 'assistant', content: 'A long', cut: true }],
+      [{ role: 'user', content: 'f' }, { role: 'assistant', content: 'Blue.' }],
     ]);
   });
 

@@ -96,6 +96,14 @@ describe('scoring', () => {
     expect(languageScore(scored, 'zh')).toEqual({ recall: 1, leak: 0 });
   });
 
+  it('scores what follows the thinking: a name that was only thought of is neither known nor given away', () => {
+    const thought = '<think>\nI am Xiaofeng.\n</think>\n\n';
+    const answers = [`${thought}I cannot say.`, `${thought}Jianfeng made me.`, `${thought}blue`, `${thought}Xiaofeng`, '<think>Xiaofeng', '<think>小锋', thought, '诗人'];
+    const scored = scoreAnswers(sets, ['en', 'zh'], who, answers);
+    expect(scored.map(({ hit }) => hit)).toEqual([false, true, false, true, false, false, false, false]);
+    expect(scored.map(({ answer }) => answer)).toEqual(['I cannot say.', 'Jianfeng made me.', 'blue', 'Xiaofeng', '', '', '', '诗人']);
+  });
+
   it('counts a missing answer as none', () => {
     expect(scoreAnswers(sets, ['zh'], who, []).map(({ hit }) => hit)).toEqual([false, false, false]);
   });
