@@ -113,6 +113,7 @@ export class Core {
       return new ModelService(this.home, this.#modelStore, this.#options.progress ?? silent, {
         hubs,
         need: (card, entry) => this.memory.need(card, entry),
+        shape: (path) => this.memory.shape(path),
         madeSeconds: (ref) => this.#runStore.madeSeconds(ref),
       });
     });

@@ -2,11 +2,11 @@
 // addon; conversations and text go in, text and numbers come out. One host has one model open.
 import type { Answer, Sampling } from './chat.ts';
 import type { EngineChoice, MemoryBudget, MemoryModel, MemoryQuestion } from './memory.ts';
-import type { ModelInfo } from './model.ts';
+import type { ModelInfo, ModelShape } from './model.ts';
 import type { Message, TokenizedRow } from './row.ts';
 
 export interface OpenOptions extends EngineChoice {
-  /** Absolute path of a .gguf file. */
+  /** Absolute path of a .gguf file, or of a folder in Hugging Face's layout. */
   path: string;
 }
 
@@ -96,6 +96,8 @@ export interface EngineApi {
   render(messages: Message[], answer: boolean): Promise<string>;
   /** How many tokens each conversation is as a prompt, up to where the assistant starts to speak. */
   promptLengths(conversations: Message[][]): Promise<number[]>;
+  /** The shapes that a model at an absolute path states, and the bytes of its weights; needs none open. */
+  shape(path: string): Promise<ModelShape & { file_bytes: number }>;
   /** Plans what a run would take, of a model that is here (absolute path) or not; needs none open. */
   planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget>;
   /**

@@ -1,4 +1,4 @@
-// Model: an entry of the catalogue (resources/models.json) or a file that the person added.
+// Model: an entry of the catalogue (resources/models.json), or a file or folder that the person added.
 import { z } from 'zod';
 import type { ErrorCode, ErrorParams } from './errors.ts';
 import { languageSchema, type Language } from './persona.ts';
@@ -87,8 +87,18 @@ export const hubModelSchema = z.strictObject({
 export type HubModel = z.infer<typeof hubModelSchema>;
 
 /** What loading a model's file tells about it. */
-export interface ModelInfo extends ModelShape {
+export interface ModelInfo {
+  architecture: string;
   parameters: number;
+  hidden: number;
+  layers: number;
+  heads: number;
+  kv_heads: number;
+  head_dim: number;
+  ffn: number;
+  vocab: number;
+  context: number;
+  tied: boolean;
   /** Block formats of the tensors with their counts, e.g. {"q4_1":210,"f32":61,"q8_0":1}. */
   blocks: Record<string, number>;
   size_bytes: number;
@@ -118,6 +128,8 @@ export interface ModelCard {
   needs_bytes: number | null;
   available_bytes: number;
   fits: boolean | null;
+  /** Whether its weights are stored in blocks of few bits, so that fewer would only cost quality; null where it cannot be told. */
+  quantised: boolean | null;
   /** How long the newest assistant from it took on this machine, in seconds; null before there is one. */
   made_seconds: number | null;
   download: DownloadState | null;

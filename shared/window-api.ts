@@ -16,8 +16,8 @@ export const channels = {
 /** How main tells preload the system's language: --namesake-language=zh. */
 export const languageArgument = '--namesake-language=';
 
-/** What a person may hand over: a file of rows, or a model. */
-export const fileKinds = ['rows', 'model'] as const;
+/** What a person may hand over: a file of rows, a model's file, or a folder with a model. */
+export const fileKinds = ['rows', 'model', 'model_folder'] as const;
 export type FileKind = (typeof fileKinds)[number];
 
 /** The result of a file that was handed over: its id, never its path. */
@@ -32,7 +32,7 @@ export interface WindowApi {
   /** Hears the core's events, merged, from now on; returns the un-listener. */
   onEvents(listener: (events: ApiEvent[]) => void): () => void;
   files: {
-    /** Asks the person for a file; the result is a HandedFile, or null where they chose none. */
+    /** Asks the person for a file or folder; the result is a HandedFile, or null where they chose none. */
     choose(kind: FileKind): Promise<Reply>;
     /** A DOM File that was dropped on the page (or chosen in it); the result is a HandedFile. */
     fromDrop(file: object, kind: FileKind): Promise<Reply>;

@@ -79,6 +79,7 @@ export function startEngine(options: EngineOptions = {}): EngineProcess {
     specials: forward('specials'),
     render: forward('render'),
     promptLengths: forward('promptLengths'),
+    shape: forward('shape'),
     planMemory: forward('planMemory'),
     createTrainer: forward('createTrainer'),
     step: forward('step'),

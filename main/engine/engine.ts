@@ -16,7 +16,7 @@ import type {
 } from '../../shared/engine.ts';
 import { isErrorCode, NamesakeError } from '../../shared/errors.ts';
 import type { MemoryBudget, MemoryModel, MemoryQuestion } from '../../shared/memory.ts';
-import type { ModelInfo } from '../../shared/model.ts';
+import type { ModelInfo, ModelShape } from '../../shared/model.ts';
 import type { Message, TokenizedRow } from '../../shared/row.ts';
 import { createChatTemplate, type ChatTemplate } from '../pipeline/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../pipeline/tokenizer.ts';
@@ -143,6 +143,15 @@ export class Engine implements HostApi {
   async promptLengths(conversations: Message[][]): Promise<number[]> {
     const { template } = this.#open();
     return conversations.map((messages) => template.encodePrompt(messages).length);
+  }
+
+  async shape(path: string): Promise<ModelShape & { file_bytes: number }> {
+    const { addon } = this.#load();
+    try {
+      return await addon.modelShape(path);
+    } catch (error) {
+      throw withParams(error, {});
+    }
   }
 
   async planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget> {

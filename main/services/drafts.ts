@@ -18,10 +18,11 @@ import { loadCatalogue, loadLanguages } from '../resources.ts';
 import { openDatabase } from '../store/db.ts';
 import { DraftStore, type DraftRow, type MadeBy, type RowFilter } from '../store/drafts.ts';
 import type { RunStore } from '../store/runs.ts';
+import { followModel, recipeOn } from './beginning.ts';
 import { checkEdited } from './edited-row.ts';
 import type { LocalModel, ModelService } from './model.ts';
 import { OwnQuestionFiles } from './own-questions.ts';
-import { recipeForPersona, refuseNewPaths } from './recipe.ts';
+import { refuseNewPaths } from './recipe.ts';
 import { rewrite, withWizardInputs } from './rewritten-rows.ts';
 import { draftRows, withSystem } from './rows.ts';
 
@@ -49,7 +50,7 @@ export interface DraftInput {
 /** Whose rows. */
 export type RowsOf = { draft: string } | { run: string };
 
-type ModelTraits = Pick<LocalModel, 'weak_languages' | 'recipe'>;
+type ModelTraits = Pick<LocalModel, 'weak_languages'>;
 
 export class DraftService {
   readonly #home: Home;
@@ -79,8 +80,7 @@ export class DraftService {
   async create(input: DraftInput): Promise<Draft> {
     const ref = input.model ?? loadCatalogue().default;
     const model = await this.#traits(ref);
-    const recipe = recipeForPersona(model.recipe, input.persona, (value) => {
-      value['model'] = { ...(value['model'] as object), ref };
+    const recipe = recipeOn(ref, await this.#models.beginning(ref), input.persona, (value) => {
       for (const field of ['device', 'steps', 'seed'] as const) {
         if (input[field] !== undefined) value[field] = input[field];
       }
@@ -129,15 +129,17 @@ export class DraftService {
   }
 
   /**
-   * Puts another recipe in place. Where what the wizard writes from changed (persona, model, system texts, seed, …), its rows
+   * Puts another recipe in place. Settings that follow from the model and that nobody changed are the new model's where it is
+   * another one. Where what the wizard writes from changed (persona, model, system texts, seed, …), its rows
    * are written anew, as one change that can be taken back: rows that were edited or deleted stay so where the wizard still
    * has a row of that id; imported and hand-made rows stay. Throws draft.unknown, or recipe.invalid for a path to a file that
    * the draft did not come with.
    */
-  async change(draft: string, recipe: Recipe): Promise<Draft> {
+  async change(draft: string, changed: Recipe): Promise<Draft> {
     let before = this.#store.get(draft).recipe;
-    refuseNewPaths(recipe, before, this.#home);
-    const newModel = await this.#traits(recipe.model.ref);
+    refuseNewPaths(changed, before, this.#home);
+    const newModel = await this.#traits(changed.model.ref);
+    const recipe = await this.#followed(changed, before.model.ref);
     let oldModel: ModelTraits | null = null;
     while (oldModel === null) {
       const { ref } = before.model;
@@ -156,6 +158,12 @@ export class DraftService {
       });
     }
     return this.#store.get(draft);
+  }
+
+  async #followed(recipe: Recipe, before: string): Promise<Recipe> {
+    const { ref } = recipe.model;
+    if (ref === before) return recipe;
+    return followModel(recipe, await this.#models.beginning(before), await this.#models.beginning(ref));
   }
 
   delete(draft: string): void {
@@ -311,12 +319,9 @@ export class DraftService {
 
   /** What drafts need to know of a model; a catalogue model or one on a hub is not fetched for that. */
   async #traits(ref: string): Promise<ModelTraits> {
-    const catalogue = loadCatalogue();
-    const entry = catalogue.models.find(({ id }) => id === ref);
+    const entry = loadCatalogue().models.find(({ id }) => id === ref);
     if (entry !== undefined) return entry;
-    if (/^(hf|modelscope):/i.test(ref)) {
-      return { weak_languages: [], recipe: catalogue.models.find(({ id }) => id === catalogue.default)?.recipe ?? '' };
-    }
+    if (/^(hf|modelscope):/i.test(ref)) return { weak_languages: [] };
     return this.#models.locate(ref);
   }
 

@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { NamesakeError } from '../../shared/errors.ts';
 import { onDisk } from '../disk.ts';
+import { isModelFolder } from './model-parts.ts';
 
 export interface DeskFile {
   path: string;
@@ -62,11 +63,12 @@ export class FileDesk {
   }
 
   /**
-   * Takes note of a file that the person handed over and gives its id. A temporary one is removed when it is dropped or the
-   * desk closes. Throws file.unknown where there is no such file.
+   * Takes note of a file (or of a folder with a model) that the person handed over and gives its id. A temporary one is removed
+   * when it is dropped or the desk closes. Throws file.unknown where there is no such file.
    */
   receive(path: string, name: string, options: { temporary: boolean }): string {
-    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) throw new NamesakeError('file.unknown', 'no such file');
+    const isThere = statSync(path, { throwIfNoEntry: false })?.isFile() === true || (!options.temporary && isModelFolder(path));
+    if (!isThere) throw new NamesakeError('file.unknown', 'no such file');
     const id = newId();
     this.#received.set(id, { path, name: plainName(name), temporary: options.temporary });
     const oldest = this.#received.keys().next();

@@ -13,8 +13,8 @@ import type { Home } from '../home.ts';
 import { largestBatch, mostRowsInStep } from '../pipeline/batch-size.ts';
 import { walkSteps, type PackableRow } from '../pipeline/rows-to-batches.ts';
 import { loadCatalogue } from '../resources.ts';
+import { beginningOf, isQuantised, recipeOn, type Sized } from './beginning.ts';
 import type { LocalModel, ModelService } from './model.ts';
-import { recipeForPersona } from './recipe.ts';
 import { ANSWER_TOKENS, draftRows, personaOf } from './rows.ts';
 import type { ComputeOptions } from './run.ts';
 
@@ -64,11 +64,6 @@ function personaRows(recipe: Recipe, weak_languages: LocalModel['weak_languages'
 /** A row that waits for the base's answer with the longest that it can get. */
 function answered(row: Row): Row {
   return isPending(row) ? { ...row, messages: [...row.messages, { role: 'assistant', content: ' a'.repeat(ANSWER_TOKENS) }] } : row;
-}
-
-/** The recipe that `make` takes; whose assistant it makes says nothing about memory. */
-function shippedRecipe(name: string): Recipe {
-  return recipeForPersona(name, { owner: 'A', name: 'B', languages: ['en'] }, () => undefined);
 }
 
 export class MemoryService {
@@ -167,21 +162,30 @@ export class MemoryService {
   }
 
   /**
-   * What making an assistant takes with the model's own recipe, of a catalogue entry or of a file that is here; null where it
-   * cannot be told (no file, or one that the engine does not read).
+   * What making an assistant takes with what a run of the model begins with, of a catalogue entry or of a model that is here, and
+   * whether it is stored in blocks of few bits; null where it cannot be told (nothing there, or what the engine does not read).
    */
   async need(
-    { path, here }: { path: string; here: boolean },
+    { id, path, here }: { id: string; path: string; here: boolean },
     entry: CatalogueModel | null,
-  ): Promise<{ needs: number; available: number } | null> {
+  ): Promise<{ needs: number; available: number; quantised: boolean } | null> {
     const model = entry !== null ? this.#catalogueModel(entry) : here ? path : null;
     if (model === null) return null;
     try {
-      const { total, available } = await this.#plan(model, optionsOf(shippedRecipe(entry?.recipe ?? defaultRecipe())));
-      return { needs: total, available };
+      const sized = entry !== null ? { ...entry.shape, file_bytes: entry.size_bytes } : await this.shape(path);
+      const beginning = { ...beginningOf(sized), ...(entry !== null && { recipe: entry.recipe }) };
+      // Whose assistant it makes says nothing about memory.
+      const recipe = recipeOn(id, beginning, { owner: 'A', name: 'B', languages: ['en'] });
+      const { total, available } = await this.#plan(model, optionsOf(recipe));
+      return { needs: total, available, quantised: isQuantised(sized) };
     } catch {
       return null;
     }
+  }
+
+  /** The shapes that a model on this machine states. Throws what the engine says of one that it does not read. */
+  shape(path: string): Promise<Sized> {
+    return this.#ask((engine) => engine.shape(path));
   }
 
   #catalogueModel(entry: CatalogueModel): MemoryModel {
@@ -189,11 +193,15 @@ export class MemoryService {
     return existsSync(path) ? path : { shape: entry.shape, file_bytes: entry.size_bytes };
   }
 
-  async #plan(model: MemoryModel, options: MemoryOptions): Promise<MemoryBudget> {
+  #plan(model: MemoryModel, options: MemoryOptions): Promise<MemoryBudget> {
+    return this.#ask((engine) => engine.planMemory(model, { ...options, ...this.#compute() }));
+  }
+
+  async #ask<T>(question: (engine: EngineClient) => Promise<T>): Promise<T> {
     const engine = (this.#engine ??= this.#startEngine());
     this.#asking++;
     try {
-      return await engine.planMemory(model, { ...options, ...this.#compute() });
+      return await question(engine);
     } finally {
       if (--this.#asking === 0) {
         this.#engine = null;
@@ -201,9 +209,4 @@ export class MemoryService {
       }
     }
   }
-}
-
-function defaultRecipe(): string {
-  const { default: id, models } = loadCatalogue();
-  return models.find((model) => model.id === id)?.recipe ?? '';
 }

@@ -1,5 +1,4 @@
 // Model cards: what people are shown of a model before they choose it.
-import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { CatalogueModel, ModelCard } from '../../shared/model.ts';
 import { hasModel, modelPath } from '../../tools/fetch-model.mjs';
@@ -7,9 +6,10 @@ import type { Home } from '../home.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { Downloads } from './downloads.ts';
 import { entryOf, type KnownModel } from './known-model.ts';
+import { modelBytes } from './model-parts.ts';
 
 /** What making an assistant from a model takes, and what this machine has free; null where it cannot be told. */
-export type MemoryNeed = (model: ModelCard, entry: CatalogueModel | null) => Promise<{ needs: number; available: number } | null>;
+export type MemoryNeed = (model: ModelCard, entry: CatalogueModel | null) => Promise<{ needs: number; available: number; quantised: boolean } | null>;
 
 export interface ModelCardOptions {
   need?: MemoryNeed;
@@ -47,17 +47,18 @@ export class ModelCards {
       needs_bytes: null,
       available_bytes: 0,
       fits: null,
+      quantised: null,
       made_seconds: this.#madeSeconds(ref),
       download: here ? null : this.#downloads.state(ref, file),
     };
   }
 
-  /** The card of a file that the person added. */
+  /** The card of a file or folder that the person added. */
   ownCard(id: string, path: string): ModelCard {
-    const size = statSync(path, { throwIfNoEntry: false })?.size ?? null;
+    const size = modelBytes(path);
     return {
       ...{ id, name: basename(path), licence: null, licence_url: null, purpose: 'own', standard: false, languages: [], weak_languages: [] },
-      ...{ size_bytes: size, here: size !== null, path, needs_bytes: null, available_bytes: 0, fits: null },
+      ...{ size_bytes: size, here: size !== null, path, needs_bytes: null, available_bytes: 0, fits: null, quantised: null },
       ...{ made_seconds: this.#madeSeconds(id), download: null },
     };
   }
@@ -70,7 +71,7 @@ export class ModelCards {
   async withNeed(card: ModelCard): Promise<ModelCard> {
     const memory = (await this.#options.need?.(card, entryOf(card.id))) ?? null;
     if (memory === null) return { ...card, available_bytes: process.availableMemory() };
-    const { needs, available } = memory;
-    return { ...card, needs_bytes: needs, available_bytes: available, fits: needs <= available };
+    const { needs, available, quantised } = memory;
+    return { ...card, needs_bytes: needs, available_bytes: available, fits: needs <= available, quantised };
   }
 }

@@ -1,4 +1,5 @@
-// Model files: what is known of them (sha256, who uses them), and where those go that a person added.
+// Model files: what is known of them (sha256, who uses them), and where those go that a person added. A model may be a folder of
+// files.
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
@@ -9,6 +10,10 @@ import { NamesakeError } from '../../shared/errors.ts';
 import { diskError, onDisk } from '../disk.ts';
 import type { Home } from '../home.ts';
 import type { ModelStore } from '../store/models.ts';
+import { modelParts, partsSha256 } from './model-parts.ts';
+
+/** Hears how many bytes of a model were read. */
+export type OnBytes = (done: number, total: number) => void;
 
 /** Whether `path` lies under `folder`. */
 function isInside(folder: string, path: string): boolean {
@@ -26,23 +31,45 @@ export class ModelFiles {
     this.#store = store;
   }
 
-  /** sha256 of a file; read again only when its size or time has changed. Throws model.unreadable. */
-  async sha256(path: string): Promise<string> {
+  /**
+   * sha256 of a model: of its file, or of its folder's parts (model-parts.ts). What has the same size and time as when it was
+   * read last is not read again; `onBytes` hears of what is. Throws model.unreadable.
+   */
+  async sha256(path: string, onBytes: OnBytes = () => undefined): Promise<string> {
     try {
-      const { size, mtimeMs } = statSync(path);
-      const known = this.#store.fileHash(path, size, mtimeMs);
-      if (known !== undefined) return known;
-      const hash = createHash('sha256');
-      for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-      const found = hash.digest('hex');
-      // One that was written to meanwhile is not remembered.
-      const after = statSync(path);
-      if (after.size === size && after.mtimeMs === mtimeMs) this.#store.addFileHash(path, size, mtimeMs, found);
-      return found;
+      if (!statSync(path).isDirectory()) return await this.#fileSha256(path, onBytes);
+      const parts = modelParts(path);
+      const total = parts.reduce((sum, { size }) => sum + size, 0);
+      const hashed: Parameters<typeof partsSha256>[0][number][] = [];
+      let done = 0;
+      for (const part of parts) {
+        const before = done;
+        hashed.push({ ...part, sha256: await this.#fileSha256(part.path, (read) => onBytes(before + read, total)) });
+        done += part.size;
+      }
+      return partsSha256(hashed);
     } catch (error) {
       if (error instanceof NamesakeError || (error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE'))) throw error;
       throw new NamesakeError('model.unreadable', error instanceof Error ? error.message : String(error));
     }
+  }
+
+  async #fileSha256(path: string, onBytes: OnBytes): Promise<string> {
+    const { size, mtimeMs } = statSync(path);
+    const known = this.#store.fileHash(path, size, mtimeMs);
+    if (known !== undefined) return known;
+    const hash = createHash('sha256');
+    let read = 0;
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      read += chunk.length;
+      onBytes(read, size);
+    }
+    const found = hash.digest('hex');
+    // One that was written to meanwhile is not remembered.
+    const after = statSync(path);
+    if (after.size === size && after.mtimeMs === mtimeMs) this.#store.addFileHash(path, size, mtimeMs, found);
+    return found;
   }
 
   /** Files that a person handed over and that lie in the home since. */

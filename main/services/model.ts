@@ -1,4 +1,4 @@
-// Model service: from a model REF to a file on this machine, fetching what the home lacks; which models there are.
+// Model service: from a model REF to a file or folder on this machine, fetching what the home lacks; which models there are.
 import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { hasModel, modelPath, type ModelEntry } from '../../tools/fetch-model.mjs';
@@ -6,17 +6,19 @@ import { AddressError } from '../../tools/http.mjs';
 import { defaultHubs, type Hub } from '../../tools/hubs.mjs';
 import { tryLock } from '../../tools/lock.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
-import type { DownloadState, HubModel, ModelCard } from '../../shared/model.ts';
+import type { CatalogueModel, DownloadState, HubModel, ModelCard } from '../../shared/model.ts';
 import type { Language } from '../../shared/persona.ts';
 import { diskError, onDisk } from '../disk.ts';
 import type { Home } from '../home.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { ModelStore } from '../store/models.ts';
+import { beginningOf, type Beginning, type Sized } from './beginning.ts';
 import { Downloads, type DownloadOptions, type FetchProgress } from './downloads.ts';
 import { parseHubRef, resolveHubRef, statedFile, type HubRef } from './hub.ts';
 import { entryOf, knownModel, type KnownModel } from './known-model.ts';
 import { ModelCards, type ModelCardOptions } from './model-cards.ts';
 import { ModelFiles } from './model-files.ts';
+import { isModelFolder } from './model-parts.ts';
 import { whileFree } from './trainer-lock.ts';
 
 export type { FetchProgress };
@@ -29,21 +31,34 @@ const UNKNOWN_LICENCE = '?';
 /** A model on this machine. */
 export interface LocalModel {
   id: string;
+  /** A .gguf file, or a folder in Hugging Face's layout. */
   path: string;
-  /** sha256 of the file: what base answers and provenance refer to. */
+  /** sha256 of the file, or of the folder's parts: what base answers and provenance refer to. */
   sha256: string;
   weak_languages: readonly Language[];
-  /** The shipped recipe that `make` takes for it. */
-  recipe: string;
 }
 
 export interface ModelOptions extends ModelCardOptions {
   /** Hosts of models in the order in which they are asked; those of the environment where not given. */
   hubs?: () => Hub[];
+  /** The shapes that a model on this machine states. Throws where it cannot be read. */
+  shape?: (path: string) => Promise<Sized>;
   patience?: DownloadOptions['patience'];
 }
 
-/** Whether a REF is the path of a file by its looks. */
+function defaultEntry(): CatalogueModel {
+  const { default: id } = loadCatalogue();
+  const entry = entryOf(id);
+  if (entry === null) throw new NamesakeError('internal', `the catalogue lacks ${id}`);
+  return entry;
+}
+
+/** A catalogue entry names its recipe; its size says the rest. */
+function beginningOfEntry({ shape, size_bytes, recipe }: CatalogueModel): Beginning {
+  return { ...beginningOf({ ...shape, file_bytes: size_bytes }), recipe };
+}
+
+/** Whether a REF is the path of a file or folder by its looks. */
 export function isFileRef(ref: string): boolean {
   return !/^(hf|modelscope):/i.test(ref) && /[\\/]|\.gguf$/i.test(ref);
 }
@@ -55,6 +70,10 @@ export class ModelService {
   readonly #downloads: Downloads;
   readonly #files: ModelFiles;
   readonly #cards: ModelCards;
+  readonly #progress: FetchProgress;
+  readonly #shape: ModelOptions['shape'];
+  /** How to begin with models that were looked into, by their sha256. */
+  readonly #beginnings = new Map<string, Beginning>();
 
   constructor(home: Home, store: ModelStore, progress: FetchProgress, options: ModelOptions = {}) {
     this.#home = home;
@@ -69,6 +88,8 @@ export class ModelService {
     };
     this.#downloads = new Downloads(home, { hubs: this.#hubs, progress, ...(options.patience && { patience: options.patience }) });
     this.#files = new ModelFiles(home, store);
+    this.#progress = progress;
+    this.#shape = options.shape;
     this.#cards = new ModelCards(home, this.#downloads, options);
   }
 
@@ -177,11 +198,17 @@ export class ModelService {
         ? new NamesakeError('model.not_found', path, { path })
         : new NamesakeError('model.unknown', ref, { ref });
     }
-    if (found.isDirectory()) throw new NamesakeError('model.source_unsupported', `${path} is a folder`, { ref });
-    return this.#describe(added?.id ?? path, path, await this.#files.sha256(path));
+    if (found.isDirectory() && !isModelFolder(path)) {
+      throw new NamesakeError('model.source_unsupported', `${path} is a folder without a config.json`, { ref });
+    }
+    const sha256 = await this.#files.sha256(path, (done, total) => {
+      signal?.throwIfAborted();
+      this.#progress.onBytes(done, total);
+    });
+    return this.#describe(added?.id ?? path, path, sha256);
   }
 
-  /** A REF's file where it is on this machine; null where it would have to be fetched, or is not there. */
+  /** A REF's file or folder where it is on this machine; null where it would have to be fetched, or is not there. */
   async find(ref: string): Promise<LocalModel | null> {
     const known = knownModel(ref, this.#store);
     if (known !== null) {
@@ -189,7 +216,31 @@ export class ModelService {
       return this.#describe(known.ref, modelPath(this.#home.folder, known.file), known.file.sha256);
     }
     const path = resolve(this.#store.find(ref)?.path ?? ref);
-    return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? this.locate(ref) : null;
+    const isThere = statSync(path, { throwIfNoEntry: false })?.isFile() === true || isModelFolder(path);
+    return isThere ? this.locate(ref) : null;
+  }
+
+  /**
+   * How to begin with a model where nobody says otherwise. One that is not here or cannot be read is begun as the default one
+   * is: what is wrong with it is said where it is opened.
+   */
+  async beginning(ref: string): Promise<Beginning> {
+    const entry = entryOf(ref);
+    if (entry !== null) return beginningOfEntry(entry);
+    const model = await this.find(ref);
+    const same = model === null ? undefined : loadCatalogue().models.find(({ sha256 }) => sha256 === model.sha256);
+    if (same !== undefined) return beginningOfEntry(same);
+    if (model === null || this.#shape === undefined) return beginningOfEntry(defaultEntry());
+    const known = this.#beginnings.get(model.sha256);
+    if (known !== undefined) return known;
+    try {
+      const found = beginningOf(await this.#shape(model.path));
+      this.#beginnings.set(model.sha256, found);
+      return found;
+    } catch (error) {
+      if (!(error instanceof NamesakeError)) throw error;
+      return beginningOfEntry(defaultEntry());
+    }
   }
 
   async #fetch(known: KnownModel, acceptLicence: boolean, signal?: AbortSignal): Promise<LocalModel> {
@@ -201,12 +252,9 @@ export class ModelService {
     return this.#describe(whole.ref, path, whole.file.sha256);
   }
 
-  /** A file that the catalogue does not know gets the recipe of the default model. */
   #describe(id: string, path: string, sha256: string): LocalModel {
-    const catalogue = loadCatalogue();
-    const known = entryOf(id) ?? catalogue.models.find((model) => model.sha256 === sha256);
-    const recipe = known?.recipe ?? entryOf(catalogue.default)?.recipe ?? '';
-    return { id, path, sha256, weak_languages: known?.weak_languages ?? [], recipe };
+    const known = entryOf(id) ?? loadCatalogue().models.find((model) => model.sha256 === sha256);
+    return { id, path, sha256, weak_languages: known?.weak_languages ?? [] };
   }
 
   /** Notes that a model is in use by this process, for all processes of the home, until the returned function is called. */
@@ -215,8 +263,8 @@ export class ModelService {
   }
 
   /**
-   * Remembers a .gguf file under a free id made from its name; the caller has opened it once to check it. One that came in
-   * through a door is moved into the home. Throws disk.full or disk.unwritable.
+   * Remembers a .gguf file or a folder under a free id made from its name; the caller has opened it once to check it. A file
+   * that came in through a door is moved into the home. Throws disk.full or disk.unwritable.
    */
   async add(path: string, name = basename(path)): Promise<string> {
     const absolute = resolve(path);
@@ -235,7 +283,7 @@ export class ModelService {
   }
 
   /**
-   * Removes a model's file from the home, or forgets a file that the person added (theirs stays where it is). Returns the
+   * Removes a model's files from the home, or forgets what the person added (theirs stays where it is). Returns the
    * bytes that are free now. Throws model.unknown, model.in_use, disk.unwritable.
    */
   async remove(ref: string): Promise<number> {

@@ -110,7 +110,6 @@ export function refuseNewPaths(recipe: Recipe, known: Recipe, home: Home): void 
 /** Throws recipe.unsupported or device.unavailable for fields whose engine part does not exist yet. */
 export function refuseUnsupported(recipe: Recipe): void {
   const refused = [
-    recipe.model.precision === 'nf4' && 'model.precision "nf4"',
     recipe.method.kind === 'full' && 'method.kind "full"',
     recipe.method.dropout > 0 && 'method.dropout above 0',
     recipe.optim.state_bits === 8 && 'optim.state_bits 8',

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { NamesakeError } from '../../../shared/errors.ts';
 import { loadProbes } from '../../resources.ts';
 import { Evaluation } from '../../services/evaluation.ts';
-import { recipeForPersona } from '../../services/recipe.ts';
+import { recipeOn } from '../../services/beginning.ts';
 import type { PersonaInput } from '../../../shared/persona.ts';
 import type { Scores } from '../../../shared/run.ts';
 import { createContext, type Context } from '../context.ts';
@@ -83,10 +83,11 @@ export function addBenchMake(bench: Command): void {
       const context = createContext(command);
       const { output, runs, models, compute } = context;
       const model = await models.locate(models.default);
+      const beginning = await models.beginning(model.id);
       const measured: Measured[] = [];
       for (const pair of pairs.slice(flags.skip, flags.pairs)) {
         for (const seed of flags.seeds) {
-          const recipe = recipeForPersona(flags.recipe || model.recipe, pair, (value) => {
+          const recipe = recipeOn(model.id, { ...beginning, ...(flags.recipe !== '' && { recipe: flags.recipe }) }, pair, (value) => {
             value['seed'] = seed;
           });
           const result = await runs.start(recipe, compute, () => undefined);

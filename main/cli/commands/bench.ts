@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { greedy } from '../../../shared/chat.ts';
 import type { EngineBatch, EngineClient } from '../../../shared/engine.ts';
+import { precisions } from '../../../shared/recipe.ts';
 import type { EngineProcess } from '../../engine/client.ts';
 import { readText } from '../../disk.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
@@ -57,7 +58,7 @@ function syntheticBatches(batch_tokens: number, vocab: number): EngineBatch[] {
 
 export function addBench(program: Command): void {
   const bench = program.command('bench').description('figures: train, chat, make');
-  const precision = (): Option => new Option('--precision <precision>').choices(['as-stored', 'bf16', 'f32']).default('as-stored');
+  const precision = (): Option => new Option('--precision <precision>').choices(precisions).default('as-stored');
   bench
     .command('train')
     .description('tokens per second of training, and its peak memory beside the planned one')

@@ -5,7 +5,7 @@ import type { OpenedChat } from '../../../shared/api.ts';
 import { greedy, samplingSchema, type Sampling } from '../../../shared/chat.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
 import { translate } from '../../../shared/i18n/translate.ts';
-import type { Recipe } from '../../../shared/recipe.ts';
+import { precisions, type Recipe } from '../../../shared/recipe.ts';
 import type { ChatTarget } from '../../services/chat-partner.ts';
 import { compare, readQuestions } from '../../services/compare.ts';
 import { createContext, type Context } from '../context.ts';
@@ -92,7 +92,7 @@ export function addChat(program: Command): void {
     .option('--greedy', 'the most probable token always')
     .option('--seed <n>', 'seed of the sampling', wholeNumber(0), 0)
     .option('--max-tokens <n>', 'longest answer', wholeNumber(1), 256)
-    .addOption(new Option('--precision <precision>').choices(['as-stored', 'bf16', 'f32']).default('as-stored'))
+    .addOption(new Option('--precision <precision>').choices(precisions).default('as-stored'))
     .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
     .action(async (flags: ChatFlags, command: Command) => {
       const context = createContext(command);

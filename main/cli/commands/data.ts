@@ -5,7 +5,7 @@ import type { Row } from '../../../shared/row.ts';
 import { readText, writeWhole } from '../../disk.ts';
 import { importRows } from '../../pipeline/import-rows.ts';
 import { rowFormats, type RowFormat } from '../../pipeline/row-formats.ts';
-import { recipeForPersona } from '../../services/recipe.ts';
+import { recipeOn } from '../../services/beginning.ts';
 import { createContext, type Context } from '../context.ts';
 import { wholeNumber } from '../number-option.ts';
 import { personaFrom, withPersonaOptions, type PersonaFlags } from '../persona-options.ts';
@@ -33,7 +33,7 @@ export function addData(program: Command): void {
       const persona = personaFrom(flags);
       const context = createContext(command);
       const model = await context.models.locate(flags.model ?? context.models.default);
-      const recipe = recipeForPersona(model.recipe, persona, (value) => {
+      const recipe = recipeOn(model.id, await context.models.beginning(model.id), persona, (value) => {
         if (flags.seed !== undefined) value['seed'] = flags.seed;
       });
       const engine = context.startEngine();

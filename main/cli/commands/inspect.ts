@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { resolve } from 'node:path';
 import type { EngineClient } from '../../../shared/engine.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
-import type { Recipe } from '../../../shared/recipe.ts';
+import { precisions, type Recipe } from '../../../shared/recipe.ts';
 import type { Row } from '../../../shared/row.ts';
 import type { MemoryBudget } from '../../../shared/memory.ts';
 import { translate, type MessageKey } from '../../../shared/i18n/translate.ts';
@@ -142,7 +142,7 @@ export function addInspect(program: Command): void {
     .option('--max-length <n>', 'longest conversation', wholeNumber(8), 512)
     .option('--batch-tokens <n>', 'tokens of a micro-batch; not less than --max-length', wholeNumber(8), 640)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
-    .addOption(new Option('--precision <precision>').choices(['as-stored', 'nf4', 'bf16', 'f32']).default('as-stored'))
+    .addOption(new Option('--precision <precision>').choices(precisions).default('as-stored'))
     .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
     .option('--recompute', 'compute activations again instead of keeping them; chosen anyway where keeping does not fit')
     .action(async (flags: MemoryFlags, command: Command) => {
@@ -166,13 +166,13 @@ export function addInspect(program: Command): void {
     .description('logits of token ids, as a safetensors file')
     .requiredOption('--model <ref>')
     .option('--adapter <dir>', 'a PEFT adapter folder')
-    .addOption(new Option('--precision <precision>').choices(['as-stored', 'bf16', 'f32']).default('f32'))
+    .addOption(new Option('--precision <precision>').choices(precisions).default('f32'))
     .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
     .requiredOption('--tokens <ids>', 'token ids, parted by commas')
     .requiredOption('--out <file>')
     .action(
       async (
-        flags: { model: string; adapter?: string; precision: 'as-stored' | 'bf16' | 'f32'; device: Recipe['device']; tokens: string; out: string },
+        flags: { model: string; adapter?: string; precision: Recipe['model']['precision']; device: Recipe['device']; tokens: string; out: string },
         command: Command,
       ) => {
         const context = createContext(command);

@@ -3,9 +3,10 @@ import { Option, type Command } from 'commander';
 import { join } from 'node:path';
 import type { OnRunEvent, RunResult } from '../../../shared/run-events.ts';
 import { translate } from '../../../shared/i18n/translate.ts';
-import type { Recipe } from '../../../shared/recipe.ts';
+import { precisions, type Recipe } from '../../../shared/recipe.ts';
 import { writeWhole } from '../../disk.ts';
-import { readRecipe, recipeForPersona } from '../../services/recipe.ts';
+import { recipeOn } from '../../services/beginning.ts';
+import { readRecipe } from '../../services/recipe.ts';
 import { createContext, type Context } from '../context.ts';
 import { interruptible } from '../interrupt.ts';
 import { wholeNumber } from '../number-option.ts';
@@ -65,16 +66,17 @@ export function addMake(program: Command): void {
     .description('make an assistant: rows, training, checks and the best adapter, with defaults')
     .option('--model <ref>', 'model to start from')
     .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
+    .addOption(new Option('--precision <precision>', 'of the frozen weights; what suits the model where not given').choices(precisions))
     .option('--steps <n>', 'optimizer steps', wholeNumber(1))
     .option('--seed <n>', 'seed of rows, order and adapter', wholeNumber(0))
     .addOption(new Option('--demo', 'also write the result line to HOME/demo.json').hideHelp())
-    .action(async (flags: PersonaFlags & { model?: string; device: string; steps?: number; seed?: number; demo?: boolean }, command: Command) => {
+    .action(async (flags: PersonaFlags & { model?: string; device: string; precision?: Recipe['model']['precision']; steps?: number; seed?: number; demo?: boolean }, command: Command) => {
       const persona = personaFrom(flags);
       const context = createContext(command);
-      const ref = flags.model ?? context.models.default;
-      const model = await context.models.locate(ref);
-      const recipe = recipeForPersona(model.recipe, persona, (value) => {
-        value['model'] = { ...(value['model'] as object), ref };
+      // A folder is named by its whole path from here on, wherever the run is resumed.
+      const { id: ref } = await context.models.locate(flags.model ?? context.models.default);
+      const recipe = recipeOn(ref, await context.models.beginning(ref), persona, (value) => {
+        if (flags.precision !== undefined) value['model'] = { ref, precision: flags.precision };
         value['device'] = flags.device;
         if (flags.steps !== undefined) value['steps'] = flags.steps;
         if (flags.seed !== undefined) value['seed'] = flags.seed;

@@ -7,7 +7,8 @@ import { translate } from '../../../shared/i18n/translate.ts';
 import type { ModelCard } from '../../../shared/model.ts';
 import type { Language } from '../../../shared/persona.ts';
 import { writeWhole } from '../../disk.ts';
-import { readShippedRecipe, recipeNames } from '../../resources.ts';
+import { loadCatalogue, readShippedRecipe, recipeNames } from '../../resources.ts';
+import { entryOf } from '../../services/known-model.ts';
 import { checkRecipe } from '../../services/recipe.ts';
 import { createContext } from '../context.ts';
 import { printTable } from '../table.ts';
@@ -25,7 +26,7 @@ export function addModels(program: Command): void {
   const models = program.command('models').description('models: list, pull, add, remove');
   models
     .command('list')
-    .description('catalogue models, fetched ones and added files')
+    .description('catalogue models, fetched ones and added ones')
     .action(async (_flags: object, command: Command) => {
       const { models: service, output } = createContext(command);
       const list = await service.list();
@@ -54,7 +55,7 @@ export function addModels(program: Command): void {
     });
   models
     .command('add <path>')
-    .description('remember a .gguf file, after checking it')
+    .description('remember a .gguf file or a folder in Hugging Face’s layout, after checking it')
     .action(async (path: string, _flags: object, command: Command) => {
       const { models: service, output, startEngine, compute } = createContext(command);
       const model = await service.locate(path);
@@ -70,7 +71,7 @@ export function addModels(program: Command): void {
     });
   models
     .command('remove <id>')
-    .description('remove a fetched model from the home, or forget an added file')
+    .description('remove a fetched model from the home, or forget an added one')
     .action(async (id: string, _flags: object, command: Command) => {
       const { models: service, output } = createContext(command);
       const freed_bytes = await service.remove(id);
@@ -107,10 +108,10 @@ export function addRecipes(program: Command): void {
     });
   recipes
     .command('show [name]')
-    .description('a shipped recipe with every field (the first one where no name is given)')
+    .description('a shipped recipe with every field (the default model’s where no name is given)')
     .action((name: string | undefined, _flags: object, command: Command) => {
       const { output } = createContext(command);
-      const found = name ?? recipeNames()[0] ?? '';
+      const found = name ?? entryOf(loadCatalogue().default)?.recipe ?? '';
       const value = JSON.parse(readShippedRecipe(found)) as { data: Record<string, unknown> };
       value.data['persona'] = { owner: '…', name: '…' };
       const recipe = checkRecipe(value);

@@ -24,6 +24,9 @@ export type Field =
   /** Said and not changed here: chosen on another screen, or the only one that there is. */
   | { kind: 'fixed' };
 
+/** How the frozen weights can be held. */
+export const precisions = ['as-stored', 'nf4', 'bf16', 'f32'] as const satisfies readonly Recipe['model']['precision'][];
+
 const share: Bounds = { least: 0, most: 1 };
 const fixed = { kind: 'fixed' } as const;
 
@@ -38,7 +41,7 @@ export const recipeFields = {
   name: fixed,
   version: fixed,
   'model.ref': fixed,
-  'model.precision': { kind: 'choice', options: ['as-stored', 'bf16', 'f32'] },
+  'model.precision': { kind: 'choice', options: precisions },
   'method.kind': fixed,
   'method.rank': { kind: 'whole', least: 1, most: 1024 },
   'method.alpha': { kind: 'number', above: 0, most: 65_536 },

@@ -30,7 +30,6 @@ describe('recipes', () => {
   });
 
   it.each<[string, Partial<RecipeInput>]>([
-    ['recipe.unsupported', { model: { ref: tinyModel, precision: 'nf4' } }],
     ['recipe.unsupported', { method: { kind: 'full' } }],
     ['recipe.unsupported', { method: { dropout: 0.1 } }],
     ['recipe.unsupported', { optim: { state_bits: 8 } }],

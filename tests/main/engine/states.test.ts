@@ -19,6 +19,7 @@ const methods: Record<keyof HostApi, [(engine: EngineProcess, folder: string) =>
   specials: [(engine) => engine.specials(), 'engine.closed', 'resolved', 'resolved'],
   render: [(engine) => engine.render(conversation, false), 'engine.closed', 'resolved', 'resolved'],
   promptLengths: [(engine) => engine.promptLengths([conversation]), 'engine.closed', 'resolved', 'resolved'],
+  shape: [(engine) => engine.shape(tinyModel), 'resolved', 'resolved', 'resolved'],
   planMemory: [(engine) => engine.planMemory(tinyModel, memoryQuestion), 'resolved', 'resolved', 'resolved'],
   createTrainer: [(engine) => engine.createTrainer(trainerOptions), 'engine.closed', 'resolved', 'engine.busy'],
   step: [(engine) => engine.step([batch]), 'engine.closed', 'engine.closed', 'engine.busy'],

@@ -28,8 +28,13 @@ describe('files that come in', () => {
     expect(existsSync(file)).toBe(true);
   });
 
-  it('must be files', () => {
+  it('must be files, or folders with a model', () => {
     const { desk: files, folder } = desk();
+    const model = join(folder, 'model');
+    mkdirSync(model);
+    writeFileSync(join(model, 'config.json'), '{}');
+    expect(files.take(files.receive(model, 'model', { temporary: false }))).toEqual({ path: model, name: 'model' });
+    expect(thrownBy(() => files.receive(model, 'model', { temporary: true })).code).toBe('file.unknown');
     expect(thrownBy(() => files.receive(folder, 'x', { temporary: false })).code).toBe('file.unknown');
     expect(thrownBy(() => files.receive(join(folder, 'none'), 'x', { temporary: false })).code).toBe('file.unknown');
     symlinkSync(join(folder, 'none'), join(folder, 'dangling'));

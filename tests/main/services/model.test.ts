@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Home } from '../../../main/home.ts';
+import { loadCatalogue } from '../../../main/resources.ts';
 import { parseHubRef } from '../../../main/services/hub.ts';
 import { ModelService, type ModelOptions } from '../../../main/services/model.ts';
 import { openDatabase } from '../../../main/store/db.ts';
@@ -72,11 +73,11 @@ describe('REFs to hubs', () => {
 
 describe('models of hubs', () => {
   it('fetches the one usable file, checked against what the hub states, and needs no hub afterwards', async () => {
-    const server = await hubServer({ 'o/n': { files: { 'n-Q4_K_M.gguf': bytes('k'), 'n-Q8_0.gguf': q8, 'mmproj-n-f16.gguf': bytes('m'), 'n-f16-00001-of-00002.gguf': bytes('s') } } });
+    const server = await hubServer({ 'o/n': { files: { 'n-Q3_K_M.gguf': bytes('k'), 'n-Q8_0.gguf': q8, 'mmproj-n-f16.gguf': bytes('m'), 'n-f16-00001-of-00002.gguf': bytes('s') } } });
     const folder = temporaryFolder();
     const { service } = serviceOf(folder, [huggingFace(server)]);
     const model = await service.locate('hf:o/n');
-    expect(model).toMatchObject({ id: 'hf:o/n', sha256: sha256(q8), recipe: 'smollm2_135m_qlora_identity' });
+    expect(model).toMatchObject({ id: 'hf:o/n', sha256: sha256(q8) });
     expect(readFileSync(model.path).equals(q8)).toBe(true);
     expect(model.path.startsWith(join(folder, 'models', 'hf--o--n--'))).toBe(true);
     expect(server.requests.map(({ path }) => path)).toEqual([
@@ -93,10 +94,10 @@ describe('models of hubs', () => {
   });
 
   it.each<[string, Record<string, Buffer>, string, string]>([
-    ['several usable files', { 'a-Q8_0.gguf': q8, 'a-Q4_0.gguf': q8, 'a-Q4_K_M.gguf': q8 }, 'hf:o/n', 'model.ambiguous'],
-    ['only formats that are not read', { 'a-Q4_K_M.gguf': q8, 'a-IQ2_XS.gguf': q8 }, 'hf:o/n', 'model.source_unsupported'],
+    ['several usable files', { 'a-Q8_0.gguf': q8, 'a-Q4_K_M.gguf': q8, 'a-Q2_K.gguf': q8 }, 'hf:o/n', 'model.ambiguous'],
+    ['only formats that are not read', { 'a-Q3_K_M.gguf': q8, 'a-IQ2_XS.gguf': q8 }, 'hf:o/n', 'model.source_unsupported'],
     ['no such file', { 'a-Q8_0.gguf': q8 }, 'hf:o/n#b-Q8_0.gguf', 'model.source_unsupported'],
-    ['a chosen format that is not read', { 'a-Q8_0.gguf': q8, 'a-Q6_K.gguf': q8 }, 'hf:o/n#a-Q6_K.gguf', 'model.source_unsupported'],
+    ['a chosen format that is not read', { 'a-Q8_0.gguf': q8, 'a-Q2_K.gguf': q8 }, 'hf:o/n#a-Q2_K.gguf', 'model.source_unsupported'],
     ['no model at all', { 'model.safetensors': q8 }, 'hf:o/n', 'model.source_unsupported'],
     ['a name that no file system takes', { [`${'n'.repeat(300)}-Q8_0.gguf`]: q8 }, 'hf:o/n', 'model.source_unsupported'],
     ['a name that leads elsewhere', { '../../../evil-Q8_0.gguf': q8 }, 'hf:o/n', 'model.source_unsupported'],
@@ -107,14 +108,14 @@ describe('models of hubs', () => {
     const { service } = serviceOf(folder, [huggingFace(server)]);
     await expect(service.locate(ref)).rejects.toMatchObject({ code });
     expect(existsSync(join(folder, 'models'))).toBe(false);
-    if (code === 'model.ambiguous') await expect(service.locate(ref)).rejects.toMatchObject({ params: { ref, files: 'a-Q4_0.gguf, a-Q8_0.gguf' } });
+    if (code === 'model.ambiguous') await expect(service.locate(ref)).rejects.toMatchObject({ params: { ref, files: 'a-Q4_K_M.gguf, a-Q8_0.gguf' } });
   });
 
   it('says before anything is fetched that a kind of model is not supported', async () => {
     const files = { 'n-Q8_0.gguf': q8 };
-    const server = await hubServer({ 'o/qwen': { files, architecture: 'qwen2' }, 'o/llama': { files, architecture: 'llama' } });
+    const server = await hubServer({ 'o/gemma': { files, architecture: 'gemma2' }, 'o/llama': { files, architecture: 'llama' } });
     const { service } = serviceOf(temporaryFolder(), [huggingFace(server)]);
-    await expect(service.locate('hf:o/qwen')).rejects.toMatchObject({ code: 'model.unknown_architecture', detail: expect.stringContaining('qwen2') as string });
+    await expect(service.locate('hf:o/gemma')).rejects.toMatchObject({ code: 'model.unknown_architecture', detail: expect.stringContaining('gemma2') as string });
     expect(server.fetched()).toEqual([]);
     await service.locate('hf:o/llama');
   });
@@ -326,6 +327,84 @@ describe('added files', () => {
   });
 });
 
+describe('folders', () => {
+  const files = { 'config.json': '{}', 'model.safetensors': 'weights', 'tokenizer.json': '{"a":1}' };
+
+  function modelFolder(change: Record<string, string> = {}): string {
+    const folder = join(temporaryFolder(), 'Tiny Qwen2');
+    mkdirSync(folder);
+    for (const [name, text] of Object.entries({ ...files, ...change })) writeFileSync(join(folder, name), text);
+    return folder;
+  }
+
+  it('are models where they hold a config.json: added in place, found again, and left alone when they are forgotten', async () => {
+    const { service } = serviceOf(temporaryFolder(), []);
+    const folder = modelFolder({ 'README.md': 'not counted' });
+    expect(await service.add(folder)).toBe('tiny-qwen2');
+    const model = await service.locate('tiny-qwen2');
+    expect(model).toMatchObject({ id: 'tiny-qwen2', path: folder });
+    expect(await service.find('tiny-qwen2')).toEqual(model);
+    expect(await service.locate(folder)).toEqual({ ...model, id: folder });
+    const size = Object.values(files).join('').length;
+    expect((await service.list()).at(-1)).toMatchObject({ id: 'tiny-qwen2', name: 'Tiny Qwen2', here: true, size_bytes: size, purpose: 'own' });
+    expect(await service.remove('tiny-qwen2')).toBe(0);
+    expect(readdirSync(folder)).toHaveLength(4);
+  });
+
+  it('are missing without their config.json', async () => {
+    const { service } = serviceOf(temporaryFolder(), []);
+    const folder = modelFolder();
+    await service.add(folder);
+    rmSync(join(folder, 'config.json'));
+    expect(await service.find('tiny-qwen2')).toBeNull();
+    expect((await service.list()).at(-1)).toMatchObject({ here: false, size_bytes: null });
+    await expect(service.locate('tiny-qwen2')).rejects.toMatchObject({ code: 'model.source_unsupported' });
+    rmSync(folder, { recursive: true });
+    await expect(service.locate('tiny-qwen2')).rejects.toMatchObject({ code: 'model.not_found' });
+  });
+
+  it('are known by all that makes the model, and by nothing else', async () => {
+    const { service } = serviceOf(temporaryFolder(), []);
+    const hash = async (change: Record<string, string>) => (await service.locate(modelFolder(change))).sha256;
+    const same = await hash({});
+    expect(await hash({ 'README.md': 'x', 'namesake-nf4-0.bin': 'x', 'adapter_model.safetensors': 'x', 'pytorch_model.bin': 'x' })).toBe(same);
+    const others = [{ 'config.json': '{ }' }, { 'model.safetensors': 'weightz' }, { 'tokenizer.json': '{"a":2}' }, { 'chat_template.jinja': '' }, { 'model-2.safetensors': '' }];
+    const hashes = await Promise.all(others.map(hash));
+    expect(new Set([same, ...hashes]).size).toBe(others.length + 1);
+  });
+
+  it('are read for their hash once, with a word on how far that is', async () => {
+    const home = temporaryFolder();
+    const folder = modelFolder();
+    const told: [number, number][] = [];
+    const { home: place, store } = serviceOf(home, []);
+    const service = new ModelService(place, store, { log: () => undefined, onBytes: (done, total) => told.push([done, total]) }, { hubs: () => [] });
+    await service.locate(folder);
+    const size = Object.values(files).join('').length;
+    expect(told.at(-1)).toEqual([size, size]);
+    expect(told.map(([done]) => done)).toEqual([...told.map(([done]) => done)].sort((a, b) => a - b));
+    const before = told.length;
+    writeFileSync(join(folder, 'tokenizer.json'), '{"a":100}');
+    await service.locate(folder);
+    // Only what changed.
+    expect(told).toHaveLength(before + 1);
+  });
+
+  it('begin as their size says, asked of the engine once', async () => {
+    let asked = 0;
+    const shape: ModelOptions['shape'] = () => {
+      asked++;
+      return Promise.resolve({ hidden: 2048, layers: 24, heads: 16, kv_heads: 8, head_dim: 128, ffn: 8192, vocab: 92544, tied: false, file_bytes: 3.8e9 });
+    };
+    const { service } = serviceOf(temporaryFolder(), [], { shape });
+    const folder = modelFolder();
+    for (let i = 0; i < 2; i++) expect(await service.beginning(folder)).toEqual({ recipe: 'models_2b_qlora_identity', precision: 'nf4' });
+    expect(asked).toBe(1);
+    expect(await service.beginning(service.default)).toEqual({ recipe: 'smollm2_135m_qlora_identity', precision: 'as-stored' });
+    expect(await service.beginning('hf:o/nowhere')).toEqual({ recipe: 'smollm2_135m_qlora_identity', precision: 'as-stored' });
+  });
+});
+
 describe('remove', () => {
   async function fetched() {
     const server = await hubServer({ 'o/n': { files: { 'n-Q8_0.gguf': q8 } } });
@@ -390,14 +469,15 @@ describe('remove', () => {
 
 describe('list', () => {
   it('says what a model needs and whether it fits', async () => {
-    const need: ModelOptions['need'] = (card) => Promise.resolve(card.id === 'smollm2-1.7b-instruct' ? { needs: 4e9, available: 3e9 } : card.id === 'smollm2-360m-instruct' ? null : { needs: 1e9, available: 3e9 });
+    const need: ModelOptions['need'] = (card) => Promise.resolve(card.id === 'smollm2-1.7b-instruct' ? { needs: 4e9, available: 3e9, quantised: true } : card.id === 'smollm2-360m-instruct' ? null : { needs: 1e9, available: 3e9, quantised: false });
     const { service } = serviceOf(temporaryFolder(), [], { need });
     const cards = await service.list();
-    expect(cards.map(({ id, fits, needs_bytes, here, purpose }) => ({ id, fits, needs_bytes, here, purpose }))).toEqual([
-      { id: 'smollm2-135m-instruct', fits: true, needs_bytes: 1e9, here: false, purpose: 'smallest' },
-      { id: 'smollm2-360m-instruct', fits: null, needs_bytes: null, here: false, purpose: 'balanced' },
-      { id: 'smollm2-1.7b-instruct', fits: false, needs_bytes: 4e9, here: false, purpose: 'strong' },
+    expect(cards.slice(0, 3).map(({ id, fits, needs_bytes, quantised, here, purpose }) => ({ id, fits, needs_bytes, quantised, here, purpose }))).toEqual([
+      { id: 'smollm2-135m-instruct', fits: true, needs_bytes: 1e9, quantised: false, here: false, purpose: 'smallest' },
+      { id: 'smollm2-360m-instruct', fits: null, needs_bytes: null, quantised: null, here: false, purpose: 'balanced' },
+      { id: 'smollm2-1.7b-instruct', fits: false, needs_bytes: 4e9, quantised: true, here: false, purpose: 'strong' },
     ]);
+    expect(cards.map(({ id }) => id)).toEqual(loadCatalogue().models.map(({ id }) => id));
     for (const { available_bytes } of cards) expect(available_bytes).toBeGreaterThan(0);
   });
 
@@ -407,12 +487,13 @@ describe('list', () => {
     const path = join(folder, 'mine.gguf');
     writeFileSync(path, 'x');
     await service.add(path);
-    expect((await service.list()).map(({ id, standard, weak_languages, made_seconds }) => [id, standard, weak_languages, made_seconds])).toEqual([
+    const said = (await service.list()).map(({ id, standard, weak_languages, made_seconds }) => [id, standard, weak_languages, made_seconds]);
+    expect([...said.slice(0, 2), said.at(-1)]).toEqual([
       ['smollm2-135m-instruct', true, ['zh'], 95],
       ['smollm2-360m-instruct', false, ['zh'], null],
-      ['smollm2-1.7b-instruct', false, ['zh'], null],
       ['mine', false, [], null],
     ]);
+    expect(said.filter(([, standard]) => standard)).toHaveLength(1);
     // What was added cannot be fetched again when it is gone.
     await service.download('mine', false);
     rmSync(path);
