@@ -234,6 +234,34 @@ TEST_CASE("scratch is what the largest op needs: a byte less does not do") {
   CHECK(least >= static_cast<std::size_t>(40 * config.hidden) * sizeof(float));
 }
 
+TEST_CASE("scratch counts a fused q/k/v layer, which may be wider than any other") {
+  const auto backend = std::shared_ptr<Backend>(must(make_cpu_backend("scalar", 2)));
+  Workload work;
+  work.hidden = work.ffn = 32;
+  work.heads = work.kv_heads = 4;
+  work.head_dim = 32;
+  work.rank = 256;
+  work.rows = 4;
+  work.sequence = 1;
+  work.backward = true;
+  const std::size_t apart = backend->scratch_bytes(work);
+  work.fused_qkv = true;
+  const std::size_t fused = backend->scratch_bytes(work);
+  const std::int64_t N = 3 * 4 * 32, K = 32, R = 256, M = 4;
+  const auto floats = [](std::int64_t n) { return std::vector<float>(static_cast<std::size_t>(n), 0.5f); };
+  const std::vector<float> w = floats(N * K), a = floats(R * K), b = floats(N * R), x = floats(M * K), xa = floats(M * R), dy = floats(M * N);
+  std::vector<float> dx = floats(M * K), da = floats(R * K), db = floats(N * R), memory(fused / sizeof(float));
+  const auto run = [&](std::size_t lent) {
+    const ScratchScope scope(*backend, reinterpret_cast<std::byte*>(memory.data()), lent);
+    const LoraView lora{a.data(), b.data(), R, 1, nullptr};
+    const Matrix matrix{BlockType::f32, N, K, reinterpret_cast<const std::byte*>(w.data())};
+    return backend->linear_backward(matrix, &lora, x.data(), xa.data(), dy.data(), M, false, dx.data(), da.data(), db.data()).code;
+  };
+  CHECK(fused > apart);
+  CHECK(run(fused) == Code::ok);
+  CHECK(run(apart) == Code::internal);
+}
+
 TEST_CASE("what a model holds beside its file is planned to the byte, from the file and from shapes") {
   const auto backend = std::shared_ptr<Backend>(make_reference_backend());
   for (const std::string& name : kGgufModels) {

@@ -58,20 +58,23 @@ Batch batch_of(const std::vector<std::vector<std::int32_t>>& ends, std::int32_t 
 
 TEST_CASE("a shared beginning changes no bit of the loss, and gradients only by rounding") {
   const std::vector<std::vector<std::int32_t>> ends{{11, 12, 13, 14}, {30, 31, 32}, {50, 51, 52, 53, 54, 55}, {99, 98}};
-  on_each_backend([&](std::shared_ptr<Backend> backend) {
-    const auto model = open_model("tiny-llama", backend);
-    const auto adapter = golden_adapter("tiny-llama", *model);
-    const Batch together = batch_of(ends, 19);
-    std::vector<Batch> alone;
-    for (const auto& end : ends) alone.push_back(batch_of({end}, 19));
-    const Gradients shared = must(gradients(*model, *adapter, std::span(&together, 1)));
-    const Gradients apart = must(gradients(*model, *adapter, alone));
-    CHECK(shared.result.loss == apart.result.loss);
-    for (std::size_t t = 0; t < shared.tensors.size(); ++t) {
-      CAPTURE(shared.tensors[t].first);
-      CHECK(relative_l2(shared.tensors[t].second, apart.tensors[t].second) <= 1e-5);
-    }
-  });
+  for (const std::string name : {"tiny-llama", "tiny-qwen3", "tiny-internlm2"}) {
+    on_each_backend([&](std::shared_ptr<Backend> backend) {
+      CAPTURE(name);
+      const auto model = open_model(name, backend);
+      const auto adapter = golden_adapter(name, *model);
+      const Batch together = batch_of(ends, 19);
+      std::vector<Batch> alone;
+      for (const auto& end : ends) alone.push_back(batch_of({end}, 19));
+      const Gradients shared = must(gradients(*model, *adapter, std::span(&together, 1)));
+      const Gradients apart = must(gradients(*model, *adapter, alone));
+      CHECK(shared.result.loss == apart.result.loss);
+      for (std::size_t t = 0; t < shared.tensors.size(); ++t) {
+        CAPTURE(shared.tensors[t].first);
+        CHECK(relative_l2(shared.tensors[t].second, apart.tensors[t].second) <= 1e-5);
+      }
+    });
+  }
 }
 
 }  // namespace namesake::test
