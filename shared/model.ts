@@ -87,18 +87,8 @@ export const hubModelSchema = z.strictObject({
 export type HubModel = z.infer<typeof hubModelSchema>;
 
 /** What loading a model's file tells about it. */
-export interface ModelInfo {
-  architecture: string;
+export interface ModelInfo extends ModelShape {
   parameters: number;
-  hidden: number;
-  layers: number;
-  heads: number;
-  kv_heads: number;
-  head_dim: number;
-  ffn: number;
-  vocab: number;
-  context: number;
-  tied: boolean;
   /** Block formats of the tensors with their counts, e.g. {"q4_1":210,"f32":61,"q8_0":1}. */
   blocks: Record<string, number>;
   size_bytes: number;

@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { greedy } from '../../../shared/chat.ts';
 import { addonPlaces, loadAddon } from '../../../main/engine/binding.ts';
-import type { Adapter, Generator, Model, NativeError, NativeRequest, NativeTrainerOptions, Trainer } from '../../../main/engine/native.d.ts';
+import type { Adapter, Generator, Model, NativeError, NativeMemoryOptions, NativeRequest, NativeTrainerOptions, Trainer } from '../../../main/engine/native.d.ts';
 import { batchOf, openOptions, tinyModel, trainerOptions } from './tiny.ts';
 
 const { addon, path: addonPath } = loadAddon();
@@ -33,6 +34,34 @@ async function outcome(call: () => unknown): Promise<string> {
     return (error as NativeError).code;
   }
 }
+
+const planOptions: NativeMemoryOptions = {
+  ...{ precision: 'as-stored', device: 'cpu', threads: 2, isa: 'auto', rank: 4, batch_tokens: 256, packed_tokens: null, recompute: false },
+  ...{ slots: 2, answer_tokens: 64, score_tokens: 64, process: 0 },
+};
+
+describe('plans of models by their shapes', () => {
+  test.each(['tiny-llama3', 'tiny-qwen2', 'tiny-qwen3', 'tiny-internlm2'])('%s: what a step takes is that of the file, however much of the shape is said', async (name) => {
+    const path = fileURLToPath(new URL(`../../fixtures/${name}.gguf`, import.meta.url));
+    const shape = await addon.modelShape(path);
+    const bare = Object.fromEntries(Object.entries(shape).filter(([key]) => !['family', 'qkv_bias', 'qk_norm', 'fused_qkv'].includes(key))) as typeof shape;
+    const fromFile = await addon.planMemory(path, planOptions);
+    for (const said of [shape, bare]) {
+      const { adapter, gradients, optimizer, activations, scratch, between_steps } = await addon.planMemory(said, planOptions);
+      expect(fromFile).toMatchObject({ adapter, gradients, optimizer, activations, scratch, between_steps });
+    }
+  });
+
+  test('the options count: norms of heads keep more, a fused layer has one adapter', async () => {
+    const shape = await addon.modelShape(tinyModel);
+    const plain = await addon.planMemory(shape, planOptions);
+    const normed = await addon.planMemory({ ...shape, qk_norm: true }, planOptions);
+    const fused = await addon.planMemory({ ...shape, fused_qkv: true }, planOptions);
+    expect(normed.activations).toBeGreaterThan(plain.activations);
+    expect(fused.adapter).toBeLessThan(plain.adapter);
+    expect(await outcome(() => addon.planMemory({ ...shape, family: undefined, architecture: 'gemma2' }, planOptions))).toBe('model.unknown_architecture');
+  });
+});
 
 interface Handles {
   model: Model;
