@@ -79,6 +79,7 @@ export class Engine implements HostApi {
           throw withParams(error, { device });
         });
       try {
+        if (source === null) throw new NamesakeError('model.tokenizer_invalid', `${options.path} is a folder`);
         const tokenizer = createTokenizer(source);
         if (tokenizer.size > info.vocab) {
           throw new NamesakeError('model.tokenizer_invalid', `${tokenizer.size} tokens for ${info.vocab} embeddings`);

@@ -119,12 +119,13 @@ export interface NativeMemoryOptions extends Pick<MemoryQuestion, 'precision' | 
 
 export interface NativeAddon {
   isa(): IsaReport;
-  /** The shapes that a GGUF file states. */
+  /** The shapes that a GGUF file or a folder in Hugging Face layout states. */
   modelShape(path: string): Promise<ModelShape & { file_bytes: number }>;
-  /** Of a GGUF file, or of a model that is not here by its shapes. */
+  /** Of a GGUF file or a folder, or of a model that is not here by its shapes. */
   planMemory(model: string | (ModelShape & { file_bytes: number }), options: NativeMemoryOptions): Promise<MemoryBudget>;
+  /** A GGUF file, or a folder in Hugging Face layout: that one's tokenizer is null, its files are the host's to read. */
   openModel(
     path: string,
     options: EngineChoice,
-  ): Promise<{ model: Model; info: ModelInfo; tokenizer: NativeTokenizer }>;
+  ): Promise<{ model: Model; info: ModelInfo; tokenizer: NativeTokenizer | null }>;
 }

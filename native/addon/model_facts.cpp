@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "formats/gguf.h"
+#include "formats/safetensors_model.h"
 
 namespace namesake::addon {
 namespace {
@@ -88,19 +89,28 @@ Status read_tokenizer(const GgufFile& file, TokenizerFacts& facts) {
   return read_text(file, "tokenizer.chat_template", facts.chat_template);
 }
 
-}  // namespace
-
-Result<ModelFacts> read_model_facts(const std::string& path) {
-  auto opened = GgufFile::open(path);
-  if (!opened.ok()) return opened.status();
-  const GgufFile& file = *opened.value();
+ModelFacts weight_facts(const WeightFile& file) {
   ModelFacts facts;
   facts.size_bytes = file.file_size();
   for (const StoredTensor& tensor : file.tensors()) {
     facts.parameters += tensor.matrix.rows * tensor.matrix.cols;
     ++facts.blocks[block_format(tensor.matrix.type).name];
   }
-  NAMESAKE_TRY(read_tokenizer(file, facts.tokenizer));
+  return facts;
+}
+
+}  // namespace
+
+Result<ModelFacts> read_model_facts(const std::string& path) {
+  if (is_folder(path)) {
+    const auto opened = SafetensorsModel::open(path);
+    if (!opened.ok()) return opened.status();
+    return weight_facts(*opened.value());
+  }
+  const auto opened = GgufFile::open(path);
+  if (!opened.ok()) return opened.status();
+  ModelFacts facts = weight_facts(*opened.value());
+  NAMESAKE_TRY(read_tokenizer(*opened.value(), facts.tokenizer.emplace()));
   return facts;
 }
 

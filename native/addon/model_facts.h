@@ -1,4 +1,4 @@
-// Model facts: what a GGUF file says beside its weights: sizes, block formats, tokenizer, chat template.
+// Model facts: what a model's files say beside its weights: sizes, block formats; of a GGUF file tokenizer and chat template too.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +23,14 @@ struct TokenizerFacts {
 };
 
 struct ModelFacts {
-  std::uint64_t size_bytes = 0;
+  std::uint64_t size_bytes = 0;                ///< of the files that hold weights
   std::int64_t parameters = 0;                 ///< values of all tensors; a tied head counts once
   std::map<std::string, std::int64_t> blocks;  ///< block format → tensors stored in it
-  TokenizerFacts tokenizer;
+  std::optional<TokenizerFacts> tokenizer;     ///< none for a folder: its tokenizer files are the host's to read
 };
 
-/// Reads them. The codes of GgufFile::open, and model.invalid for a tokenizer key of the wrong type.
+/// Reads them, of a GGUF file or a folder in Hugging Face layout. The codes of GgufFile::open or SafetensorsModel::open, and
+/// model.invalid for a tokenizer key of the wrong type.
 Result<ModelFacts> read_model_facts(const std::string& path);
 
 }  // namespace namesake::addon

@@ -122,7 +122,8 @@ Napi::Value ModelObject::open(const Napi::CallbackInfo& info) {
   auto finish = [](Napi::Env env, Opened& opened) -> Napi::Value {
     auto result = Napi::Object::New(env);
     result.Set("info", info_to_js(env, *opened.model, opened.facts));
-    result.Set("tokenizer", tokenizer_to_js(env, opened.facts.tokenizer));
+    const auto& tokenizer = opened.facts.tokenizer;
+    result.Set("tokenizer", tokenizer ? tokenizer_to_js(env, *tokenizer) : env.Null());
     auto session = Addon::of(env).make_session();
     session->open(std::move(opened.model));
     result.Set("model", Addon::of(env).model.New({Napi::External<std::shared_ptr<Session>>::New(env, &session)}));

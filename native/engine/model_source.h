@@ -16,7 +16,8 @@ struct ModelSource {
   Naming naming = Naming::gguf;
 };
 
-/// The codes of GgufFile::open and read_gguf_config.
+/// A folder in Hugging Face layout, or a GGUF file. The codes of SafetensorsModel::open and read_hf_config, or of GgufFile::open and
+/// read_gguf_config.
 Result<ModelSource> open_source(const std::string& path);
 
 }  // namespace namesake

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "formats/native_path.h"
 #ifdef _WIN32
 #include "formats/windows_file.h"
 #else
@@ -19,14 +20,6 @@
 
 namespace namesake {
 namespace {
-
-std::filesystem::path native_path(const std::string& utf8) {
-#ifdef _WIN32
-  return std::filesystem::path(windows::wide(utf8));
-#else
-  return std::filesystem::path(utf8);
-#endif
-}
 
 std::string temporary_name(const std::string& path) { return path + ".tmp"; }
 

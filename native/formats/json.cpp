@@ -22,14 +22,24 @@ struct FreeDocument {
 
 std::string_view text_of(yyjson_val* value) { return {yyjson_get_str(value), yyjson_get_len(value)}; }
 
+/// The first key of an object that appears a second time.
+std::optional<std::string_view> repeated_key(yyjson_val* object) {
+  std::set<std::string_view> keys;
+  yyjson_val *key, *value;
+  std::size_t i, count;
+  yyjson_obj_foreach(object, i, count, key, value) {
+    if (!keys.insert(text_of(key)).second) return text_of(key);
+  }
+  return {};
+}
+
 }  // namespace
 
 struct JsonObject::Impl {
-  std::unique_ptr<yyjson_doc, FreeDocument> document;
+  std::shared_ptr<yyjson_doc> document;
+  yyjson_val* object = nullptr;
 
-  yyjson_val* at(std::string_view key) const {
-    return yyjson_obj_getn(yyjson_doc_get_root(document.get()), key.data(), key.size());
-  }
+  yyjson_val* at(std::string_view key) const { return yyjson_obj_getn(object, key.data(), key.size()); }
 };
 
 JsonObject::JsonObject(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -41,18 +51,14 @@ Result<JsonObject> JsonObject::parse(std::string_view text, Code invalid) {
   auto impl = std::make_unique<Impl>();
   yyjson_read_err error;
   // Without the in-situ flag the text is only read; the cast is the API's.
-  impl->document.reset(yyjson_read_opts(const_cast<char*>(text.data()), text.size(), YYJSON_READ_NOFLAG, nullptr, &error));
+  impl->document.reset(yyjson_read_opts(const_cast<char*>(text.data()), text.size(), YYJSON_READ_NOFLAG, nullptr, &error),
+                       FreeDocument());
   if (impl->document == nullptr) {
     return Status::error(invalid, "not JSON at byte " + std::to_string(error.pos) + ": " + error.msg);
   }
-  yyjson_val* root = yyjson_doc_get_root(impl->document.get());
-  if (!yyjson_is_obj(root)) return Status::error(invalid, "the JSON is not an object");
-  std::set<std::string_view> keys;
-  yyjson_val *key, *value;
-  std::size_t i, count;
-  yyjson_obj_foreach(root, i, count, key, value) {
-    if (!keys.insert(text_of(key)).second) return Status::error(invalid, "the key " + quoted(text_of(key)) + " appears twice");
-  }
+  impl->object = yyjson_doc_get_root(impl->document.get());
+  if (!yyjson_is_obj(impl->object)) return Status::error(invalid, "the JSON is not an object");
+  if (const auto key = repeated_key(impl->object)) return Status::error(invalid, "the key " + quoted(*key) + " appears twice");
   return JsonObject(std::move(impl));
 }
 
@@ -130,6 +136,28 @@ bool JsonObject::get_strings(std::string_view key, std::vector<std::string>& out
   }
   out = std::move(strings);
   return true;
+}
+
+bool JsonObject::get_string_map(std::string_view key, std::map<std::string, std::string>& out) const {
+  yyjson_val* object = impl_->at(key);
+  if (!yyjson_is_obj(object)) return false;
+  std::map<std::string, std::string> strings;
+  yyjson_val *name, *value;
+  std::size_t i, count;
+  yyjson_obj_foreach(object, i, count, name, value) {
+    if (!yyjson_is_str(value) || !strings.try_emplace(std::string(text_of(name)), text_of(value)).second) return false;
+  }
+  out = std::move(strings);
+  return true;
+}
+
+std::optional<JsonObject> JsonObject::get_object(std::string_view key) const {
+  yyjson_val* object = impl_->at(key);
+  if (!yyjson_is_obj(object) || repeated_key(object)) return {};
+  auto impl = std::make_unique<Impl>();
+  impl->document = impl_->document;
+  impl->object = object;
+  return JsonObject(std::move(impl));
 }
 
 struct JsonWriter::Impl {

@@ -1,8 +1,10 @@
-// JSON: as much as adapter_config.json and trainer_state.json need, over yyjson.
+// JSON: as much as the JSON files of adapters, checkpoints and models need, over yyjson.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +37,10 @@ class JsonObject {
   bool get_i64(std::string_view key, std::int64_t& out) const;   ///< whole numbers that fit; 16.0 counts as 16
   bool get_bool(std::string_view key, bool& out) const;
   bool get_strings(std::string_view key, std::vector<std::string>& out) const;   ///< an array of strings only
+  /// An object of strings only, no key twice.
+  bool get_string_map(std::string_view key, std::map<std::string, std::string>& out) const;
+  /// An object, no key twice; it shares the text with this one.
+  std::optional<JsonObject> get_object(std::string_view key) const;
 
  private:
   struct Impl;

@@ -1,9 +1,7 @@
 #include "formats/safetensors.h"
 
-#include <algorithm>
 #include <cstring>
-#include <limits>
-#include <memory>
+#include <iterator>
 #include <new>
 #include <string_view>
 #include <utility>
@@ -11,28 +9,13 @@
 #include "formats/atomic_file.h"
 #include "formats/blocks.h"
 #include "formats/mapped_file.h"
+#include "formats/safetensors_directory.h"
 #include "formats/utf8.h"
-#include "yyjson.h"
 
 namespace namesake {
 namespace {
 
 constexpr std::uint64_t kLengthBytes = 8;
-constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
-constexpr std::size_t kMaxDims = 8;
-
-Status invalid(std::string message) { return Status::error(Code::adapter_invalid, std::move(message)); }
-
-using Document = std::unique_ptr<yyjson_doc, decltype(&yyjson_doc_free)>;
-
-std::string_view text_of(yyjson_val* value) { return {yyjson_get_str(value), yyjson_get_len(value)}; }
-
-/// One element type of the file, and how `count` of its values become f32; false if one has no exact f32.
-struct Dtype {
-  const char* name;
-  std::uint64_t bytes;
-  bool (*decode)(const std::byte* in, std::size_t count, float* out);
-};
 
 template <BlockType type>
 bool decode_floats(const std::byte* in, std::size_t count, float* out) {
@@ -52,146 +35,27 @@ bool decode_integers(const std::byte* in, std::size_t count, float* out) {
   return true;
 }
 
-constexpr Dtype kDtypes[] = {
-    {"F32", 4, decode_floats<BlockType::f32>},         {"F16", 2, decode_floats<BlockType::f16>},
-    {"BF16", 2, decode_floats<BlockType::bf16>},       {"U8", 1, decode_integers<std::uint8_t>},
-    {"I32", 4, decode_integers<std::int32_t>},         {"I64", 8, decode_integers<std::int64_t>},
-};
+constexpr SafetensorsType kTypes[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"U8", 1}, {"I32", 4}, {"I64", 8}};
 
-/// One entry of the header, checked by itself.
-struct Entry {
-  std::string name;
-  const Dtype* dtype = nullptr;
-  std::vector<std::int64_t> shape;
-  std::uint64_t elements = 1;
-  std::uint64_t begin = 0, end = 0;  // in the data
-};
+/// How `count` values of each of kTypes become f32; false if one has no exact f32.
+constexpr bool (*kDecode[])(const std::byte* in, std::size_t count, float* out) = {
+    decode_floats<BlockType::f32>, decode_floats<BlockType::f16>,  decode_floats<BlockType::bf16>,
+    decode_integers<std::uint8_t>, decode_integers<std::int32_t>, decode_integers<std::int64_t>};
+static_assert(std::size(kTypes) == std::size(kDecode));
 
-const Dtype* find_dtype(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kDtypes), std::end(kDtypes), [&](const Dtype& d) { return name == d.name; });
-  return found == std::end(kDtypes) ? nullptr : found;
-}
-
-Status read_shape(yyjson_val* shape, const std::string& what, Entry& entry) {
-  if (!yyjson_is_arr(shape)) return invalid(what + " has no shape");
-  if (yyjson_arr_size(shape) > kMaxDims) return invalid(what + " has too many dimensions");
-  yyjson_val* dim;
-  std::size_t i, count;
-  yyjson_arr_foreach(shape, i, count, dim) {
-    if (!yyjson_is_uint(dim)) return invalid(what + " has a dimension that is not a whole number");
-    const std::uint64_t size = yyjson_get_uint(dim);
-    // 2^56 elements of at most 8 bytes still fit into 63 bits.
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 56;
-    if (size > kMost || (entry.elements != 0 && size > kMost / entry.elements)) return invalid(what + " is impossibly large");
-    entry.elements *= size;
-    entry.shape.push_back(static_cast<std::int64_t>(size));
-  }
-  return {};
-}
-
-Status read_entry(yyjson_val* key, yyjson_val* value, std::uint64_t data_bytes, Entry& entry) {
-  entry.name = text_of(key);
-  const std::string what = "tensor " + quoted(entry.name);
-  if (!yyjson_is_obj(value)) return invalid(what + " is not an object");
-  if (yyjson_obj_size(value) != 3) return invalid(what + " does not have exactly dtype, shape and data_offsets");
-  yyjson_val* dtype = yyjson_obj_get(value, "dtype");
-  if (!yyjson_is_str(dtype)) return invalid(what + " has no dtype");
-  entry.dtype = find_dtype(text_of(dtype));
-  if (entry.dtype == nullptr) return invalid(what + " has the unknown dtype " + quoted(text_of(dtype)));
-  NAMESAKE_TRY(read_shape(yyjson_obj_get(value, "shape"), what, entry));
-
-  yyjson_val* offsets = yyjson_obj_get(value, "data_offsets");
-  yyjson_val* begin = yyjson_arr_get(offsets, 0);
-  yyjson_val* end = yyjson_arr_get(offsets, 1);
-  if (yyjson_arr_size(offsets) != 2 || !yyjson_is_uint(begin) || !yyjson_is_uint(end)) {
-    return invalid(what + " has no data_offsets");
-  }
-  entry.begin = yyjson_get_uint(begin);
-  entry.end = yyjson_get_uint(end);
-  if (entry.begin > entry.end || entry.end > data_bytes) {
-    return invalid(what + " lies at bytes " + std::to_string(entry.begin) + " to " + std::to_string(entry.end) + " of " +
-                   std::to_string(data_bytes));
-  }
-  if (entry.end - entry.begin != entry.elements * entry.dtype->bytes) {
-    return invalid(what + " has a shape that does not fit its " + std::to_string(entry.end - entry.begin) + " bytes");
-  }
-  return {};
-}
-
-Status read_metadata(yyjson_val* object, std::map<std::string, std::string>& metadata) {
-  if (!yyjson_is_obj(object)) return invalid("__metadata__ is not an object");
-  yyjson_val *key, *value;
-  std::size_t i, count;
-  yyjson_obj_foreach(object, i, count, key, value) {
-    if (!yyjson_is_str(value)) return invalid("__metadata__ has a value that is not a string");
-    if (!metadata.try_emplace(std::string(text_of(key)), text_of(value)).second) {
-      return invalid("__metadata__ has " + quoted(text_of(key)) + " twice");
-    }
-  }
-  return {};
-}
-
-/// The entries must fill the data one after the other: no gap, no overlap, nothing left over.
-Status check_layout(std::vector<Entry>& entries, std::uint64_t data_bytes) {
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-  std::uint64_t position = 0;
-  for (const Entry& entry : entries) {
-    if (entry.begin != position) {
-      return invalid("tensor " + quoted(entry.name) + (entry.begin < position ? " overlaps another" : " comes after a gap"));
-    }
-    position = entry.end;
-  }
-  if (position != data_bytes) return invalid("the tensors take " + std::to_string(position) + " of " + std::to_string(data_bytes) + " bytes");
-  return {};
-}
+constexpr SafetensorsRules kRules = {kTypes, Code::adapter_invalid, Code::adapter_invalid, Code::adapter_invalid};
 
 Result<SafetensorsFile> parse_unguarded(const std::byte* data, std::size_t size) {
-  if (size < kLengthBytes) return invalid("the file ends inside the header length");
-  std::uint64_t header_bytes = 0;
-  std::memcpy(&header_bytes, data, kLengthBytes);
-  if (header_bytes > kMaxHeaderBytes || header_bytes > size - kLengthBytes) {
-    return invalid("the header claims " + std::to_string(header_bytes) + " bytes of a file of " + std::to_string(size));
-  }
-  const char* header = reinterpret_cast<const char*>(data + kLengthBytes);
-  const std::byte* values = data + kLengthBytes + header_bytes;
-  const std::uint64_t data_bytes = size - kLengthBytes - header_bytes;
-
-  yyjson_read_err error;
-  // The flags forbid nothing that strict JSON allows; the text is only read, the cast is the API's.
-  const Document document(yyjson_read_opts(const_cast<char*>(header), static_cast<std::size_t>(header_bytes),
-                                           YYJSON_READ_NOFLAG, nullptr, &error),
-                          yyjson_doc_free);
-  if (document == nullptr) {
-    return invalid("the header is not JSON at byte " + std::to_string(error.pos) + ": " + error.msg);
-  }
-  yyjson_val* root = yyjson_doc_get_root(document.get());
-  if (!yyjson_is_obj(root)) return invalid("the header is not a JSON object");
-
+  Result<SafetensorsDirectory> directory = read_safetensors_directory(data, size, kRules);
+  if (!directory.ok()) return directory.status();
   SafetensorsFile file;
-  std::vector<Entry> entries;
-  yyjson_val *key, *value;
-  std::size_t i, count;
-  bool seen_metadata = false;
-  yyjson_obj_foreach(root, i, count, key, value) {
-    if (text_of(key) == "__metadata__") {
-      if (std::exchange(seen_metadata, true)) return invalid("__metadata__ appears twice");
-      NAMESAKE_TRY(read_metadata(value, file.metadata));
-      continue;
-    }
-    Entry& entry = entries.emplace_back();
-    NAMESAKE_TRY(read_entry(key, value, data_bytes, entry));
-  }
-  NAMESAKE_TRY(check_layout(entries, data_bytes));
-
-  for (Entry& entry : entries) {
-    const auto [place, added] = file.tensors.try_emplace(entry.name);
-    if (!added) return invalid("tensor " + quoted(entry.name) + " appears twice");
-    TensorRead& tensor = place->second;
+  file.metadata = std::move(directory.value().metadata);
+  for (SafetensorsEntry& entry : directory.value().entries) {
+    TensorRead& tensor = file.tensors[entry.name];
     tensor.shape = std::move(entry.shape);
     tensor.data.resize(static_cast<std::size_t>(entry.elements));
-    if (!tensor.data.empty() && !entry.dtype->decode(values + entry.begin, tensor.data.size(), tensor.data.data())) {
-      return invalid("tensor " + quoted(entry.name) + " has integers beyond 2^24");
+    if (!tensor.data.empty() && !kDecode[entry.type](data + entry.begin, tensor.data.size(), tensor.data.data())) {
+      return Status::error(Code::adapter_invalid, "tensor " + quoted(entry.name) + " has integers beyond 2^24");
     }
   }
   return file;

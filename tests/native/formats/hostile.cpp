@@ -1,5 +1,5 @@
-// The committed hostile models (tests/fixtures/make_hostile.mjs): each is refused with the code that its maker wrote down,
-// by the stage that must notice. The tokenizer's stage is tested where the tokenizer lives; here those files must open.
+// The committed hostile models, files and folders (tests/fixtures/make_hostile.mjs): each is refused with the code that its maker
+// wrote down, by the stage that must notice. The tokenizer's stage is tested where the tokenizer lives; here those files must open.
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -8,6 +8,7 @@
 #include "doctest/doctest.h"
 #include "formats/gguf.h"
 #include "formats/json.h"
+#include "formats/safetensors_model.h"
 #include "namesake/model.h"
 
 namespace namesake {
@@ -19,7 +20,7 @@ TEST_CASE("hostile models are refused with their own code") {
   const std::shared_ptr<Backend> backend = make_reference_backend();
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".gguf") continue;
+    if (entry.path().extension() != ".gguf" && !entry.is_directory()) continue;
     const std::string name = entry.path().filename().string();
     CAPTURE(name);
     std::vector<std::string> want;  // code, stage
@@ -27,13 +28,14 @@ TEST_CASE("hostile models are refused with their own code") {
     REQUIRE(want.size() == 2);
     ++files;
 
-    const Status directory = GgufFile::open(entry.path().string()).status();
+    const std::string path = entry.path().string();
+    const Status directory = entry.is_directory() ? SafetensorsModel::open(path).status() : GgufFile::open(path).status();
     CHECK_MESSAGE(std::string(code_name(directory.code)) == (want[1] == "directory" ? want[0] : "ok"), directory.message);
-    const Status model = Model::open(entry.path().string(), Precision::as_stored, backend).status();
+    const Status model = Model::open(path, Precision::as_stored, backend).status();
     CHECK_MESSAGE(std::string(code_name(model.code)) == (want[1] == "tokenizer" ? "ok" : want[0]), model.message);
     CHECK(model.ok() == model.message.empty());
   }
-  CHECK(files >= 100);
+  CHECK(files >= 160);
 }
 
 }  // namespace namesake

@@ -48,6 +48,27 @@ TEST_CASE("json: getters give a value of their own kind or leave it alone") {
   CHECK(object.size("s") == 0);
 }
 
+TEST_CASE("json: an object inside, and one of texts only") {
+  const Result<JsonObject> parsed = JsonObject::parse(
+      R"({"map":{"b":"2","a":"1"},"none":{},"mixed":{"a":"1","b":2},"twice":{"a":"1","a":"2"},"list":["a"]})", Code::model_invalid);
+  REQUIRE_MESSAGE(parsed.ok(), parsed.status().message);
+  std::map<std::string, std::string> map = {{"before", ""}};
+  for (const char* key : {"mixed", "twice", "list", "absent"}) CHECK_FALSE(parsed.value().get_string_map(key, map));
+  CHECK(map.contains("before"));
+  CHECK((parsed.value().get_string_map("map", map) && map == std::map<std::string, std::string>{{"a", "1"}, {"b", "2"}}));
+  CHECK((parsed.value().get_string_map("none", map) && map.empty()));
+
+  for (const char* key : {"twice", "list", "absent"}) CHECK_FALSE(parsed.value().get_object(key));
+  std::optional<JsonObject> inner;
+  {
+    const Result<JsonObject> outer = JsonObject::parse(R"({"deep":{"o":{"i":3}}})", Code::model_invalid);
+    inner = outer.value().get_object("deep")->get_object("o");
+  }
+  std::int64_t i = 0;
+  REQUIRE(inner);
+  CHECK((inner->get_i64("i", i) && i == 3));  // the text lives as long as a part of it
+}
+
 TEST_CASE("json: what is not one strict object is refused with the caller's code") {
   for (const char* text : {"", "[]", "1", "{", "{\"a\":1,}", "{\"a\":NaN}", "{\"a\":1}x", "{'a':1}", "{\"a\":1,\"a\":2}", "\xef\xbb\xbf{}",
                            "{\"\xff\":1}"}) {
