@@ -21,6 +21,9 @@ inline const std::vector<std::string> kTinyModels = {"tiny-llama", "tiny-llama-t
 inline const std::vector<std::string> kGgufModels = {"tiny-llama",  "tiny-llama-tied", "tiny-llama3",
                                                      "tiny-qwen2", "tiny-qwen3",      "tiny-internlm2"};
 
+/// All that are folders in Hugging Face's layout: of the families' GGUF files the same weights.
+inline const std::vector<std::string> kFolderModels = {"tiny-llama3", "tiny-mistral", "tiny-qwen2", "tiny-qwen3", "tiny-internlm2"};
+
 std::string fixture(const std::string& name);   ///< absolute path under tests/fixtures
 
 /// A value that must be there; the test fails with the Status otherwise.
