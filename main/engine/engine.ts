@@ -20,7 +20,9 @@ import type { ModelInfo, ModelShape } from '../../shared/model.ts';
 import type { Message, TokenizedRow } from '../../shared/row.ts';
 import { createChatTemplate, type ChatTemplate } from '../pipeline/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../pipeline/tokenizer.ts';
-import type { Adapter, Model, NativeAddon, NativeAnswer, NativeError, Trainer } from './native.d.ts';
+import type { TokenizerSource } from '../pipeline/vocabulary.ts';
+import { readModelFolder } from './model-folder.ts';
+import type { Adapter, Model, NativeAddon, NativeAnswer, NativeError, NativeTokenizer, Trainer } from './native.d.ts';
 import type { EngineAbout, HostApi } from './protocol.ts';
 import { betweenSteps, processGrowth } from './process-memory.ts';
 import { slotsFor } from './slots.ts';
@@ -73,13 +75,13 @@ export class Engine implements HostApi {
       this.#free();
       const isa = isaOf(options.isa);
       const { precision, device, threads } = options;
-      const { model, info, tokenizer: source } = await addon
+      const { model, info, tokenizer: native } = await addon
         .openModel(options.path, { precision, device, isa, threads })
         .catch((error: unknown) => {
           throw withParams(error, { device });
         });
       try {
-        if (source === null) throw new NamesakeError('model.tokenizer_invalid', `${options.path} is a folder`);
+        const source = native === null ? await readModelFolder(options.path) : sourceOf(native, info.architecture);
         const tokenizer = createTokenizer(source);
         if (tokenizer.size > info.vocab) {
           throw new NamesakeError('model.tokenizer_invalid', `${tokenizer.size} tokens for ${info.vocab} embeddings`);
@@ -315,6 +317,17 @@ export class Engine implements HostApi {
     this.#training = null;
     this.#adapter = null;
   }
+}
+
+/** The tokenizer keys of a GGUF file as the pipeline takes them. */
+function sourceOf(native: NativeTokenizer, architecture: string): TokenizerSource {
+  const { model, pre, tokens, merges, scores, token_types, bos_id, eos_id, eot_id, eom_id, add_bos, add_space_prefix, chat_template } = native;
+  return {
+    ...{ model, pre, tokens, merges, token_types, bos_id, eos_id, add_bos, architecture, chat_template },
+    scores: Array.from(scores),
+    stop_ids: [eot_id, eom_id].filter((id) => id !== null),
+    space_prefix: add_space_prefix === null ? null : { where: add_space_prefix ? 'each' : 'never', doubled: true },
+  };
 }
 
 /** A level that the environment forces holds wherever no other was asked for. */

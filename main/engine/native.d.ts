@@ -30,12 +30,16 @@ export interface NativeTokenizer {
   pre: string;
   tokens: string[];
   merges: string[];
+  scores: Float64Array;
   token_types: number[];
   bos_id: number | null;
   eos_id: number | null;
+  eot_id: number | null;
+  eom_id: number | null;
   unk_id: number | null;
   pad_id: number | null;
-  add_bos: boolean;
+  add_bos: boolean | null;
+  add_space_prefix: boolean | null;
   chat_template: string | null;
 }
 

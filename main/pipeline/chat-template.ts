@@ -3,8 +3,9 @@
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Message, TokenizedRow } from '../../shared/row.ts';
 import { createEscape } from './escape.ts';
+import { pythonStrip } from './python-strip.ts';
 import { compileTemplate, type TemplateValues } from './template-sandbox.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { TextPlace, Tokenizer } from './tokenizer.ts';
 
 export interface ChatTemplate {
   /** The text of a conversation; `answer` adds the header of the assistant's turn to come. */
@@ -20,6 +21,8 @@ export interface ChatTemplate {
 const IGNORED = -100;
 /** Stands where an assistant speaks, to find the place. A noncharacter that no escape uses. */
 const PLACE = '\uFDEF';
+/** Ends what a model thinks before it answers. */
+const THOUGHT = '</think>';
 /** What looks like a special. */
 const LIKE_SPECIAL = /<\|[^<>|\s]{1,40}\|>/;
 
@@ -40,20 +43,22 @@ function guarded<T>(work: () => T): T {
   }
 }
 
-/** Words as templates write them: as they are, or trimmed. */
+/** Words as templates write them: as they are, or stripped. */
 function writings(words: string): string[] {
-  return [words, words.trim(), words.trimEnd(), words.trimStart(), words.replace(/^\n+|\n+$/g, '')];
+  const sides = ['both', 'left', 'right'] as const;
+  return [words, ...sides.map((side) => pythonStrip(words, side)), ...sides.map((side) => pythonStrip(words, side, '\n'))];
 }
 
-/** One turn of the assistant in the (escaped) text of the template. */
-interface Turn {
-  /** Everything before its words. */
-  header: string;
-  words: string;
-  /** Blanks between the words and the end of turn. */
-  between: string;
-  end: string;
-  after: string;
+/** A conversation in the (escaped) text of the template, parted at the assistant's turns. */
+interface Parted {
+  turns: {
+    message: Message;
+    /** Everything since the turn before. */
+    header: string;
+    words: string;
+  }[];
+  /** What stands behind the last words. */
+  rest: string;
 }
 
 /**
@@ -64,9 +69,19 @@ interface Turn {
 export function createChatTemplate(source: string | null, tokenizer: Tokenizer): ChatTemplate {
   if (source === null || source.trim() === '') throw new NamesakeError('model.template_missing', 'no chat template');
   const template = guarded(() => compileTemplate(source));
-  const { escape, unescape, split } = createEscape(tokenizer.specials);
+  const { escape, unescape, split } = createEscape([...tokenizer.specials, PLACE]);
   const nameOf = (id: number | null): string => (id === null ? '' : tokenizer.piece(id));
 
+  /** Thinking is off wherever a template lets it be: what an assistant thought is no part of its words. */
+  const thinks = source.includes('enable_thinking');
+  const wordsOf = (content: string): string => {
+    const thought = thinks ? content.lastIndexOf(THOUGHT) : -1;
+    return thought < 0 ? content : pythonStrip(content.slice(thought + THOUGHT.length), 'left', '\n');
+  };
+  const escaped = ({ role, content }: Message): TemplateValues['messages'][number] => ({
+    role,
+    content: escape(role === 'assistant' ? wordsOf(content) : content),
+  });
   const renderContents = (messages: TemplateValues['messages'], answer: boolean): string =>
     guarded(() =>
       template({
@@ -74,16 +89,16 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
         add_generation_prompt: answer,
         bos_token: nameOf(tokenizer.bosId),
         eos_token: nameOf(tokenizer.eosId),
+        enable_thinking: false,
       }),
     );
-  const escaped = ({ role, content }: Message): TemplateValues['messages'][number] => ({ role, content: escape(content) });
   const renderEscaped = (messages: readonly Message[], answer: boolean): string =>
     renderContents(messages.map(escaped), answer);
 
-  /** Ids of escaped text: specials as themselves, everything between them as plain text. */
-  const encodeEscaped = (text: string): number[] =>
+  /** Ids of escaped text that stands at `place`: specials as themselves, everything between them as plain text. */
+  const encodeEscaped = (text: string, place: TextPlace): number[] =>
     split(text).flatMap((part, i) => {
-      if (i % 2 === 0) return tokenizer.encodeText(unescape(part));
+      if (i % 2 === 0) return tokenizer.encodeText(unescape(part), i === 0 ? place : 'section');
       const id = tokenizer.tokenId(part);
       return id === undefined ? [] : [id];
     });
@@ -91,69 +106,35 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
   const start = (ids: number[]): number[] =>
     tokenizer.addBos && tokenizer.bosId !== null && ids[0] !== tokenizer.bosId ? [tokenizer.bosId, ...ids] : ids;
 
-  const encodePrompt = (messages: readonly Message[]): number[] => start(encodeEscaped(renderEscaped(messages, true)));
+  const encodePrompt = (messages: readonly Message[]): number[] => start(encodeEscaped(renderEscaped(messages, true), 'start'));
 
-  /** The header as it is asked for at inference, or (where nobody spoke before) as the template writes it. */
-  const headerOf = (messages: readonly Message[], i: number, whole: string): string => {
-    const before = messages.slice(0, i);
-    if (before.some(({ role }) => role !== 'system')) {
-      const asked = renderEscaped(before, true);
-      if (whole.startsWith(asked)) return asked;
-    }
-    const placed = renderContents([...before.map(escaped), { role: 'assistant', content: PLACE }], false);
-    const header = placed.slice(0, Math.max(0, placed.lastIndexOf(PLACE)));
-    if (header === '' || !whole.startsWith(header)) throw invalid('it writes the same turn in more than one way');
-    return header;
-  };
-
-  /** Takes the turn of message `i` apart; `whole` is the text up to its end. */
-  const turnOf = (messages: readonly Message[], i: number, whole: string): Turn => {
-    const header = headerOf(messages, i, whole);
-    const [spoken = '', end = '', ...after] = split(whole.slice(header.length));
-    const written = writings(escape(messages[i]?.content ?? '')).filter((words) => spoken.startsWith(words));
-    const [first] = written;
-    if (first === undefined) throw invalid('it changes the words of the assistant');
-    const words = written.find((found) => spoken.slice(found.length).trim() === '');
-    if (words === undefined || end === '') {
-      const rest = spoken.slice(first.length);
-      throw tokenMissing((rest.trim() || JSON.stringify(rest)).slice(0, 40));
-    }
-    return { header, words, between: spoken.slice(words.length), end, after: after.join('') };
-  };
-
-  const encodeConversation = (messages: readonly Message[]): TokenizedRow => {
-    const ids: number[] = [];
-    const labels: number[] = [];
-    const add = (text: string, learnt: boolean): void => {
-      const part = encodeEscaped(text);
-      ids.push(...part);
-      labels.push(...part.map((id) => (learnt ? id : IGNORED)));
-    };
-    let done = '';
-    messages.forEach((message, i) => {
-      if (message.role !== 'assistant') return;
-      const whole = renderEscaped(messages.slice(0, i + 1), false);
-      const { header, words, between, end, after } = turnOf(messages, i, whole);
-      if (!header.startsWith(done)) throw invalid('it rewrites earlier turns of a conversation');
-      const learnt = message.loss !== false;
-      const cut = message.cut === true;
-      add(header.slice(done.length), false);
-      add(words, learnt);
-      if (!cut || i < messages.length - 1) {
-        add(between, false);
-        add(end, learnt && !cut);
-        add(after, false);
-      }
-      done = whole;
+  /** Finds the assistant's turns by a rendering in which it says PLACE every time. */
+  const part = (messages: readonly Message[]): Parted => {
+    const whole = renderEscaped(messages, false);
+    const spoken = messages.filter(({ role }) => role === 'assistant');
+    const silent = messages.map((message) => (message.role === 'assistant' ? { role: message.role, content: PLACE } : escaped(message)));
+    const [first = '', ...behind] = renderContents(silent, false).split(PLACE);
+    if (behind.length !== spoken.length) throw invalid('it rewrites earlier turns of a conversation');
+    if (!whole.startsWith(first)) throw invalid('it writes the same turn in more than one way');
+    let at = first.length;
+    const turns = spoken.map((message, i) => {
+      const rest = whole.slice(at);
+      const [header = '', next = ''] = [i === 0 ? first : behind[i - 1], behind[i]];
+      const isWritten = (words: string): boolean =>
+        rest.startsWith(words) && rest.startsWith(next, words.length) && (i < spoken.length - 1 || rest.length === words.length + next.length);
+      const words = writings(escape(wordsOf(message.content))).find(isWritten);
+      if (words === undefined) throw invalid('it changes the words of the assistant');
+      at += words.length + next.length;
+      return { message, header, words };
     });
-    if (messages.at(-1)?.role !== 'assistant') {
-      const whole = renderEscaped(messages, false);
-      if (!whole.startsWith(done)) throw invalid('it rewrites earlier turns of a conversation');
-      add(whole.slice(done.length), false);
-    }
-    const whole = start(ids);
-    if (whole.length > ids.length) labels.unshift(IGNORED);
-    return { ids: whole, labels, pieces: whole.map((id) => tokenizer.piece(id)) };
+    return { turns, rest: behind.at(-1) ?? first };
+  };
+
+  /** What a turn's end is made of: blanks, the token, and what follows. */
+  const endOf = (behind: string): { between: string; end: string; after: string } => {
+    const [between = '', end = '', ...after] = split(behind);
+    if (between.trim() !== '' || end === '') throw tokenMissing((between.trim() || JSON.stringify(between)).slice(0, 40));
+    return { between, end, after: after.join('') };
   };
 
   // Proof on a short conversation: an answer is trained as it is asked for, and its end is one token, or training would
@@ -162,15 +143,57 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
     { role: 'user', content: 'a' },
     { role: 'assistant', content: 'b' },
   ];
-  const whole = renderEscaped(proof, false);
-  if (!whole.startsWith(renderEscaped(proof.slice(0, 1), true))) throw invalid('it opens an answer otherwise than it asks for one');
-  const { end } = turnOf(proof, 1, whole);
-  const missing = split(whole)
+  const proven = part(proof);
+  const asked = renderEscaped(proof.slice(0, 1), true);
+  const opening = proven.turns[0]?.header ?? '';
+  if (!opening.startsWith(asked)) throw invalid('it opens an answer otherwise than it asks for one');
+  /** Blanks that the template leaves to the model to write before its words. */
+  const lead = opening.slice(asked.length);
+  if (lead.trim() !== '') throw invalid('it opens an answer otherwise than it asks for one');
+  const { end: endOfTurn } = endOf(proven.rest);
+  const missing = split(opening + proven.rest)
     .filter((_, i) => i % 2 === 0)
     .map((text) => LIKE_SPECIAL.exec(text)?.[0])
     .find((found) => found !== undefined);
   if (missing !== undefined) throw tokenMissing(missing);
-  const stopIds = [...new Set([tokenizer.tokenId(end), tokenizer.eosId])].filter((id) => typeof id === 'number');
+  const stopIds = [...new Set([tokenizer.tokenId(endOfTurn), ...tokenizer.stopIds])].filter((id) => typeof id === 'number');
+
+  const encodeConversation = (messages: readonly Message[]): TokenizedRow => {
+    const { turns, rest } = part(messages);
+    if (messages.at(-1)?.role === 'assistant' && messages.slice(0, -1).some(({ role }) => role !== 'system')) {
+      const prompt = renderEscaped(messages.slice(0, -1), true);
+      const before = turns.map(({ header, words }, i) => header + (i < turns.length - 1 ? words : '')).join('');
+      if (before !== prompt + lead) throw invalid('it opens an answer otherwise than it asks for one');
+    }
+    const ids: number[] = [];
+    const labels: number[] = [];
+    let place: TextPlace = 'start';
+    const add = (text: string, learnt: boolean): void => {
+      if (text === '') return;
+      const part = encodeEscaped(text, place);
+      ids.push(...part);
+      labels.push(...part.map((id) => (learnt ? id : IGNORED)));
+      place = split(text).at(-1) === '' ? 'section' : 'inside';
+    };
+    /** What stands behind a turn (or before the first): its end, and what follows. */
+    const addBehind = (text: string, turn: Message | undefined): void => {
+      if (turn === undefined) return add(text, false);
+      const { between, end, after } = endOf(text);
+      add(between, false);
+      add(end, turn.loss !== false && turn.cut !== true);
+      add(after, false);
+    };
+    turns.forEach(({ message, header, words }, i) => {
+      const led = header.endsWith(lead) ? lead : '';
+      addBehind(header.slice(0, header.length - led.length), turns[i - 1]?.message);
+      add(led + words, message.loss !== false);
+    });
+    const last = messages.at(-1);
+    if (last?.role !== 'assistant' || last.cut !== true) addBehind(rest, turns.at(-1)?.message);
+    const whole = start(ids);
+    if (whole.length > ids.length) labels.unshift(IGNORED);
+    return { ids: whole, labels, pieces: whole.map((id) => tokenizer.piece(id)) };
+  };
 
   return {
     render: (messages, answer) => unescape(renderEscaped(messages, answer)),

@@ -2,6 +2,7 @@
 // so its template may loop for ever or fill the memory.
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { createContext, Script } from 'node:vm';
+import { pythonStrip, type Sides } from './python-strip.ts';
 
 /** Expressions and statements that one rendering may evaluate, beside those that its messages need. */
 const MAX_NODES = 50_000;
@@ -46,8 +47,65 @@ function range(from: number, to?: number, step = 1): number[] {
   return Array.from({ length }, (_, i) => start + i * step);
 }
 
-/** The functions and constants of a chat template. No clock: the same rows must give the same tokens on any day. */
+/** Python's strip as a template's function. */
+function stripped(sides: Sides): (text: unknown, characters: unknown) => string {
+  return (text, characters) => {
+    if (typeof text !== 'string') throw new Error('it strips what is no text');
+    return pythonStrip(text, sides, typeof characters === 'string' ? characters : undefined);
+  };
+}
+
+const stripNames = new Map([
+  ['strip', '%strip'],
+  ['lstrip', '%lstrip'],
+  ['rstrip', '%rstrip'],
+]);
+
+/** The parts of the parsed template that are of interest here. */
+interface Shape {
+  type?: unknown;
+  callee?: Shape;
+  computed?: unknown;
+  object?: unknown;
+  property?: Shape;
+  value?: unknown;
+  args?: unknown[];
+  operand?: unknown;
+  filter?: Shape;
+}
+
+/**
+ * Has `text.strip(…)` and `text | trim` call the functions here: the library's own forget which characters to strip, and
+ * strip JavaScript's blanks. Changes the parsed template in place.
+ */
+function stripAsPython(program: unknown): void {
+  const open: unknown[] = [program];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (typeof node !== 'object' || node === null) continue;
+    if (node instanceof Map) open.push(...node.keys());
+    open.push(...(node instanceof Map ? node.values() : Object.values(node)));
+    const shape = node as Shape;
+    const { type, callee, filter } = shape;
+    const call = (name: string, args: unknown[]): void => {
+      Object.assign(shape, { type: 'CallExpression', callee: { type: 'Identifier', value: name }, args });
+    };
+    if (type === 'CallExpression' && callee?.type === 'MemberExpression' && callee.computed !== true) {
+      const name = stripNames.get(String(callee.property?.value));
+      if (name !== undefined) call(name, [callee.object, ...(shape.args ?? [])]);
+    } else if (type === 'FilterExpression' && filter?.type === 'Identifier' && filter.value === 'trim') {
+      call('%strip', [shape.operand]);
+    }
+  }
+}
+
+/**
+ * The functions and constants of a chat template. No clock (`strftime_now`): the same rows must give the same tokens on any
+ * day. The templates of Llama 3 have a date of their own for that case.
+ */
 const globals = {
+  '%strip': stripped('both'),
+  '%lstrip': stripped('left'),
+  '%rstrip': stripped('right'),
   true: true,
   True: true,
   false: false,
@@ -66,6 +124,8 @@ export interface TemplateValues {
   add_generation_prompt: boolean;
   bos_token: string;
   eos_token: string;
+  /** Qwen 3's templates ask for it: an answer begins behind an empty block of thoughts. */
+  enable_thinking: boolean;
 }
 
 /**
@@ -74,6 +134,7 @@ export interface TemplateValues {
  */
 export function compileTemplate(source: string): (values: TemplateValues) => string {
   const program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+  stripAsPython(program);
   // Only inside a vm script can a call be ended from outside, wherever it hangs.
   let work = (): void => undefined;
   const context = createContext({ run: () => work() });

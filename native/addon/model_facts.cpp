@@ -52,6 +52,31 @@ Status read_types(const GgufFile& file, const std::string& key, std::vector<std:
   return {};
 }
 
+Status read_scores(const GgufFile& file, const std::string& key, std::vector<double>& out) {
+  Status status;
+  const GgufArray* array = array_of(file, key, status);
+  if (array == nullptr) return status;
+  out.reserve(array->size());
+  for (const GgufValue& item : *array) {
+    if (const auto* real = std::get_if<double>(&item.value)) {
+      out.push_back(*real);
+    } else if (const auto* whole = std::get_if<std::int64_t>(&item.value)) {
+      out.push_back(static_cast<double>(*whole));
+    } else {
+      return wrong_type(key, "a list of numbers");
+    }
+  }
+  return {};
+}
+
+Status read_flag(const GgufFile& file, const std::string& key, std::optional<bool>& out) {
+  if (file.metadata().find(key) == file.metadata().end()) return {};
+  bool flag = false;
+  if (!file.get_bool(key, flag)) return wrong_type(key, "true or false");
+  out = flag;
+  return {};
+}
+
 Status read_id(const GgufFile& file, const std::string& key, std::optional<std::uint64_t>& out) {
   if (file.metadata().find(key) == file.metadata().end()) return {};
   std::uint64_t id = 0;
@@ -77,15 +102,16 @@ Status read_tokenizer(const GgufFile& file, TokenizerFacts& facts) {
   facts.pre = pre.value_or("");
   NAMESAKE_TRY(read_texts(file, "tokenizer.ggml.tokens", facts.tokens));
   NAMESAKE_TRY(read_texts(file, "tokenizer.ggml.merges", facts.merges));
+  NAMESAKE_TRY(read_scores(file, "tokenizer.ggml.scores", facts.scores));
   NAMESAKE_TRY(read_types(file, "tokenizer.ggml.token_type", facts.token_types));
   NAMESAKE_TRY(read_id(file, "tokenizer.ggml.bos_token_id", facts.bos_id));
   NAMESAKE_TRY(read_id(file, "tokenizer.ggml.eos_token_id", facts.eos_id));
+  NAMESAKE_TRY(read_id(file, "tokenizer.ggml.eot_token_id", facts.eot_id));
+  NAMESAKE_TRY(read_id(file, "tokenizer.ggml.eom_token_id", facts.eom_id));
   NAMESAKE_TRY(read_id(file, "tokenizer.ggml.unknown_token_id", facts.unk_id));
   NAMESAKE_TRY(read_id(file, "tokenizer.ggml.padding_token_id", facts.pad_id));
-  const std::string add_bos = "tokenizer.ggml.add_bos_token";
-  if (file.metadata().find(add_bos) != file.metadata().end() && !file.get_bool(add_bos, facts.add_bos)) {
-    return wrong_type(add_bos, "true or false");
-  }
+  NAMESAKE_TRY(read_flag(file, "tokenizer.ggml.add_bos_token", facts.add_bos));
+  NAMESAKE_TRY(read_flag(file, "tokenizer.ggml.add_space_prefix", facts.add_space_prefix));
   return read_text(file, "tokenizer.chat_template", facts.chat_template);
 }
 

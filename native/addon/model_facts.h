@@ -16,9 +16,10 @@ namespace namesake::addon {
 struct TokenizerFacts {
   std::string model, pre;
   std::vector<std::string> tokens, merges;
+  std::vector<double> scores;
   std::vector<std::int32_t> token_types;
-  std::optional<std::uint64_t> bos_id, eos_id, unk_id, pad_id;
-  bool add_bos = false;
+  std::optional<std::uint64_t> bos_id, eos_id, eot_id, eom_id, unk_id, pad_id;
+  std::optional<bool> add_bos, add_space_prefix;
   std::optional<std::string> chat_template;
 };
 

@@ -1,5 +1,6 @@
 #include "addon/model_object.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -77,10 +78,16 @@ Napi::Object tokenizer_to_js(Napi::Env env, const TokenizerFacts& facts) {
   const auto set_id = [&](const char* key, const std::optional<std::uint64_t>& id) {
     object.Set(key, id ? Napi::Number::New(env, static_cast<double>(*id)) : env.Null());
   };
+  const auto set_flag = [&](const char* key, const std::optional<bool>& flag) {
+    object.Set(key, flag ? Napi::Boolean::New(env, *flag) : env.Null());
+  };
   object.Set("model", facts.model);
   object.Set("pre", facts.pre);
   object.Set("tokens", texts_to_js(env, facts.tokens));
   object.Set("merges", texts_to_js(env, facts.merges));
+  auto scores = Napi::Float64Array::New(env, facts.scores.size());
+  std::copy(facts.scores.begin(), facts.scores.end(), scores.Data());
+  object.Set("scores", scores);
   auto types = Napi::Array::New(env, facts.token_types.size());
   for (std::uint32_t i = 0; i < facts.token_types.size(); ++i) {
     Napi::HandleScope scope(env);
@@ -89,9 +96,12 @@ Napi::Object tokenizer_to_js(Napi::Env env, const TokenizerFacts& facts) {
   object.Set("token_types", types);
   set_id("bos_id", facts.bos_id);
   set_id("eos_id", facts.eos_id);
+  set_id("eot_id", facts.eot_id);
+  set_id("eom_id", facts.eom_id);
   set_id("unk_id", facts.unk_id);
   set_id("pad_id", facts.pad_id);
-  object.Set("add_bos", facts.add_bos);
+  set_flag("add_bos", facts.add_bos);
+  set_flag("add_space_prefix", facts.add_space_prefix);
   object.Set("chat_template", facts.chat_template ? Napi::String::New(env, *facts.chat_template) : env.Null());
   return object;
 }

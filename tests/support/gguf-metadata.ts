@@ -1,6 +1,6 @@
 // Reads the tokenizer out of a GGUF file, independently of the engine's own reader, so that each checks the other.
 import { openSync, readSync, closeSync, fstatSync } from 'node:fs';
-import type { TokenizerSource } from '../../main/pipeline/tokenizer.ts';
+import type { TokenizerSource } from '../../main/pipeline/vocabulary.ts';
 
 type Value = number | bigint | boolean | string | Value[];
 
@@ -102,15 +102,21 @@ export function readTokenizerSource(path: string): TokenizerSource {
   const metadata = readGgufMetadata(path);
   const of = <T extends Value>(key: string, fallback: T): T => (metadata.get(key) as T | undefined) ?? fallback;
   const id = (key: string): number | null => (metadata.get(key) as number | undefined) ?? null;
+  const flag = (key: string): boolean | null => (metadata.get(key) as boolean | undefined) ?? null;
+  const prefix = flag('tokenizer.ggml.add_space_prefix');
   return {
     model: of('tokenizer.ggml.model', ''),
     pre: of('tokenizer.ggml.pre', ''),
     tokens: of<Value[]>('tokenizer.ggml.tokens', []) as string[],
     merges: of<Value[]>('tokenizer.ggml.merges', []) as string[],
+    scores: of<Value[]>('tokenizer.ggml.scores', []) as number[],
     token_types: of<Value[]>('tokenizer.ggml.token_type', []) as number[],
     bos_id: id('tokenizer.ggml.bos_token_id'),
     eos_id: id('tokenizer.ggml.eos_token_id'),
-    add_bos: of('tokenizer.ggml.add_bos_token', false),
+    stop_ids: ['tokenizer.ggml.eot_token_id', 'tokenizer.ggml.eom_token_id'].flatMap((key) => id(key) ?? []),
+    add_bos: flag('tokenizer.ggml.add_bos_token'),
+    space_prefix: prefix === null ? null : { where: prefix ? 'each' : 'never', doubled: true },
+    architecture: of('general.architecture', ''),
     chat_template: of<string>('tokenizer.chat_template', '') || null,
   };
 }

@@ -1,6 +1,7 @@
 // The tiny model's tokenizer and chat template (ChatML with a vendor's system text), and small changes of them.
 import { createChatTemplate, type ChatTemplate } from '../../main/pipeline/chat-template.ts';
-import { createTokenizer, type Tokenizer, type TokenizerSource } from '../../main/pipeline/tokenizer.ts';
+import { createTokenizer, type Tokenizer } from '../../main/pipeline/tokenizer.ts';
+import type { TokenizerSource } from '../../main/pipeline/vocabulary.ts';
 import { fixture } from './files.ts';
 import { readTokenizerSource } from './gguf-metadata.ts';
 

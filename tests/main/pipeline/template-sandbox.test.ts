@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { compileTemplate } from '../../../main/pipeline/template-sandbox.ts';
 
-const values = { messages: [{ role: 'user', content: 'hello' }], add_generation_prompt: true, bos_token: '<s>', eos_token: '</s>' };
+const values = { messages: [{ role: 'user', content: 'hello' }], add_generation_prompt: true, bos_token: '<s>', eos_token: '</s>', enable_thinking: false };
 const render = (source: string): string => compileTemplate(source)(values);
 
 it('renders what a chat template needs', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { TokenizerSource } from '../../../main/pipeline/tokenizer.ts';
+import type { TokenizerSource } from '../../../main/pipeline/vocabulary.ts';
 import { nastyText } from '../../support/arbitrary.ts';
 import { thrownBy } from '../../support/errors.ts';
 import { fixture, readLines } from '../../support/files.ts';
@@ -93,7 +93,7 @@ describe('createTokenizer', () => {
   });
 
   it.each<[string, Partial<TokenizerSource>, RegExp]>([
-    ['another kind', { model: 'llama' }, /“llama”/],
+    ['another kind', { model: 'bert' }, /“bert”/],
     ['an unknown pre-tokenizer', { pre: 'qwen9' }, /“qwen9”/],
     ['the name of an object’s own property', { pre: 'constructor' }, /“constructor”/],
     ['types that do not match', { token_types: [1] }, /1 token types for 323/],
