@@ -1,6 +1,6 @@
 // Model folder: the tokenizer files of a folder in Hugging Face's layout, as one tokenizer and chat template. Which of the
 // makers' files says what, and which wins, is transformers' order.
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NamesakeError } from '../../shared/errors.ts';
@@ -31,8 +31,9 @@ const endsSchema = z.looseObject({ eos_token_id: idsSchema });
 /** The bytes of a file, or null where there is none. Throws model.unreadable, and model.tokenizer_invalid above `limit`. */
 async function read(folder: string, name: string, limit: number): Promise<Buffer | null> {
   const path = join(folder, name);
+  let file: FileHandle | null = null;
   try {
-    await using file = await open(path, 'r');
+    file = await open(path, 'r');
     const { size } = await file.stat();
     if (size > limit) throw tokenizerInvalid(`${name} has ${size} bytes (${limit} are read)`);
     // No more than was there: a file that grows, or one without an end, is cut off.
@@ -48,6 +49,8 @@ async function read(folder: string, name: string, limit: number): Promise<Buffer
     if (error instanceof NamesakeError) throw error;
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw new NamesakeError('model.unreadable', `${path}: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    await file?.close();
   }
 }
 

@@ -129,6 +129,7 @@ export function layTokens(source: TokenizerSource, added: readonly (readonly [nu
     tokens[id] = `[PAD${id}]`;
     types[id] = UNUSED;
   }
+  while (source.scores.length > 0 && source.scores.length < tokens.length) source.scores.push(0);
   source.merges = source.merges.filter((merge) => {
     const [left = '', right = ''] = merge.split(' ', 2);
     return !out.has(left + right) && !out.has(left) && !out.has(right);

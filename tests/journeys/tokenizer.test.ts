@@ -46,6 +46,6 @@ describe('SmolLM2', () => {
   });
 
   it('stops at the end of a turn', () => {
-    expect(template.stopIds).toEqual([tokenizer.tokenId('<|im_end|>')]);
+    expect(template.stopIds).toEqual([tokenizer.tokenId('<|im_end|>'), tokenizer.tokenId('<|endoftext|>')]);
   });
 });

@@ -139,6 +139,44 @@ describe('encodeConversation', () => {
   });
 });
 
+describe('a template that lets thinking be', () => {
+  /** As Qwen 3's: an empty block of thoughts before the last answer, none in the turns before, thoughts of old ones dropped. */
+  const thinking = tinyTemplate(
+    '{% for m in messages %}{% set words = m.content.split("</think>")[-1].lstrip("\\n") if m.role == "assistant" else m.content %}' +
+      '<|im_start|>{{ m.role }}\n{% if m.role == "assistant" and loop.last %}<think>\n\n</think>\n\n{% endif %}{{ words }}<|im_end|>\n{% endfor %}' +
+      '{% if add_generation_prompt %}<|im_start|>assistant\n{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}',
+  );
+
+  it('has it off: an answer is asked for behind an empty block, and learnt there', () => {
+    expect(thinking.render([user('a')], true)).toMatch(/assistant\n<think>\n\n<\/think>\n\n$/);
+    const messages = [user('a'), assistant('b'), user('c'), assistant('  d')];
+    expect(learnt(messages, thinking)).toEqual(['b<end>', '  d<end>']);
+    const prompt = thinking.encodePrompt(messages.slice(0, 3));
+    expect(thinking.encodeConversation(messages).ids.slice(0, prompt.length)).toEqual(prompt);
+  });
+
+  it('leaves out what an assistant thought', () => {
+    const thought = [user('a'), assistant('<think>\nhm\n</think>\n\nb'), user('c'), assistant('<think>x</think>d')];
+    expect(learnt(thought, thinking)).toEqual(['b<end>', 'd<end>']);
+    expect(thinking.render(thought, false)).not.toMatch(/hm|x/);
+    // A person may write the same: it is text.
+    expect(thinking.render([user('</think>a')], true)).toContain('</think>a');
+  });
+});
+
+describe('a template whose answers begin with a blank', () => {
+  const spaced = tinyTemplate(
+    '{% for m in messages %}{% if m.role == "user" %}[INST] {{ m.content }} [/INST]{% else %} {{ m.content }}<|im_end|>{% endif %}{% endfor %}',
+  );
+
+  it('teaches the blank, which no prompt has', () => {
+    const messages = [user('a'), assistant('b'), user('c'), assistant('d')];
+    expect(learnt(messages, spaced)).toEqual([' b<end>', ' d<end>']);
+    const prompt = spaced.encodePrompt(messages.slice(0, 3));
+    expect(spaced.encodeConversation(messages).ids.slice(0, prompt.length)).toEqual(prompt);
+  });
+});
+
 describe('beginning of sequence', () => {
   const bos = tokenizer.tokenId('<|endoftext|>') ?? -1;
   const beginning = tinyTokenizer({ add_bos: true, bos_id: bos });
@@ -157,9 +195,12 @@ describe('beginning of sequence', () => {
 
 describe('createChatTemplate', () => {
   it('knows where an answer ends', () => {
-    expect(template.stopIds).toEqual([end]);
-    const other = tinyTemplate(undefined, tinyTokenizer({ eos_id: tokenizer.tokenId('<|endoftext|>') ?? null }));
-    expect(other.stopIds).toEqual([end, tokenizer.tokenId('<|endoftext|>')]);
+    const text = tokenizer.tokenId('<|endoftext|>') ?? -1;
+    expect(template.stopIds).toEqual([end, text]);
+    expect(tinyTemplate(undefined, tinyTokenizer({ eos_id: null })).stopIds).toEqual([end, text]);
+    // What the makers list beside, and no name that is an ordinary token.
+    const types = tinySource.token_types.map((type, id) => (id === text ? 1 : type));
+    expect(tinyTemplate(undefined, tinyTokenizer({ stop_ids: [7, start], token_types: types })).stopIds).toEqual([end, 7, start]);
   });
 
   it.each<[string, string | null, string]>([

@@ -15,6 +15,22 @@ it('renders what a chat template needs', () => {
 
 it('has no clock: a row’s tokens are the same on any day', () => {
   expect(render('{% if strftime_now is defined %}now{% else %}never{% endif %}')).toBe('never');
+  const llama = '{% if not date_string is defined %}{% if strftime_now is defined %}{% set date_string = strftime_now("%d %b %Y") %}{% else %}{% set date_string = "26 Jul 2024" %}{% endif %}{% endif %}';
+  expect(render(`${llama}Today Date: {{ date_string }}`)).toBe('Today Date: 26 Jul 2024');
+});
+
+it('strips as Python does', () => {
+  const stripped = (expression: string, text: string): string =>
+    compileTemplate(`{{ ${expression} }}`)({ ...values, messages: [{ role: 'user', content: text }] });
+  const text = '\n\n \x1f\u0085 a\uFEFF \n';
+  expect(stripped('messages[0].content.lstrip("\\n")', text)).toBe(' \x1f\u0085 a\uFEFF \n');
+  expect(stripped('messages[0].content.rstrip("\\n")', text)).toBe('\n\n \x1f\u0085 a\uFEFF ');
+  expect(stripped('messages[0]["content"].strip("\\n ")', text)).toBe('\x1f\u0085 a\uFEFF');
+  expect(stripped('messages[0].content.strip()', text)).toBe('a\uFEFF');
+  expect(stripped('messages[0].content | trim', text)).toBe('a\uFEFF');
+  expect(stripped('(messages[0].content.split("a")[0].strip() ~ "x").strip("x") | trim | length', text)).toBe('0');
+  expect(stripped('{"a": messages[0].content.strip()}["a"]', text)).toBe('a\uFEFF');
+  expect(() => stripped('messages.strip()', text)).toThrow();
 });
 
 it('keeps nothing from one rendering to the next', () => {

@@ -97,7 +97,7 @@ describe('createTokenizer', () => {
     ['an unknown pre-tokenizer', { pre: 'qwen9' }, /“qwen9”/],
     ['the name of an object’s own property', { pre: 'constructor' }, /“constructor”/],
     ['types that do not match', { token_types: [1] }, /1 token types for 323/],
-    ['no tokens', { tokens: [], token_types: [], merges: [] }, /byte/],
+    ['no tokens', { tokens: [], token_types: [], merges: [], bos_id: null, eos_id: null }, /byte/],
     ['an empty token', replaceToken('a', ''), /is empty/],
     ['a token twice', replaceToken('a', 'b'), /repeats/],
     ['a missing letter', { ...replaceToken('Q', 'missing'), merges: [] }, /no token for the byte 81/],
@@ -108,6 +108,7 @@ describe('createTokenizer', () => {
     ['a merge of three tokens', { merges: ['a b c'] }, /does not join/],
     ['a merge that writes a control token', typed(merged, 3), /writes a control token/],
     ['a bos outside', { bos_id: 323 }, /bos_token_id is 323/],
+    ['a stop token outside', { stop_ids: [323] }, /a stop token is 323/],
     ['an eos that is negative', { eos_id: -1 }, /eos_token_id is -1/],
   ])('refuses %s', (_, change, detail) => {
     const error = thrownBy(() => tinyTokenizer(change));
