@@ -50,9 +50,12 @@ describe('a draft', () => {
     const lines = Array.from({ length: 1000 }, (_, i) => ({ messages: [user(`Question ${i}?`), assistant(`Answer ${i}.`)] }));
     await drafts.import(draft, writeJsonLines(join(temporaryFolder(), 'rows.jsonl'), lines), 'auto');
     let turns = 0;
-    const count = setInterval(() => turns++, 0);
+    let count = setImmediate(function again(): void {
+      turns++;
+      count = setImmediate(again);
+    });
     const { rows } = await drafts.trained({ draft });
-    clearInterval(count);
+    clearImmediate(count);
     expect(rows.length).toBeGreaterThan(1000);
     expect(rows.map(({ row }) => row)).toEqual(drafts.ready(draft).rows);
     expect(rows.map(({ number }) => number)).toEqual(allRows(drafts, draft).map(({ number }) => number));
