@@ -1,6 +1,5 @@
 // Tokenizer: a model's own vocabulary as text ↔ ids. The kinds of vocabulary are byte-level.ts and sentence-pieces.ts;
 // this file picks one and decodes ids to bytes for streaming.
-import { NamesakeError } from '../../shared/errors.ts';
 import { createByteLevel } from './byte-level.ts';
 import { preTokenizers } from './pre-tokenizers.ts';
 import { createSentencePieces } from './sentence-pieces.ts';
@@ -74,10 +73,8 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
   const size = vocabulary.tokens.length;
 
   const silent = new Uint8Array();
-  const bytesOf = (id: number): Uint8Array => {
-    if (vocabulary.tokens[id] === undefined) throw new NamesakeError('rows.invalid', `token id ${id} of ${size}`, { row: '?' });
-    return vocabulary.isSilent(id) ? silent : model.bytes(id);
-  };
+  // An embedding may have more rows than there are tokens (Qwen's has hundreds): such an id has no text, as in Python.
+  const bytesOf = (id: number): Uint8Array => (vocabulary.tokens[id] === undefined || vocabulary.isSilent(id) ? silent : model.bytes(id));
   const stream = (): TextStream => {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     let atStart = model.startsWithSpace;

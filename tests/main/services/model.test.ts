@@ -94,7 +94,7 @@ describe('models of hubs', () => {
   });
 
   it.each<[string, Record<string, Buffer>, string, string]>([
-    ['several usable files', { 'a-Q8_0.gguf': q8, 'a-Q4_K_M.gguf': q8, 'a-Q2_K.gguf': q8 }, 'hf:o/n', 'model.ambiguous'],
+    ['several usable files', { 'a-Q8_0.gguf': q8, 'a-Q4_1.gguf': q8, 'a-Q2_K.gguf': q8 }, 'hf:o/n', 'model.ambiguous'],
     ['only formats that are not read', { 'a-Q3_K_M.gguf': q8, 'a-IQ2_XS.gguf': q8 }, 'hf:o/n', 'model.source_unsupported'],
     ['no such file', { 'a-Q8_0.gguf': q8 }, 'hf:o/n#b-Q8_0.gguf', 'model.source_unsupported'],
     ['a chosen format that is not read', { 'a-Q8_0.gguf': q8, 'a-Q2_K.gguf': q8 }, 'hf:o/n#a-Q2_K.gguf', 'model.source_unsupported'],
@@ -108,7 +108,7 @@ describe('models of hubs', () => {
     const { service } = serviceOf(folder, [huggingFace(server)]);
     await expect(service.locate(ref)).rejects.toMatchObject({ code });
     expect(existsSync(join(folder, 'models'))).toBe(false);
-    if (code === 'model.ambiguous') await expect(service.locate(ref)).rejects.toMatchObject({ params: { ref, files: 'a-Q4_K_M.gguf, a-Q8_0.gguf' } });
+    if (code === 'model.ambiguous') await expect(service.locate(ref)).rejects.toMatchObject({ params: { ref, files: 'a-Q4_1.gguf, a-Q8_0.gguf' } });
   });
 
   it('says before anything is fetched that a kind of model is not supported', async () => {
