@@ -7,9 +7,9 @@ import { MOST_SLOTS, slotsFor } from './slots.ts';
 /** Messages, batches and code that is compiled while it works. Measured, see native/README.md. */
 const WORK_BYTES = 4_500_000;
 /** A token's text in the vocabulary and in the merges: as JavaScript strings, in maps, and as read from the file. */
-const BYTES_PER_TOKEN = 1230;
+const BYTES_PER_TOKEN = 740;
 /** A run's rows on their way through template and tokenizer, its questions and their answers. Measured, as above. */
-const RUN_BYTES = 24_000_000;
+const RUN_BYTES = 4_000_000;
 /** A short question under a system text, with its answer: what probes are. */
 const PROBE_TOKENS = 160;
 /** The texts by which it is measured what was kept of the base, in one batch. */
