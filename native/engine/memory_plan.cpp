@@ -52,8 +52,35 @@ std::optional<BlockType> copied_type(const StoredRows& stored, Precision precisi
   return type.value_or(BlockType::f32);
 }
 
-bool is_copied(const StoredTensor& vector) {
-  return vector.matrix.type != BlockType::f32 || reinterpret_cast<std::uintptr_t>(vector.matrix.data) % alignof(float) != 0;
+bool is_copied(const StoredTensor& vector, Precision precision) {
+  return precision != Precision::as_stored || vector.matrix.type != BlockType::f32 || reinterpret_cast<std::uintptr_t>(vector.matrix.data) % alignof(float) != 0;
+}
+
+std::uint64_t mapped_bytes(const StoredWeights& stored, std::uint64_t file_bytes, const Config& config, Precision precision) {
+  std::uint64_t copied = 0;
+  const auto add = [&](const StoredRows& rows, bool linear) {
+    if (copied_type(rows, precision, linear)) copied += rows.stored_bytes();
+  };
+  add(stored.embedding, false);
+  if (!config.tied) add(stored.head, false);
+  for (const StoredLayer& layer : stored.layers) {
+    for (Linear linear : linears_of(config)) add(layer.linears[static_cast<std::size_t>(linear)], true);
+  }
+  return file_bytes - std::min(file_bytes, copied);
+}
+
+std::uint64_t mapped_bytes(const Config& config, std::uint64_t file_bytes, Precision precision) {
+  std::int64_t linears = 0;
+  for (Linear linear : linears_of(config)) {
+    const LinearShape shape = linear_shape(config, linear);
+    linears += config.layers * shape.out * shape.in;
+  }
+  const std::int64_t tables = config.vocab * config.hidden * (config.tied ? 1 : 2);
+  if (!converted_type(precision, true)) return file_bytes;
+  if (converted_type(precision, false)) return 0;
+  const double share = static_cast<double>(tables) / static_cast<double>(tables + linears);
+  const auto shared = static_cast<std::uint64_t>(share * static_cast<double>(file_bytes));
+  return std::min(file_bytes, std::max(shared, static_cast<std::uint64_t>(tables)));
 }
 
 std::size_t resident_bytes(const StoredWeights& stored, const Config& config, Precision precision) {
@@ -62,7 +89,7 @@ std::size_t resident_bytes(const StoredWeights& stored, const Config& config, Pr
     if (const auto to = copied_type(rows, precision, linear)) bytes += converted_bytes(rows.rows(), rows.cols(), *to);
   };
   const auto add_vector = [&](const StoredTensor* vector) {
-    if (vector && is_copied(*vector)) bytes += converted_bytes(1, vector->matrix.cols, BlockType::f32);
+    if (vector && is_copied(*vector, precision)) bytes += converted_bytes(1, vector->matrix.cols, BlockType::f32);
   };
   add_matrix(stored.embedding, false);
   if (!config.tied) add_matrix(stored.head, false);
@@ -94,7 +121,15 @@ std::size_t resident_bytes(const Config& config, std::uint64_t file_bytes, Preci
     const double copied = static_cast<double>(config.layers * values_of(linear_shape(config, Linear::qkv)));
     fused = static_cast<std::size_t>(static_cast<double>(file_bytes) * copied / all);
   }
-  return static_cast<std::size_t>(config.layers) * layer + tables + fused + rope_bytes(config);
+  std::size_t vectors = 0;
+  if (precision != Precision::as_stored) {
+    const auto vector = [](std::int64_t size) { return converted_bytes(1, size, BlockType::f32); };
+    const std::int64_t C = config.hidden, D = config.head_dim;
+    layer += 2 * vector(C) + (config.qkv_bias ? vector(config.heads * D) + 2 * vector(config.kv_heads * D) : 0) +
+             (config.qk_norm ? 2 * vector(D) : 0);
+    vectors = vector(C);
+  }
+  return static_cast<std::size_t>(config.layers) * layer + tables + fused + vectors + rope_bytes(config);
 }
 
 BatchRoom batch_room(std::int64_t batch_tokens, std::int64_t packed_tokens) {
@@ -124,12 +159,14 @@ Result<ModelShape> shape_of_file(const std::string& path, Precision precision) {
   const ModelSource& model = source.value();
   const Result<StoredWeights> stored = find_weights(*model.file, model.config, model.naming);
   if (!stored.ok()) return stored.status();
-  return ModelShape{model.config, model.file->file_size(), resident_bytes(stored.value(), model.config, precision)};
+  const std::uint64_t size = model.file->file_size();
+  return ModelShape{model.config, size, mapped_bytes(stored.value(), size, model.config, precision),
+                    resident_bytes(stored.value(), model.config, precision)};
 }
 
 Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_bytes, Precision precision) {
   NAMESAKE_TRY(check_sizes(config));
-  return ModelShape{config, file_bytes, resident_bytes(config, file_bytes, precision)};
+  return ModelShape{config, file_bytes, mapped_bytes(config, file_bytes, precision), resident_bytes(config, file_bytes, precision)};
 }
 
 Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, const MemoryOptions& options) {
@@ -142,7 +179,7 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
   }
   MemoryPlan plan;
   plan.available = backend.available();
-  plan.weights_mapped = model.file_bytes;
+  plan.weights_mapped = model.mapped;
   plan.weights_resident = model.resident;
   plan.process = options.process;
 

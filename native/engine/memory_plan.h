@@ -20,8 +20,13 @@ std::size_t converted_bytes(std::int64_t rows, std::int64_t cols, BlockType to);
 /// The format of the copy that a precision makes of a matrix in memory; empty where it stays in the file. Rows that are stored in
 /// different formats but computed as one matrix are copied as f32.
 std::optional<BlockType> copied_type(const StoredRows& stored, Precision precision, bool linear);
-/// Whether a vector is copied: where the file does not have it as f32 at an address that f32 may have.
-bool is_copied(const StoredTensor& vector);
+/// Whether a vector is copied: where the file does not have it as f32 at an address that f32 may have, and where matrices are
+/// copied, whose pages lie around it and would come back with its own.
+bool is_copied(const StoredTensor& vector, Precision precision);
+/// Bytes of the file that stay in use: all but those of copied matrices, whose pages go.
+std::uint64_t mapped_bytes(const StoredWeights& stored, std::uint64_t file_bytes, const Config& config, Precision precision);
+/// The same for a model that is not here. Its tables count as eight bits a value, or as their share of the file where that is more.
+std::uint64_t mapped_bytes(const Config& config, std::uint64_t file_bytes, Precision precision);
 /// What a model holds beside its mapped file: copied matrices and vectors, the rope table.
 std::size_t resident_bytes(const StoredWeights& stored, const Config& config, Precision precision);
 /// The same for a model that is not here, a GGUF file of `file_bytes`: its matrices count as stored in blocks of less than 16

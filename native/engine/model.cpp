@@ -84,7 +84,7 @@ Status LoadedModel::take_vector(const StoredTensor* tensor, const float*& vector
   if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) {
     return Status::error(Code::model_invalid, "tensor " + tensor->name + " holds a value that is not finite");
   }
-  if (!is_copied(*tensor)) {
+  if (!is_copied(*tensor, precision_)) {
     vector = reinterpret_cast<const float*>(tensor->matrix.data);
     return {};
   }

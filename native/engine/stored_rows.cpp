@@ -39,6 +39,14 @@ const std::byte* StoredRows::bytes(std::int64_t row) const {
   return at.matrix.row(at.row);
 }
 
+std::uint64_t StoredRows::stored_bytes() const {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < (group_ == 0 ? 1 : parts_.size()); ++i) {
+    bytes += static_cast<std::uint64_t>(parts_[i].rows * row_bytes(parts_[i].type, parts_[i].cols));
+  }
+  return bytes;
+}
+
 void StoredRows::release_pages(const WeightFile& file) const {
   for (std::size_t i = 0; i < (group_ == 0 ? 1 : parts_.size()); ++i) file.release_pages(parts_[i]);
 }

@@ -33,6 +33,9 @@ class StoredRows {
   /// Row `row` as it is stored.
   const std::byte* bytes(std::int64_t row) const;
 
+  /// Bytes of the file.
+  std::uint64_t stored_bytes() const;
+
   /// Lets the machine drop the file's pages.
   void release_pages(const WeightFile& file) const;
 

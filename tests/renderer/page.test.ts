@@ -102,7 +102,7 @@ describe.skipIf(chromiumPath === null)('the page over serve (needs Chromium)', (
     await screens.training();
     await screens.button('run.cancel').click();
     await screens.button('run.keep_going').click();
-    expect(await page.getByRole('dialog').count()).toBe(0);
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
     // A second run has to wait for the first one.
     await screens.link('page.new').click();
     await screens.name('Ann', 'Bo');

@@ -22,6 +22,7 @@ struct TrainingMemory {
 struct ModelShape {
   Config config;
   std::uint64_t file_bytes = 0;
+  std::uint64_t mapped = 0;  ///< of the file that stays in use: pages of copied matrices go
   std::size_t resident = 0;  ///< held beside the mapped file: converted matrices, rope table
 };
 /// Of a model that is here. The codes of Model::open.

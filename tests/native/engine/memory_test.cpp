@@ -281,13 +281,37 @@ TEST_CASE("what a model holds beside its file is planned to the byte, from the f
         }
         // Put together from three tensors: a copy in any precision.
         if (l.qkv.data) bytes += converted_bytes(l.qkv.rows, l.qkv.cols, converted_type(precision, true).value_or(l.qkv.type));
+        if (precision == Precision::as_stored) continue;
+        const auto add_vector = [&](const float* vector, std::int64_t size) {
+          if (vector) bytes += converted_bytes(1, size, BlockType::f32);
+        };
+        for (const float* norm : {l.attn_norm, l.ffn_norm}) add_vector(norm, c.hidden);
+        for (const float* norm : {l.q_norm, l.k_norm}) add_vector(norm, c.head_dim);
+        add_vector(l.q_bias, c.heads * c.head_dim);
+        for (const float* bias : {l.k_bias, l.v_bias}) add_vector(bias, c.kv_heads * c.head_dim);
       }
+      if (precision != Precision::as_stored) bytes += converted_bytes(1, c.hidden, BlockType::f32);
       return bytes;
     };
     for (Precision precision : {Precision::as_stored, Precision::f32, Precision::bf16}) {
       const ModelShape shape = must(shape_of_file(fixture(name + ".gguf"), precision));
       CHECK(shape.resident == count(precision));
       CHECK(shape.config.hidden == stored->config().hidden);
+      // Pages of the file's matrices go where they are copied; what is plain in the file is neither copied nor given back.
+      std::uint64_t given_back = 0;
+      const auto copied = [&](const Matrix& matrix, bool linear) {
+        const auto to = converted_type(precision, linear);
+        if (to && *to != matrix.type) given_back += static_cast<std::uint64_t>(matrix.rows * row_bytes(matrix.type, matrix.cols));
+      };
+      copied(stored->weights().embedding, false);
+      if (!stored->config().tied) copied(stored->weights().head, false);
+      for (const LayerWeights& l : stored->weights().layers) {
+        for (const Matrix* matrix : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) {
+          if (matrix->data) copied(*matrix, true);
+        }
+        if (l.qkv.data) given_back += static_cast<std::uint64_t>(l.qkv.rows * row_bytes(l.qkv.type, l.qkv.cols));
+      }
+      CHECK(shape.mapped == shape.file_bytes - given_back);
       const ModelShape guessed = must(shape_of_config(shape.config, shape.file_bytes, precision));
       if (name == "tiny-llama") CHECK(guessed.resident == shape.resident);
       CHECK(guessed.resident >= shape.resident);
