@@ -73,8 +73,9 @@ export class Core {
   /** How an engine that starts now is to compute. */
   get compute(): ComputeOptions {
     const { threads, isa } = this.#options.compute ?? { threads: 0, isa: process.env['NAMESAKE_ISA'] || 'auto' };
-    if (threads > 0 || !this.#windows) return { threads, isa };
-    return { threads: this.settings.get().threads || threadsBesideWindows(), isa };
+    const cache = this.home.quantized;
+    if (threads > 0 || !this.#windows) return { threads, isa, cache };
+    return { threads: this.settings.get().threads || threadsBesideWindows(), isa, cache };
   }
 
   /** The service of this name, made at the first call. */

@@ -62,6 +62,11 @@ export class Home {
     return join(this.exports, 'downloads');
   }
 
+  /** Weights as nf4 of models whose own folder takes no file. */
+  get quantized(): string {
+    return join(this.folder, 'models', 'nf4');
+  }
+
   run(id: string): RunFolder {
     return new RunFolder(join(this.runs, id));
   }

@@ -8,6 +8,8 @@ import type { Message, TokenizedRow } from './row.ts';
 export interface OpenOptions extends EngineChoice {
   /** Absolute path of a .gguf file, or of a folder in Hugging Face's layout. */
   path: string;
+  /** Folder for quantised weights where the model's own takes no file; made when it is needed. None where not given. */
+  cache?: string;
 }
 
 /** Packed conversations for one micro-batch (native/include/namesake/trainer.h: Batch). Plain arrays or typed ones. */

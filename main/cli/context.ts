@@ -49,7 +49,7 @@ export function createContext(command: Command): Context {
   return {
     home: core.home,
     output,
-    compute,
+    compute: core.compute,
     get models() {
       return core.models;
     },

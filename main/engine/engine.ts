@@ -74,9 +74,9 @@ export class Engine implements HostApi {
       const { addon } = this.#load();
       this.#free();
       const isa = isaOf(options.isa);
-      const { precision, device, threads } = options;
+      const { precision, device, threads, cache } = options;
       const { model, info, tokenizer: native } = await addon
-        .openModel(options.path, { precision, device, isa, threads })
+        .openModel(options.path, { precision, device, isa, threads, ...(cache !== undefined && { cache }) })
         .catch((error: unknown) => {
           throw withParams(error, { device });
         });

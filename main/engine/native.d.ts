@@ -127,9 +127,12 @@ export interface NativeAddon {
   modelShape(path: string): Promise<ModelShape & { file_bytes: number }>;
   /** Of a GGUF file or a folder, or of a model that is not here by its shapes. */
   planMemory(model: string | (ModelShape & { file_bytes: number }), options: NativeMemoryOptions): Promise<MemoryBudget>;
-  /** A GGUF file, or a folder in Hugging Face layout: that one's tokenizer is null, its files are the host's to read. */
+  /**
+   * A GGUF file, or a folder in Hugging Face layout: that one's tokenizer is null, its files are the host's to read. `cache`: a
+   * folder for quantised weights where the model's own takes no file.
+   */
   openModel(
     path: string,
-    options: EngineChoice,
+    options: EngineChoice & { cache?: string },
   ): Promise<{ model: Model; info: ModelInfo; tokenizer: NativeTokenizer | null }>;
 }

@@ -22,7 +22,7 @@ import { dropDraft, makeRows, readSteps, type StepSource } from './step-source.t
 import { Wishes, type Wish } from './wishes.ts';
 
 /** How the engine host is to compute; the recipe adds device and precision. */
-export type ComputeOptions = Pick<OpenOptions, 'threads' | 'isa'>;
+export type ComputeOptions = Pick<OpenOptions, 'threads' | 'isa' | 'cache'>;
 
 /** Room for how a run ended, where the disk became full: the database's log grows by a few pages. */
 const LAST_WORDS_BYTES = 256 * 1024;

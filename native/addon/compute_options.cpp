@@ -20,8 +20,10 @@ Status read_precision(const std::string& name, Precision& precision) {
     precision = Precision::f32;
   } else if (name == "bf16") {
     precision = Precision::bf16;
+  } else if (name == "nf4") {
+    precision = Precision::nf4;
   } else {
-    return Status::error(Code::recipe_unsupported, "precision " + name + " (as-stored, f32 and bf16 work)");
+    return Status::error(Code::recipe_unsupported, "precision " + name + " (as-stored, f32, bf16 and nf4 work)");
   }
   return {};
 }

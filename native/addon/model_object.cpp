@@ -19,7 +19,7 @@ namespace namesake::addon {
 namespace {
 
 struct OpenOptions {
-  std::string path;
+  std::string path, cache;
   ComputeOptions compute;
 };
 
@@ -33,6 +33,7 @@ Status read_options(const Napi::CallbackInfo& info, OpenOptions& options) {
   NAMESAKE_TRY(read_text(info[0], "path", options.path));
   Fields fields(info[1], "options");
   options.compute = read_compute_options(fields);
+  if (!fields.is_null("cache")) options.cache = fields.text("cache");
   return fields.status();
 }
 
@@ -44,7 +45,7 @@ Result<Opened> open_model(const OpenOptions& options) {
   // The file's own faults are told before those of its tensors.
   auto facts = read_model_facts(options.path);
   if (!facts.ok()) return facts.status();
-  auto model = Model::open(options.path, precision, backend.take());
+  auto model = Model::open(options.path, precision, backend.take(), options.cache);
   if (!model.ok()) return model.status();
   return Opened{model.take(), facts.take()};
 }

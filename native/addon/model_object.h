@@ -14,7 +14,7 @@ class ModelObject final : public Napi::ObjectWrap<ModelObject> {
 
   static Napi::Function define(Napi::Env env);
 
-  /// openModel(path, {precision, device, isa, threads}): the promise of {model, info, tokenizer}.
+  /// openModel(path, {precision, device, isa, threads, cache}): the promise of {model, info, tokenizer}.
   static Napi::Value open(const Napi::CallbackInfo& info);
 
  private:

@@ -38,15 +38,19 @@ TrainingMemory training_memory(const Config& config, const Backend& backend, std
 std::optional<BlockType> converted_type(Precision precision, bool linear) {
   if (precision == Precision::f32) return BlockType::f32;
   if (precision == Precision::bf16 && linear) return BlockType::bf16;
+  if (precision == Precision::nf4 && linear) return BlockType::nf4;
   return {};
 }
 
 std::size_t converted_bytes(std::int64_t rows, std::int64_t cols, BlockType to) {
+  if (to == BlockType::nf4) return nf4_bytes({{rows, cols}});
   return Arena::padded(static_cast<std::size_t>(rows * row_bytes(to, cols)));
 }
 
 std::optional<BlockType> copied_type(const StoredRows& stored, Precision precision, bool linear) {
-  const std::optional<BlockType> type = stored.type(), to = converted_type(precision, linear);
+  const std::optional<BlockType> type = stored.type();
+  std::optional<BlockType> to = converted_type(precision, linear);
+  if (to == BlockType::nf4 && !fits_nf4(stored.cols())) to.reset();
   if (to) return stored.whole() && type == to ? std::nullopt : to;
   if (stored.whole()) return {};
   return type.value_or(BlockType::f32);
@@ -54,6 +58,26 @@ std::optional<BlockType> copied_type(const StoredRows& stored, Precision precisi
 
 bool is_copied(const StoredTensor& vector, Precision precision) {
   return precision != Precision::as_stored || vector.matrix.type != BlockType::f32 || reinterpret_cast<std::uintptr_t>(vector.matrix.data) % alignof(float) != 0;
+}
+
+std::vector<Nf4Shape> nf4_shapes(const StoredWeights& stored, const Config& config) {
+  std::vector<Nf4Shape> shapes;
+  for (const StoredLayer& layer : stored.layers) {
+    for (Linear linear : linears_of(config)) {
+      const StoredRows& rows = layer.linears[static_cast<std::size_t>(linear)];
+      if (fits_nf4(rows.cols())) shapes.push_back({rows.rows(), rows.cols()});
+    }
+  }
+  return shapes;
+}
+
+std::size_t nf4_bytes(const std::vector<Nf4Shape>& shapes) {
+  std::size_t bytes = 0;
+  for (const Nf4Shape& shape : shapes) {
+    bytes += Arena::padded(static_cast<std::size_t>(shape.code_bytes())) + Arena::padded(static_cast<std::size_t>(shape.blocks())) +
+             Arena::padded(static_cast<std::size_t>(shape.nested()) * sizeof(float));
+  }
+  return bytes;
 }
 
 std::uint64_t mapped_bytes(const StoredWeights& stored, std::uint64_t file_bytes, const Config& config, Precision precision) {
@@ -108,6 +132,7 @@ std::size_t resident_bytes(const Config& config, std::uint64_t file_bytes, Preci
   if (const auto to = converted_type(precision, true)) {
     for (Linear linear : linears_of(config)) {
       const LinearShape shape = linear_shape(config, linear);
+      if (*to == BlockType::nf4 && !fits_nf4(shape.in)) continue;
       layer += converted_bytes(shape.out, shape.in, *to);
     }
   }

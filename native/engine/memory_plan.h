@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "engine/activations.h"
 #include "engine/stored_weights.h"
+#include "formats/nf4.h"
 #include "namesake/memory.h"
 
 namespace namesake {
@@ -15,7 +17,7 @@ namespace namesake {
 
 /// The format that a precision converts a matrix to; empty = as stored. Linear layers, or embedding and head.
 std::optional<BlockType> converted_type(Precision precision, bool linear);
-/// Bytes of a matrix in such a format, as an arena counts them.
+/// Bytes of a matrix in such a format, as an arena counts them; of nf4 with its scales.
 std::size_t converted_bytes(std::int64_t rows, std::int64_t cols, BlockType to);
 /// The format of the copy that a precision makes of a matrix in memory; empty where it stays in the file. Rows that are stored in
 /// different formats but computed as one matrix are copied as f32.
@@ -23,6 +25,9 @@ std::optional<BlockType> copied_type(const StoredRows& stored, Precision precisi
 /// Whether a vector is copied: where the file does not have it as f32 at an address that f32 may have, and where matrices are
 /// copied, whose pages lie around it and would come back with its own.
 bool is_copied(const StoredTensor& vector, Precision precision);
+/// The matrices that become nf4, in the order of layers and of linears_of(config), and their bytes.
+std::vector<Nf4Shape> nf4_shapes(const StoredWeights& stored, const Config& config);
+std::size_t nf4_bytes(const std::vector<Nf4Shape>& shapes);
 /// Bytes of the file that stay in use: all but those of copied matrices, whose pages go.
 std::uint64_t mapped_bytes(const StoredWeights& stored, std::uint64_t file_bytes, const Config& config, Precision precision);
 /// The same for a model that is not here. Its tables count as eight bits a value, or as their share of the file where that is more.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "engine/linear_layers.h"
 #include "engine/memory_plan.h"
 #include "engine/model_source.h"
+#include "engine/nf4_weights.h"
 #include "engine/rope_table.h"
 #include "engine/stored_weights.h"
 
@@ -22,7 +24,8 @@ class LoadedModel final : public Model {
   LoadedModel(ModelSource source, Precision precision, std::shared_ptr<Backend> backend)
       : source_(std::move(source)), precision_(precision), backend_(std::move(backend)), memory_(backend_) {}
 
-  Status load();
+  /// `path` and `cache_folder` as in Model::open.
+  Status load(const std::string& path, const std::string& cache_folder);
 
   const Config& config() const override { return source_.config; }
   const Weights& weights() const override { return weights_; }
@@ -42,6 +45,7 @@ class LoadedModel final : public Model {
   Weights weights_;
   RopeTable rope_;
   Arena memory_;  // what the file does not hold as it is computed with
+  std::optional<Nf4Weights> nf4_;
 };
 
 /// The one place where a matrix changes its format: `matrix` lies in the file where it stays as it is, else in memory, made a row
@@ -52,6 +56,7 @@ Status LoadedModel::convert(const StoredRows& stored, bool linear, Matrix& matri
     matrix = *stored.whole();
     return {};
   }
+  if (*to == BlockType::nf4) return nf4_->take(stored, backend_->threads(), memory_, matrix);
   const std::int64_t rows = stored.rows(), cols = stored.cols();
   const std::size_t row_size = static_cast<std::size_t>(row_bytes(*to, cols));
   std::byte* data = nullptr;
@@ -122,11 +127,18 @@ Status LoadedModel::make_rope() {
   return {};
 }
 
-Status LoadedModel::load() {
+Status LoadedModel::load(const std::string& path, const std::string& cache_folder) {
   const Result<StoredWeights> found = find_weights(*source_.file, config(), source_.naming);
   if (!found.ok()) return found.status();
   const StoredWeights& stored = found.value();
-  NAMESAKE_TRY(memory_.reserve(resident_bytes(stored, config(), precision_), "the model's weights"));
+  std::size_t resident = resident_bytes(stored, config(), precision_);
+  if (precision_ == Precision::nf4) {
+    std::vector<Nf4Shape> shapes = nf4_shapes(stored, config());
+    const std::size_t quantised = nf4_bytes(shapes);
+    nf4_.emplace(*source_.file, path, cache_folder, std::move(shapes));
+    if (nf4_->cached()) resident -= quantised;
+  }
+  NAMESAKE_TRY(memory_.reserve(resident, "the model's weights"));
   NAMESAKE_TRY(convert(stored.embedding, false, weights_.embedding));
   weights_.layers.resize(stored.layers.size());
   for (std::size_t l = 0; l < stored.layers.size(); ++l) NAMESAKE_TRY(take_layer(stored.layers[l], weights_.layers[l]));
@@ -136,16 +148,18 @@ Status LoadedModel::load() {
   } else {
     NAMESAKE_TRY(convert(stored.head, false, weights_.head));
   }
+  if (nf4_) nf4_->finish();
   return make_rope();
 }
 
 }  // namespace
 
-Result<std::shared_ptr<Model>> Model::open(const std::string& path, Precision precision, std::shared_ptr<Backend> backend) {
+Result<std::shared_ptr<Model>> Model::open(const std::string& path, Precision precision, std::shared_ptr<Backend> backend,
+                                            const std::string& cache_folder) {
   Result<ModelSource> source = open_source(path);
   if (!source.ok()) return source.status();
   auto model = std::make_shared<LoadedModel>(source.take(), precision, std::move(backend));
-  NAMESAKE_TRY(model->load());
+  NAMESAKE_TRY(model->load(path, cache_folder));
   return std::shared_ptr<Model>(std::move(model));
 }
 

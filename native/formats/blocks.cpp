@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "formats/nf4.h"
+
 namespace namesake {
 
 static_assert(std::endian::native == std::endian::little, "block formats and files are read as little-endian memory");
@@ -65,13 +67,14 @@ void decode_q8_0(const std::byte* in, std::int64_t blocks, float* out) {
 }
 
 // In the order of BlockType.
-constexpr std::array<BlockFormat, 6> kFormats = {{
+constexpr std::array<BlockFormat, 7> kFormats = {{
     {BlockType::f32, "f32", 0, 1, 4, decode_f32},
     {BlockType::f16, "f16", 1, 1, 2, decode_f16},
     {BlockType::bf16, "bf16", 30, 1, 2, decode_bf16},
     {BlockType::q4_0, "q4_0", 2, 32, 18, decode_q4_0},
     {BlockType::q4_1, "q4_1", 3, 32, 20, decode_q4_1},
     {BlockType::q8_0, "q8_0", 8, 32, 34, decode_q8_0},
+    {BlockType::nf4, "nf4", kNoGgufId, 64, 32, nullptr},
 }};
 
 }  // namespace
@@ -80,7 +83,7 @@ const BlockFormat& block_format(BlockType type) { return kFormats[static_cast<st
 
 const BlockFormat* block_format_of_gguf(std::uint32_t gguf_id) {
   for (const BlockFormat& format : kFormats) {
-    if (format.gguf_id == gguf_id) return &format;
+    if (format.gguf_id == gguf_id && gguf_id != kNoGgufId) return &format;
   }
   return nullptr;
 }
@@ -91,6 +94,7 @@ std::int64_t row_bytes(BlockType type, std::int64_t cols) {
 }
 
 void decode_row(const Matrix& matrix, std::int64_t row, float* out) {
+  if (matrix.type == BlockType::nf4) return decode_nf4_row(matrix, row, out);
   const BlockFormat& format = block_format(matrix.type);
   format.decode(matrix.row(row), matrix.cols / format.values_per_block, out);
 }

@@ -18,6 +18,7 @@ it.for([
   '--batch-tokens 512 --rank 64',
   '--batch-tokens 256 --precision bf16',
   '--batch-tokens 256 --precision f32',
+  '--batch-tokens 256 --precision nf4',
 ])('the plan is kept with %s', async (flags, { skip }) => {
   const home = temporaryFolder();
   const result = await namesake(['bench', 'train', '--model', defaultModel, '--steps', '1', '--json', ...flags.split(' ')], { home });

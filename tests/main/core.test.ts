@@ -51,7 +51,7 @@ it('gives all cores to the command line, and the threads of the settings, or one
   const told = core(undefined, { compute: { threads: 2, isa: 'scalar' } });
   told.useWindows();
   told.settings.set({ threads: 3 });
-  expect(told.compute).toEqual({ threads: 2, isa: 'scalar' });
+  expect(told.compute).toEqual({ threads: 2, isa: 'scalar', cache: told.home.quantized });
 });
 
 it('ends engines that still run when it is closed', async () => {

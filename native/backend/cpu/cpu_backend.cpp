@@ -5,6 +5,7 @@
 
 #include "backend/cpu/cpu_features.h"
 #include "backend/host_memory.h"
+#include "formats/nf4.h"
 
 namespace namesake::cpu {
 
@@ -14,10 +15,15 @@ static_assert(static_cast<int>(WeightType::bf16) == static_cast<int>(BlockType::
 static_assert(static_cast<int>(WeightType::q4_0) == static_cast<int>(BlockType::q4_0));
 static_assert(static_cast<int>(WeightType::q4_1) == static_cast<int>(BlockType::q4_1));
 static_assert(static_cast<int>(WeightType::q8_0) == static_cast<int>(BlockType::q8_0));
+static_assert(static_cast<int>(WeightType::nf4) == static_cast<int>(BlockType::nf4));
 
 WeightView view_of(const Matrix& matrix) {
-  return {static_cast<WeightType>(matrix.type), reinterpret_cast<const std::uint8_t*>(matrix.data), matrix.rows, matrix.cols,
-          row_bytes(matrix.type, matrix.cols)};
+  WeightView view = {static_cast<WeightType>(matrix.type), reinterpret_cast<const std::uint8_t*>(matrix.data), matrix.rows,
+                     matrix.cols, row_bytes(matrix.type, matrix.cols)};
+  if (const Nf4Scales* scales = matrix.nf4) {
+    view.nf4 = {scales->absmax, scales->nested, scales->offset, nf4_absmax_values(), nf4_values()};
+  }
+  return view;
 }
 
 WeightView view_of(const float* values, std::int64_t rows, std::int64_t cols, std::int64_t stride) {

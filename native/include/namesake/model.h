@@ -90,15 +90,17 @@ struct Weights {
 };
 
 /// Precision of the frozen weights: as_stored keeps the file's own blocks, f32 and bf16 convert every linear layer, embedding
-/// and head once at load (bf16: embedding and head stay as stored).
-enum class Precision { as_stored, f32, bf16 };
+/// and head once at load (bf16: embedding and head stay as stored). nf4 quantises linear layers whose columns are a multiple of 64
+/// (formats/nf4.h), once: they are kept on disk and mapped from then on.
+enum class Precision { as_stored, f32, bf16, nf4 };
 
 /// An open model on a backend. Immutable once open; trainers and generators share it.
 class Model {
  public:
-  /// Opens a model and checks config, tensor set and shapes. model.* | memory.insufficient.
-  static Result<std::shared_ptr<Model>> open(const std::string& path, Precision precision,
-                                             std::shared_ptr<Backend> backend);
+  /// Opens a model and checks config, tensor set and shapes. model.* | memory.insufficient. `cache_folder` takes quantised
+  /// weights where the model's own folder takes no file (engine/nf4_cache.h); it may be empty.
+  static Result<std::shared_ptr<Model>> open(const std::string& path, Precision precision, std::shared_ptr<Backend> backend,
+                                             const std::string& cache_folder = "");
   virtual ~Model() = default;
   virtual const Config& config() const = 0;
   virtual const Weights& weights() const = 0;

@@ -1,11 +1,11 @@
 // What is done is kept: the same bytes for any number of threads, after a kill, after Ctrl-C.
 import type { ChildProcess } from 'node:child_process';
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { RecipeInput } from '../../../shared/recipe.ts';
 import { errorCode, eventsOf, lastEvent, namesake, type CliEvent, type CliResult } from '../../support/cli.ts';
-import { temporaryFolder } from '../../support/files.ts';
+import { readJson, temporaryFolder } from '../../support/files.ts';
 import { childrenOf, isAlive } from '../../support/processes.ts';
 import { tinyModel, writeRecipe } from '../../support/tiny-run.ts';
 
@@ -74,6 +74,30 @@ describe('the same bytes', () => {
     expect(learnt(home, runOf(two))).toEqual(learnt(home, runOf(whole)));
     expect(learnt(home, run)).toEqual(learnt(home, runOf(whole)));
     expect((await list(home)).map(({ status }) => status)).toEqual(['done', 'done', 'done']);
+  });
+
+  it('with the model in nf4: for a run, and for one that is killed and goes on, where its weights were quantised once', async () => {
+    const home = temporaryFolder();
+    const folder = temporaryFolder();
+    const model = { ref: join(folder, 'model.gguf') };
+    copyFileSync(tinyModel, model.ref);
+    const args = ['--set', 'model.precision=nf4'];
+    const whole = await train(home, { ...twenty, model }, { args });
+    lastEvent(whole);
+    const quantised = readdirSync(folder).filter((name) => /^namesake-nf4-[0-9a-f]{16}\.bin$/.test(name));
+    expect(quantised).toHaveLength(1);
+    const made = statSync(join(folder, String(quantised[0]))).mtimeMs;
+    const killed = await train(home, { ...twenty, model }, { args, onEvent: atStep(13, (child) => child.kill('SIGKILL')) });
+    const run = runOf(killed);
+    lastEvent(await namesake(['runs', 'resume', run, '--json'], { home }));
+    expect(learnt(home, run)).toEqual(learnt(home, runOf(whole)));
+    expect(readJson(join(home, 'runs', run, 'provenance.json'))).toMatchObject({ engine: { precision: 'nf4' } });
+    expect(readdirSync(folder).sort()).toEqual(['model.gguf', ...quantised]);
+    expect(statSync(join(folder, String(quantised[0]))).mtimeMs).toBe(made);
+
+    // Four bits are not what is stored: another base, another adapter.
+    const stored = await train(home, { ...twenty, model });
+    expect(learnt(home, runOf(stored))).not.toEqual(learnt(home, runOf(whole)));
   });
 
   it('for another seed are others', async () => {

@@ -47,7 +47,7 @@ describe('open', () => {
 
   test.each([
     ['model.unreadable', { path: join(tinyModel, 'nothing') }],
-    ['recipe.unsupported', { precision: 'nf4' }],
+    ['recipe.unsupported', { precision: 'q2' as 'nf4' }],
     ['device.unavailable', { device: 'cuda' }],
     ['isa.unsupported', { isa: 'pentium' }],
   ] as const)('%s closes what was open and says why', async (code, wrong) => {

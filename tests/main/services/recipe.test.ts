@@ -128,5 +128,5 @@ describe('recipeForPersona', () => {
 });
 
 it('refuseUnsupported lets today’s recipes pass', () => {
-  expect(() => { refuseUnsupported(recipeSchema.parse({ data: { persona }, device: 'reference', model: { precision: 'bf16' } })); }).not.toThrow(); // prettier-ignore
+  expect(() => { refuseUnsupported(recipeSchema.parse({ data: { persona }, device: 'reference', model: { precision: 'nf4' } })); }).not.toThrow(); // prettier-ignore
 });

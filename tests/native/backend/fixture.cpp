@@ -8,6 +8,8 @@
 #include <iostream>
 #include <limits>
 
+#include "formats/nf4.h"
+
 namespace namesake::test {
 
 namespace {
@@ -137,12 +139,17 @@ std::vector<float> Array::host() const {
   return values;
 }
 
+std::int64_t whole_blocks(BlockType type, std::int64_t cols) {
+  const std::int64_t values = block_format(type).values_per_block;
+  return (cols + values - 1) / values * values;
+}
+
 Blocks::Blocks(BlockType type, std::int64_t rows, std::int64_t cols, Random& random) {
   const std::size_t bytes = static_cast<std::size_t>(rows * row_bytes(type, cols)), guard = 64;
   memory_.assign(bytes + 3 * guard, std::byte{0xff});
   std::byte* data = memory_.data() + guard;
   while (reinterpret_cast<std::uintptr_t>(data) % 64 != 32) ++data;
-  matrix_ = {type, rows, cols, data};
+  matrix_ = {type, rows, cols, data, nullptr};
 
   // Half-precision numbers of about 1/8, in any mantissa and (where wanted) sign.
   const auto half = [&](bool with_sign) {
@@ -169,8 +176,21 @@ Blocks::Blocks(BlockType type, std::int64_t rows, std::int64_t cols, Random& ran
         put(std::uint16_t(half(false) - (6 << 10)));
         for (int part = 0; part < 4; ++part) put(random.bits());
         break;
+      case BlockType::nf4:  // 64 nibbles
+        for (int part = 0; part < 4; ++part) put(random.bits());
+        break;
     }
   }
+  if (type == BlockType::nf4) make_scales(random);
+}
+
+void Blocks::make_scales(Random& random) {
+  scales_ = std::make_shared<Scales>();
+  const Nf4Shape shape{matrix_.rows, matrix_.cols};
+  for (std::int64_t i = 0; i < shape.blocks(); ++i) scales_->absmax.push_back(static_cast<std::uint8_t>(random.bits()));
+  for (std::int64_t i = 0; i < shape.nested(); ++i) scales_->nested.push_back(0.1f + std::fabs(random.normal(0.1f)));
+  scales_->view = {scales_->absmax.data(), scales_->nested.data(), 0.3f};
+  matrix_.nf4 = &scales_->view;
 }
 
 Backend& reference() {

@@ -57,12 +57,23 @@ class Blocks {
   const Matrix& matrix() const { return matrix_; }
 
  private:
+  struct Scales {
+    std::vector<std::uint8_t> absmax;
+    std::vector<float> nested;
+    Nf4Scales view;
+  };
+  void make_scales(Random& random);
+
   std::vector<std::byte> memory_;
+  std::shared_ptr<Scales> scales_;  // of nf4; copies share it
   Matrix matrix_;
 };
 
 inline constexpr BlockType kBlockTypes[] = {BlockType::f32,  BlockType::f16,  BlockType::bf16,
-                                            BlockType::q4_0, BlockType::q4_1, BlockType::q8_0};
+                                            BlockType::q4_0, BlockType::q4_1, BlockType::q8_0, BlockType::nf4};
+
+/// The least number of columns, `cols` or more, that rows of this format can have.
+std::int64_t whole_blocks(BlockType type, std::int64_t cols);
 
 /// Every output of one op, one vector an output.
 using Outputs = std::vector<std::vector<float>>;

@@ -271,6 +271,7 @@ TEST_CASE("what a model holds beside its file is planned to the byte, from the f
       std::size_t bytes = 2 * Arena::padded(static_cast<std::size_t>(c.context * c.head_dim / 2) * sizeof(float));
       const auto add = [&](const Matrix& matrix, bool linear) {
         const auto to = converted_type(precision, linear);
+        if (to == BlockType::nf4 && matrix.cols % 64 != 0) return;
         if (to && *to != matrix.type) bytes += converted_bytes(matrix.rows, matrix.cols, *to);
       };
       add(stored->weights().embedding, false);
@@ -293,7 +294,7 @@ TEST_CASE("what a model holds beside its file is planned to the byte, from the f
       if (precision != Precision::as_stored) bytes += converted_bytes(1, c.hidden, BlockType::f32);
       return bytes;
     };
-    for (Precision precision : {Precision::as_stored, Precision::f32, Precision::bf16}) {
+    for (Precision precision : {Precision::as_stored, Precision::f32, Precision::bf16, Precision::nf4}) {
       const ModelShape shape = must(shape_of_file(fixture(name + ".gguf"), precision));
       CHECK(shape.resident == count(precision));
       CHECK(shape.config.hidden == stored->config().hidden);

@@ -10,6 +10,8 @@ constexpr int kDotRows = 4;
 /// 0 leaves the bits of the plain product.
 struct DotTile {
   const uint8_t* rows[kDotRows];  ///< of W
+  const WeightView* w;            ///< of nf4: its scales
+  int64_t values[kDotRows];       ///< of nf4: the number of the rows' first value in the matrix
   int64_t blocks;
   int64_t ahead;                  ///< bytes to the rows of the next tile: rows are too short for the hardware to foresee them
   const float* x;
@@ -52,7 +54,11 @@ inline void dot_tile(const DotTile& t, float* sums) {
       for (int r = 0; r < kDotRows; ++r) {
         __builtin_prefetch(p[r] + t.ahead);
         V w[kBlockVectors];
-        Block<type>::decode(p[r], w);
+        if constexpr (type == WeightType::nf4) {
+          decode_nf4(*t.w, t.values[r] + block * kPanel, w);
+        } else {
+          Block<type>::decode(p[r], w);
+        }
 #pragma GCC unroll 8
         for (int c = 0; c < Columns; ++c) {
 #pragma GCC unroll 8
@@ -102,6 +108,7 @@ inline void dot_type(const DotArgs& args) {
   // Few rows of x: decode in registers. More: decode once, then read it as f32.
   const bool in_registers = w.cols % kPanel == 0 && (type == WeightType::f32 || args.m_count <= kDotColumns);
   DotTile t = {};
+  t.w = &w;
   t.blocks = blocks;
   t.ahead = kDotRows * w.stride;
   t.ldx = args.ldx;
@@ -113,6 +120,7 @@ inline void dot_type(const DotArgs& args) {
       if (t.rank > 0) t.b[r] = args.lora_b + row * args.rank;
       if (in_registers) {
         t.rows[r] = w.data + row * w.stride;
+        t.values[r] = row * w.cols;
         continue;
       }
       float* decoded = args.scratch + r * blocks * kPanel;

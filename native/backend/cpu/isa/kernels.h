@@ -10,10 +10,19 @@
 namespace namesake::cpu {
 
 /// Same values as BlockType; cpu_backend.cpp asserts it.
-enum class WeightType : uint8_t { f32, f16, bf16, q4_0, q4_1, q8_0 };
+enum class WeightType : uint8_t { f32, f16, bf16, q4_0, q4_1, q8_0, nf4 };
 
 /// Width of every column panel. One quantised block is 32 values, too.
 inline constexpr int64_t kPanel = 32;
+
+/// What an nf4 matrix is decoded with beside its codes; see Nf4Scales of formats/blocks.h and formats/nf4.h.
+struct Nf4View {
+  const uint8_t* absmax;
+  const float* nested;
+  float offset;
+  const float* absmax_values;  ///< [256] of the codes of absmax
+  const float* values;         ///< [16] of the codes of the matrix
+};
 
 /// A matrix to read: rows of blocks, `stride` bytes apart. Activations are f32 views.
 struct WeightView {
@@ -22,6 +31,7 @@ struct WeightView {
   int64_t rows;
   int64_t cols;
   int64_t stride;
+  Nf4View nf4 = {};
 };
 
 /// C [rows, cols] = A B (+ bias) (+ add): one fused multiply-add chain over depth per element, in ascending order, then bias,

@@ -6,17 +6,29 @@ namespace {
 constexpr int kBlockVectors = static_cast<int>(kPanel) / kLanes;
 constexpr int kWidth = 2 * kLanes;  // columns of a packed panel: two vectors
 
+/// 32 values of an nf4 matrix from value `at` on, counted over the whole matrix: half a block. Two roundings, as the
+/// specification has them.
+inline void decode_nf4(const WeightView& w, int64_t at, V* out) {
+  const int64_t block = at / 64;
+  const float product = w.nf4.absmax_values[w.nf4.absmax[block]] * w.nf4.nested[block / 256];
+  look_up_codes(w.data + at / 2, w.nf4.values, product + w.nf4.offset, out);
+}
+
 /// The 32 values of row n from column k on; past w.cols they are 0 (only formats of single values end inside 32).
 template <WeightType type>
 inline void decode_at(const WeightView& w, int64_t n, int64_t k, V* out) {
-  const uint8_t* p = w.data + n * w.stride + k / kPanel * Block<type>::kBytes;
-  const int64_t left = w.cols - k;
-  if (left >= kPanel) {
-    Block<type>::decode(p, out);
+  if constexpr (type == WeightType::nf4) {
+    decode_nf4(w, n * w.cols + k, out);
   } else {
-    uint8_t padded[Block<type>::kBytes] = {};
-    __builtin_memcpy(padded, p, static_cast<__SIZE_TYPE__>(left * Block<type>::kBytes / kPanel));
-    Block<type>::decode(padded, out);
+    const uint8_t* p = w.data + n * w.stride + k / kPanel * Block<type>::kBytes;
+    const int64_t left = w.cols - k;
+    if (left >= kPanel) {
+      Block<type>::decode(p, out);
+    } else {
+      uint8_t padded[Block<type>::kBytes] = {};
+      __builtin_memcpy(padded, p, static_cast<__SIZE_TYPE__>(left * Block<type>::kBytes / kPanel));
+      Block<type>::decode(padded, out);
+    }
   }
 }
 
@@ -53,6 +65,7 @@ inline void transpose_rows(const WeightView& w, int64_t n0, int64_t rows, int64_
     case WeightType::q4_0: call(WeightType::q4_0); break; \
     case WeightType::q4_1: call(WeightType::q4_1); break; \
     case WeightType::q8_0: call(WeightType::q8_0); break; \
+    case WeightType::nf4: call(WeightType::nf4); break;   \
   }
 
 inline void pack_rows(const WeightView& w, int64_t n0, int64_t rows, float* out) {

@@ -145,5 +145,23 @@ struct Block<WeightType::q8_0> {
   }
 };
 
+/// 32 codes of 16 bytes, the high nibble first: their entries in `values` [16] times scale. vpermps uses the low three bits of an
+/// index only; the fourth chooses the half of the table.
+inline void look_up_codes(const uint8_t* codes, const float* values, float scale, V* w) {
+  const V low = mul(load(values), set1(scale)), high = mul(load(values + 8), set1(scale));
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)), even = _mm_srli_epi16(bytes, 4);
+  const __m128i halves[] = {_mm_unpacklo_epi8(even, bytes), _mm_unpackhi_epi8(even, bytes)};
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const __m256i index = _mm256_cvtepu8_epi32(i % 2 ? _mm_srli_si128(halves[i / 2], 8) : halves[i / 2]);
+    w[i] = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, index), _mm256_permutevar8x32_ps(high, index),
+                            _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+  }
+}
+template <>
+struct Block<WeightType::nf4> {
+  static constexpr int kBytes = 16;  // of 32 values; decode_nf4 knows their scale
+};
+
 }  // namespace
 }  // namespace namesake::cpu::avx2

@@ -155,5 +155,17 @@ struct Block<WeightType::q8_0> {
   }
 };
 
+/// 32 codes of 16 bytes, the high nibble first: their entries in `values` [16] times scale.
+inline void look_up_codes(const uint8_t* codes, const float* values, float scale, V* w) {
+  const V table = mul(load(values), set1(scale));
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)), even = _mm_srli_epi16(bytes, 4);
+  w[0] = _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm_unpacklo_epi8(even, bytes)), table);
+  w[1] = _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm_unpackhi_epi8(even, bytes)), table);
+}
+template <>
+struct Block<WeightType::nf4> {
+  static constexpr int kBytes = 16;  // of 32 values; decode_nf4 knows their scale
+};
+
 }  // namespace
 }  // namespace namesake::cpu::avx512

@@ -135,5 +135,19 @@ struct Block<WeightType::q8_0> {
   static inline void decode(const uint8_t* p, V* w) { decode_values<Block>(p, w); }
 };
 
+/// 32 codes of 16 bytes, the high nibble first: their entries in `values` [16] times scale.
+inline void look_up_codes(const uint8_t* codes, const float* values, float scale, V* w) {
+  float out[32];
+  for (int i = 0; i < 16; ++i) {
+    out[2 * i] = values[codes[i] >> 4] * scale;
+    out[2 * i + 1] = values[codes[i] & 15] * scale;
+  }
+  for (int i = 0; i < 8; ++i) w[i] = load(out + 4 * i);
+}
+template <>
+struct Block<WeightType::nf4> {
+  static constexpr int kBytes = 16;  // of 32 values; decode_nf4 knows their scale
+};
+
 }  // namespace
 }  // namespace namesake::cpu::scalar
