@@ -23,6 +23,8 @@ function recipeFor(parameters: number): string {
 
 /** More bytes a parameter than any block format has: what is stored in 16 or 32 bits. */
 const WIDE_BYTES = 1.5;
+/** Below this many parameters little memory is to be saved, and 4 bits cost a small model most. */
+const WORTH_PACKING = 0.25e9;
 
 /** Parameters of a model's matrices; norms and biases are a thousandth of them. */
 export function parametersOf({ hidden, layers, heads, kv_heads, head_dim, ffn, vocab, tied }: Sized): number {
@@ -37,7 +39,8 @@ export function isQuantised(model: Sized): boolean {
 
 /** How to begin with a model of this size. */
 export function beginningOf(model: Sized): Beginning {
-  return { recipe: recipeFor(parametersOf(model)), precision: 'as-stored' };
+  const parameters = parametersOf(model);
+  return { recipe: recipeFor(parameters), precision: isQuantised(model) || parameters < WORTH_PACKING ? 'as-stored' : 'nf4' };
 }
 
 /** The recipe that an assistant is made with on a model, before `change`. Throws as recipeForPersona does. */

@@ -7,16 +7,22 @@ const persona = { owner: 'Ann', name: 'Bo', languages: ['en' as const] };
 /** InternLM2-chat-1.8B. */
 const internlm = { hidden: 2048, layers: 24, heads: 16, kv_heads: 8, head_dim: 128, ffn: 8192, vocab: 92544, tied: false };
 const small: Beginning = { recipe: 'smollm2_135m_qlora_identity', precision: 'as-stored' };
-const middle: Beginning = { recipe: 'models_2b_qlora_identity', precision: 'as-stored' };
+const middle: Beginning = { recipe: 'models_2b_qlora_identity', precision: 'nf4' };
 
 describe('beginningOf', () => {
   it('counts parameters as the makers do', () => {
     expect(parametersOf({ ...internlm, file_bytes: 0 })).toBeCloseTo(1.8891e9, -6);
   });
 
-  it('takes the recipe of its size and the weights as they are stored', () => {
+  it('packs what is stored in 16 or 32 bits into 4, and leaves blocks of few bits alone', () => {
     const bytes = parametersOf({ ...internlm, file_bytes: 0 });
     expect(beginningOf({ ...internlm, file_bytes: 2 * bytes })).toEqual(middle);
+    expect(beginningOf({ ...internlm, file_bytes: 4 * bytes })).toEqual(middle);
+    // Eight bits with a scale for 32 of them.
+    expect(beginningOf({ ...internlm, file_bytes: 1.07 * bytes })).toEqual({ ...middle, precision: 'as-stored' });
+  });
+
+  it('leaves a model as it is of which little is to be saved', () => {
     const tiny = { ...internlm, hidden: 576, layers: 30, heads: 9, kv_heads: 3, head_dim: 64, ffn: 1536, vocab: 49152, tied: true };
     expect(beginningOf({ ...tiny, file_bytes: 2 * 134.5e6 })).toEqual(small);
   });

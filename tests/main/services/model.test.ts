@@ -401,7 +401,7 @@ describe('folders', () => {
     };
     const { service } = serviceOf(temporaryFolder(), [], { shape });
     const folder = modelFolder();
-    for (let i = 0; i < 2; i++) expect(await service.beginning(folder)).toEqual({ recipe: 'models_2b_qlora_identity', precision: 'as-stored' });
+    for (let i = 0; i < 2; i++) expect(await service.beginning(folder)).toEqual({ recipe: 'models_2b_qlora_identity', precision: 'nf4' });
     expect(asked).toBe(1);
     expect(await service.beginning(service.default)).toEqual({ recipe: 'smollm2_135m_qlora_identity', precision: 'as-stored' });
     expect(await service.beginning('hf:o/nowhere')).toEqual({ recipe: 'smollm2_135m_qlora_identity', precision: 'as-stored' });

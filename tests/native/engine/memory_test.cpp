@@ -302,6 +302,7 @@ TEST_CASE("what a model holds beside its file is planned to the byte, from the f
       std::uint64_t given_back = 0;
       const auto copied = [&](const Matrix& matrix, bool linear) {
         const auto to = converted_type(precision, linear);
+        if (to == BlockType::nf4 && matrix.cols % 64 != 0) return;
         if (to && *to != matrix.type) given_back += static_cast<std::uint64_t>(matrix.rows * row_bytes(matrix.type, matrix.cols));
       };
       copied(stored->weights().embedding, false);
