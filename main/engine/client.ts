@@ -77,6 +77,7 @@ export function startEngine(options: EngineOptions = {}): EngineProcess {
     tokenize: forward('tokenize'),
     encode: forward('encode'),
     specials: forward('specials'),
+    stops: forward('stops'),
     render: forward('render'),
     promptLengths: forward('promptLengths'),
     shape: forward('shape'),

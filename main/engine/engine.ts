@@ -139,6 +139,11 @@ export class Engine implements HostApi {
     return tokenizer.specials.flatMap((name) => tokenizer.tokenId(name) ?? []);
   }
 
+  async stops(): Promise<string[]> {
+    const { tokenizer, template } = this.#open();
+    return template.stopIds.map((id) => tokenizer.piece(id));
+  }
+
   async render(messages: Message[], answer: boolean): Promise<string> {
     return this.#open().template.render(messages, answer);
   }

@@ -5,7 +5,7 @@ import { NamesakeError } from '../../shared/errors.ts';
 import type { ExportProgress, ExportResult } from '../../shared/export.ts';
 import type { Language } from '../../shared/persona.ts';
 import { folderBytes, onDisk, writeFolder } from '../disk.ts';
-import type { Home } from '../home.ts';
+import type { Home, RunFolder } from '../home.ts';
 import { countScore, type ProbeSets } from '../pipeline/probes.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
@@ -14,6 +14,7 @@ import { writeArchive } from './archive.ts';
 import type { ChatPartners } from './chat-partner.ts';
 import { Evaluation } from './evaluation.ts';
 import { loadEvaluationProbes } from './probe-file.ts';
+import { isPrepared, readProvenance } from './provenance.ts';
 import { withKeptInputs } from './run-inputs.ts';
 
 /** What is written, before a door makes it ready to be taken. */
@@ -62,7 +63,7 @@ export class ExportService {
     const files: [name: string, content: string | Buffer][] = [
       [WEIGHTS, readAdapter(join(adapter, WEIGHTS))],
       [CONFIG, readAdapter(join(adapter, CONFIG))],
-      [README, adapterReadme(record, loadCatalogue().models)],
+      [README, adapterReadme(record, loadCatalogue().models, originOf(this.#home.run(run)))],
     ];
     if (forDownload) this.#sweepDownloads();
     const { exports, downloads } = this.#home;
@@ -135,6 +136,16 @@ function probesOf(questions: string, languages: readonly Language[]): ProbeSets 
     return loadEvaluationProbes(questions, languages);
   } catch (error) {
     if (error instanceof NamesakeError && error.code === 'questions.invalid') return null;
+    throw error;
+  }
+}
+
+/** What the run says that it was made from; null where that is not there or damaged: the adapter can be taken all the same. */
+function originOf(folder: RunFolder): ReturnType<typeof readProvenance> | null {
+  try {
+    return isPrepared(folder) ? readProvenance(folder) : null;
+  } catch (error) {
+    if (error instanceof NamesakeError) return null;
     throw error;
   }
 }

@@ -1,11 +1,12 @@
-// Hub: what a repository on Hugging Face, a mirror of it or ModelScope holds, as its own interface tells. Nothing is guessed:
-// size and sha256 of a file are the hub's.
+// Hub: what a repository on Hugging Face, a mirror of it or ModelScope holds, as its own interface tells: one GGUF file, or a
+// folder in Hugging Face's layout. Nothing is guessed: size and checksum of a file are the hub's.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { AddressError, open, readReply, type OpenOptions } from '../../tools/http.mjs';
 import { credentialsOf, type Hub } from '../../tools/hubs.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
-import type { HubModel, ModelSource } from '../../shared/model.ts';
+import type { CatalogueModel, HubModel } from '../../shared/model.ts';
+import { isFolder, stated, statedFolder, type Found, type Repository, type RepositoryFile } from './hub-folder.ts';
 
 /** hf:OWNER/NAME[@REV][#FILE.gguf], or modelscope: in its place. */
 export interface HubRef {
@@ -16,21 +17,6 @@ export interface HubRef {
   file: string | null;
   /** The REF itself. */
   text: string;
-}
-
-interface RepositoryFile {
-  path: string;
-  size: number;
-  sha256: string | null;
-}
-
-interface Repository {
-  /** The revision that the files belong to: a commit where the hub tells it. */
-  revision: string;
-  /** As GGUF files call it; null where the hub does not say. */
-  architecture: string | null;
-  licence: string | null;
-  files: RepositoryFile[];
 }
 
 const REF = /^(hf|modelscope):([\w][\w.-]*\/[\w][\w.-]*)(?:@([\w][\w./-]*))?(?:#([\w][\w.-]*(?:\/[\w][\w.-]*)*\.gguf))?$/i;
@@ -67,6 +53,7 @@ export function parseHubRef(text: string): HubRef | null {
 const hubFileSchema = z.object({
   rfilename: z.string(),
   size: z.number().nullish(),
+  blobId: z.string().nullish(),
   lfs: z.object({ sha256: z.string().nullish(), size: z.number().nullish() }).nullish(),
 });
 const huggingFaceSchema = z.object({
@@ -122,14 +109,14 @@ async function readRepository(hub: Hub, repo: string, revision: string | null, o
   if (hub.kind === 'huggingface') {
     const path = `/api/models/${repo}/revision/${encodeURIComponent(revision ?? 'main')}?blobs=true`;
     const { sha, cardData, gguf, siblings } = await ask(hub, path, huggingFaceSchema, options);
-    const files = siblings.map(({ rfilename, size, lfs }) => ({ path: rfilename, size: lfs?.size ?? size ?? 0, sha256: lfs?.sha256 ?? null }));
+    const files = siblings.map(({ rfilename, size, blobId, lfs }) => ({ path: rfilename, size: lfs?.size ?? size ?? 0, sha256: lfs?.sha256 ?? null, blob: blobId ?? null }));
     const licence = cardData?.license === 'other' ? (cardData.license_name ?? 'other') : cardData?.license;
     return { revision: sha, architecture: gguf?.architecture ?? null, licence: [licence ?? []].flat().join(', ') || null, files };
   }
   const wanted = revision ?? 'master';
   const path = `/api/v1/models/${repo}/repo/files?Revision=${encodeURIComponent(wanted)}&Recursive=true`;
   const { Data } = await ask(hub, path, modelScopeFilesSchema, options);
-  const files = Data.Files.filter(({ Type }) => Type !== 'tree').map(({ Path, Size, Sha256 }) => ({ path: Path, size: Size, sha256: Sha256 || null }));
+  const files = Data.Files.filter(({ Type }) => Type !== 'tree').map(({ Path, Size, Sha256 }) => ({ path: Path, size: Size, sha256: Sha256 || null, blob: null }));
   const about = await ask(hub, `/api/v1/models/${repo}`, modelScopeModelSchema, options);
   return { revision: wanted, architecture: null, licence: about.Data.License || null, files };
 }
@@ -189,25 +176,32 @@ function pageOf(ref: Pick<HubRef, 'kind' | 'repo'>): string {
   return ref.kind === 'huggingface' ? `https://huggingface.co/${ref.repo}` : `https://www.modelscope.cn/models/${ref.repo}`;
 }
 
-/** Size and sha256 as the hub states them. Throws model.source_unsupported where it states none. */
-function stated(ref: string, { path, size, sha256 }: RepositoryFile): { size_bytes: number; sha256: string } {
-  const hash = sha256?.toLowerCase() ?? '';
-  if (!/^[0-9a-f]{64}$/.test(hash) || !Number.isSafeInteger(size) || size <= 0) {
-    throw new NamesakeError('model.source_unsupported', `the hub states no size and sha256 for ${path}`, { ref });
-  }
-  return { size_bytes: size, sha256: hash };
+/** What a repository holds, by the first hub that answers. */
+function findRepository(kind: HubRef['kind'], name: string, repo: string, revision: string | null, hubs: readonly Hub[], options: OpenOptions): Promise<Found> {
+  return firstAnswer(kind, name, hubs, async (hub) => ({ hub, repository: await readRepository(hub, repo, revision, options) }));
 }
 
 /**
- * What a REF means now: one file, its size, sha256 and licence. Throws model.unknown (no such repository), model.ambiguous
+ * What a REF means now: one file (or a folder, where there is no such file and the repository is one), its size, sha256 and licence. Throws model.unknown (no such repository), model.ambiguous
  * (several usable files), model.source_unsupported (none), model.unknown_architecture (where the hub tells so), download.denied,
  * download.failed; an abort as its reason.
  */
 export async function resolveHubRef(ref: HubRef, hubs: readonly Hub[], options: OpenOptions = {}): Promise<HubModel> {
-  const { revision, architecture, licence, files } = await firstAnswer(ref.kind, ref.text, hubs, (hub) => readRepository(hub, ref.repo, ref.revision, options));
+  const found = await findRepository(ref.kind, ref.text, ref.repo, ref.revision, hubs, options);
+  const { revision, architecture, licence, files } = found.repository;
   // Better said now than after some hundred megabytes.
   if (architecture !== null && !ARCHITECTURES.has(architecture)) {
     throw new NamesakeError('model.unknown_architecture', `the hub says that ${ref.repo} is of the kind “${architecture.slice(0, 40)}”`);
+  }
+  const owner = ref.repo.replace('/', '--');
+  const terms = {
+    licence: licence === null ? null : (spdx.get(licence.toLowerCase()) ?? licence.slice(0, LONGEST_LICENCE)),
+    licence_url: pageOf(ref),
+  };
+  const idOf = (sha256: string): string => `${ref.kind === 'huggingface' ? 'hf' : 'ms'}--${owner}--${sha256.slice(0, 12)}`;
+  if (ref.file === null && !files.some(({ path }) => /\.gguf$/i.test(path)) && isFolder(files)) {
+    const folder = await statedFolder(found, ref.repo, options);
+    return { id: idOf(folder.sha256), file: '', ...folder, ...terms, sources: [{ kind: ref.kind, repo: ref.repo, revision, file: '' }] };
   }
   const chosen = chooseFile(ref, files);
   const name = chosen.path.split('/').at(-1) ?? chosen.path;
@@ -215,28 +209,41 @@ export async function resolveHubRef(ref: HubRef, hubs: readonly Hub[], options: 
     throw new NamesakeError('model.source_unsupported', 'the file’s name has characters that are not taken, or too many', { ref: ref.text });
   }
   const about = stated(ref.text, chosen);
-  const owner = ref.repo.replace('/', '--');
   return {
-    id: `${ref.kind === 'huggingface' ? 'hf' : 'ms'}--${owner}--${about.sha256.slice(0, 12)}`,
+    id: idOf(about.sha256),
     file: name,
     ...about,
-    licence: licence === null ? null : (spdx.get(licence.toLowerCase()) ?? licence.slice(0, LONGEST_LICENCE)),
-    licence_url: pageOf(ref),
+    ...terms,
     sources: [{ kind: ref.kind, repo: ref.repo, revision, file: chosen.path }],
   };
 }
 
 /**
- * Size and sha256 of a file at a fixed revision as its hub states them. Throws as `resolveHubRef`, and model.source_unsupported
- * where the repository lacks the file.
+ * What the hub of a catalogue entry states of its file or folder at the entry's revision; the first source whose hub answers
+ * counts. Throws as `resolveHubRef`, and model.source_unsupported where the repository lacks it.
  */
-export async function statedFile(
-  source: Extract<ModelSource, { kind: 'huggingface' | 'modelscope' }>,
+export async function statedModel(
+  entry: Pick<CatalogueModel, 'id' | 'sources'>,
   hubs: readonly Hub[],
   options: OpenOptions = {},
-): Promise<{ size_bytes: number; sha256: string }> {
-  const { files } = await firstAnswer(source.kind, source.repo, hubs, (hub) => readRepository(hub, source.repo, source.revision, options));
-  const found = files.find(({ path }) => path === source.file);
-  if (found === undefined) throw new NamesakeError('model.source_unsupported', `the repository has no file ${source.file}`, { ref: source.repo });
-  return stated(source.repo, found);
+): Promise<Pick<HubModel, 'size_bytes' | 'sha256' | 'parts' | 'sources'>> {
+  let failed = new NamesakeError('internal', `no hub states the checksum of ${entry.id}`);
+  for (const source of entry.sources) {
+    if (source.kind !== 'huggingface' && source.kind !== 'modelscope') continue;
+    try {
+      const found = await findRepository(source.kind, source.repo, source.repo, source.revision, hubs, options);
+      if (source.file === '') {
+        // From now on that very revision: a repository's branch moves on.
+        const sources = entry.sources.map((one) => (one === source ? { ...source, revision: found.repository.revision } : one));
+        return { ...(await statedFolder(found, source.repo, options)), sources };
+      }
+      const file = found.repository.files.find(({ path }) => path === source.file);
+      if (file !== undefined) return { ...stated(source.repo, file), sources: entry.sources };
+      failed = new NamesakeError('model.source_unsupported', `the repository has no file ${source.file}`, { ref: source.repo });
+    } catch (error) {
+      if (!(error instanceof NamesakeError)) throw error;
+      failed = error;
+    }
+  }
+  throw failed;
 }

@@ -13,9 +13,9 @@ import { Evaluation } from './evaluation.ts';
 import type { ModelService } from './model.ts';
 import { loadEvaluationProbes } from './probe-file.ts';
 import { ProgressNote } from './progress-note.ts';
-import { changeOfEngine, checkSameModel, isPrepared, writeProvenance } from './provenance.ts';
+import { changeOfEngine, checkSameModel, isPrepared, QUESTION_PLACE, writeProvenance, type ChatForm } from './provenance.ts';
 import { rewind } from './recovery.ts';
-import type { RowsService } from './rows.ts';
+import { systemMessages, type RowsService } from './rows.ts';
 import { keepInputs, withKeptInputs } from './run-inputs.ts';
 import { Session } from './session.ts';
 import { dropDraft, makeRows, readSteps, type StepSource } from './step-source.ts';
@@ -42,6 +42,18 @@ export interface LiveRunOptions {
   rows: RowsService;
   startEngine: () => EngineClient;
   onEvent: OnRunEvent;
+}
+
+/** The form of a conversation under the recipe's first system text. */
+async function formOf(engine: EngineClient, recipe: Recipe): Promise<ChatForm | null> {
+  try {
+    const prompt = await engine.render([...systemMessages(recipe.data.systems[0]), { role: 'user', content: QUESTION_PLACE }], true);
+    return { prompt, stops: await engine.stops() };
+  } catch (error) {
+    // Token batches can be trained under a system text that the template refuses.
+    if (error instanceof NamesakeError && error.code === 'model.template_invalid') return null;
+    throw error;
+  }
 }
 
 export class LiveRun {
@@ -134,7 +146,7 @@ export class LiveRun {
       keepInputs(folder, recipe);
     }
     const steps = readSteps({ id, folder, recipe, rows });
-    const origin = { model, info, recipe, addon: (await engine.about()).addon };
+    const origin = { model, info, recipe, addon: (await engine.about()).addon, form: await formOf(engine, recipe) };
     if (checkpoints.length === 0) writeProvenance(folder, origin);
     dropDraft(folder);
     store.setSteps(id, steps.count);

@@ -15,6 +15,7 @@ import { walkSteps, type PackableRow } from '../pipeline/rows-to-batches.ts';
 import { loadCatalogue } from '../resources.ts';
 import { beginningOf, isQuantised, recipeOn, type Sized } from './beginning.ts';
 import type { LocalModel, ModelService } from './model.ts';
+import { isModelFolder } from './model-parts.ts';
 import { ANSWER_TOKENS, draftRows, personaOf } from './rows.ts';
 import type { ComputeOptions } from './run.ts';
 
@@ -190,7 +191,8 @@ export class MemoryService {
 
   #catalogueModel(entry: CatalogueModel): MemoryModel {
     const path = modelPath(this.#home.folder, entry);
-    return existsSync(path) ? path : { shape: entry.shape, file_bytes: entry.size_bytes };
+    const here = entry.file === '' ? isModelFolder(path) : existsSync(path);
+    return here ? path : { shape: entry.shape, file_bytes: entry.size_bytes };
   }
 
   #plan(model: MemoryModel, options: MemoryOptions): Promise<MemoryBudget> {

@@ -34,7 +34,7 @@ export class ModelCards {
     const here = file !== null && (await hasModel(this.#home.folder, file));
     return {
       id: ref,
-      name: entry?.name ?? file?.file ?? ref,
+      name: entry?.name ?? (file?.file || ref),
       licence,
       licence_url,
       purpose: entry?.purpose ?? 'own',

@@ -1,7 +1,7 @@
 // Model service: from a model REF to a file or folder on this machine, fetching what the home lacks; which models there are.
 import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { hasModel, modelPath, type ModelEntry } from '../../tools/fetch-model.mjs';
+import { basename, join, resolve } from 'node:path';
+import { hasModel, modelFolder, modelPath, type ModelEntry } from '../../tools/fetch-model.mjs';
 import { AddressError } from '../../tools/http.mjs';
 import { defaultHubs, type Hub } from '../../tools/hubs.mjs';
 import { tryLock } from '../../tools/lock.mjs';
@@ -14,7 +14,7 @@ import { loadCatalogue } from '../resources.ts';
 import type { ModelStore } from '../store/models.ts';
 import { beginningOf, type Beginning, type Sized } from './beginning.ts';
 import { Downloads, type DownloadOptions, type FetchProgress } from './downloads.ts';
-import { parseHubRef, resolveHubRef, statedFile, type HubRef } from './hub.ts';
+import { parseHubRef, resolveHubRef, statedModel, type HubRef } from './hub.ts';
 import { entryOf, knownModel, type KnownModel } from './known-model.ts';
 import { ModelCards, type ModelCardOptions } from './model-cards.ts';
 import { ModelFiles } from './model-files.ts';
@@ -36,6 +36,8 @@ export interface LocalModel {
   /** sha256 of the file, or of the folder's parts: what base answers and provenance refer to. */
   sha256: string;
   weak_languages: readonly Language[];
+  /** What peft is to open as its base: a repository or a folder; for a file, which it does not open, what people call it. */
+  base: string;
 }
 
 export interface ModelOptions extends ModelCardOptions {
@@ -115,14 +117,12 @@ export class ModelService {
       this.#store.addHubModel(known.ref, model);
       return { ...known, file: model, licence: model.licence, licence_url: model.licence_url };
     }
-    const { id, file, size_bytes, sources, licence, licence_url } = known.entry;
-    const source = sources.find((one) => one.kind === 'huggingface' || one.kind === 'modelscope');
-    if (source === undefined) throw new NamesakeError('internal', `no hub states the checksum of ${id}`);
-    const found = await statedFile(source, this.#hubs(), { signal });
-    if (found.size_bytes !== size_bytes) {
+    const { id, file, size_bytes, licence, licence_url } = known.entry;
+    const found = await statedModel(known.entry, this.#hubs(), { signal });
+    if (file !== '' && found.size_bytes !== size_bytes) {
       throw new NamesakeError('model.checksum_mismatch', `the hub's file has ${found.size_bytes} bytes, not ${size_bytes}`);
     }
-    const model: HubModel = { id, file, ...found, licence, licence_url, sources };
+    const model: HubModel = { id, file, ...found, licence, licence_url };
     this.#store.addHubModel(id, model);
     return { ...known, file: model };
   }
@@ -205,7 +205,7 @@ export class ModelService {
       signal?.throwIfAborted();
       this.#progress.onBytes(done, total);
     });
-    return this.#describe(added?.id ?? path, path, sha256);
+    return this.#describe(added?.id ?? path, path, { sha256, sources: [] });
   }
 
   /** A REF's file or folder where it is on this machine; null where it would have to be fetched, or is not there. */
@@ -213,7 +213,7 @@ export class ModelService {
     const known = knownModel(ref, this.#store);
     if (known !== null) {
       if (known.file === null || !(await hasModel(this.#home.folder, known.file))) return null;
-      return this.#describe(known.ref, modelPath(this.#home.folder, known.file), known.file.sha256);
+      return this.#describe(known.ref, modelPath(this.#home.folder, known.file), known.file);
     }
     const path = resolve(this.#store.find(ref)?.path ?? ref);
     const isThere = statSync(path, { throwIfNoEntry: false })?.isFile() === true || isModelFolder(path);
@@ -249,12 +249,14 @@ export class ModelService {
     const here = await hasModel(this.#home.folder, whole.file);
     if (!here || acceptLicence) this.#checkLicence(whole, acceptLicence);
     const path = here ? modelPath(this.#home.folder, whole.file) : await this.#downloads.fetch(whole.ref, whole.file, signal);
-    return this.#describe(whole.ref, path, whole.file.sha256);
+    return this.#describe(whole.ref, path, whole.file);
   }
 
-  #describe(id: string, path: string, sha256: string): LocalModel {
+  #describe(id: string, path: string, { sha256, sources }: Pick<ModelEntry, 'sha256' | 'sources'>): LocalModel {
     const known = entryOf(id) ?? loadCatalogue().models.find((model) => model.sha256 === sha256);
-    return { id, path, sha256, weak_languages: known?.weak_languages ?? [] };
+    const [repository] = sources.flatMap((source) => (source.kind === 'huggingface' ? [source.repo] : []));
+    const base = isModelFolder(path) ? (repository ?? path) : id;
+    return { id, path, sha256, weak_languages: known?.weak_languages ?? [], base };
   }
 
   /** Notes that a model is in use by this process, for all processes of the home, until the returned function is called. */
@@ -296,10 +298,10 @@ export class ModelService {
     const known = knownModel(ref, this.#store);
     if (known === null || (known.entry === null && known.file === null)) throw new NamesakeError('model.unknown', ref, { ref });
     const place = known.file ?? known.entry;
-    const path = modelPath(this.#home.folder, place as ModelEntry);
+    const folder = modelFolder(this.#home.folder, place as { id: string });
     await this.#downloads.pause(ref);
-    this.#refuseInUse(ref, dirname(path));
-    const freed = this.#removeFolder(ref, dirname(path));
+    this.#refuseInUse(ref, folder);
+    const freed = this.#removeFolder(ref, folder);
     this.#store.removeHubModel(ref);
     return freed;
   }

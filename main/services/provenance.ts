@@ -10,8 +10,21 @@ import type { RunFolder } from '../home.ts';
 import { packageVersion } from '../resources.ts';
 import type { LocalModel } from './model.ts';
 
+/** How the model's own template asks for an answer, and what ends one. */
+export interface ChatForm {
+  /** A conversation of the run's system text and a question QUESTION_PLACE, up to where the assistant speaks. */
+  prompt: string;
+  /** Marks, as the tokenizer calls them. */
+  stops: string[];
+}
+
+/** Stands for a question. */
+export const QUESTION_PLACE = '…';
+
 /** What a run is made from. */
 export interface Origin {
+  /** The form of a conversation; null where the template does not write one with the run's system text. */
+  form: ChatForm | null;
   model: LocalModel;
   /** The model as this engine opened it. */
   info: ModelInfo;
@@ -33,17 +46,18 @@ function sha256(content: string | Uint8Array): string {
 }
 
 /** Writes provenance.json: model, rows, recipe and addon by sha256, versions, backend, instruction set and threads. */
-export function writeProvenance(folder: RunFolder, { model, info, recipe, addon, memory }: Origin): void {
+export function writeProvenance(folder: RunFolder, { model, info, recipe, addon, form, memory }: Origin): void {
   const { backend, isa, threads, architecture } = info;
   const provenance = {
     namesake: packageVersion(),
     node: process.versions.node,
     addon_sha256: sha256(onDisk(addon, () => readFileSync(addon))),
     platform: `${process.platform}-${process.arch}`,
-    model: { ref: recipe.model.ref, file: model.path, sha256: model.sha256, architecture },
+    model: { ref: recipe.model.ref, file: model.path, base: model.base, sha256: model.sha256, architecture },
     rows_sha256: sha256(onDisk(folder.rows, () => readFileSync(folder.rows))),
     recipe_sha256: sha256(JSON.stringify(recipe)),
     engine: { backend, isa, threads, precision: recipe.model.precision },
+    form,
     ...(memory === undefined ? {} : { memory }),
     seed: recipe.seed,
   };
@@ -56,8 +70,10 @@ export function isPrepared(folder: RunFolder): boolean {
 }
 
 const provenanceSchema = z.looseObject({
-  model: z.looseObject({ file: z.string(), sha256: z.string() }),
+  model: z.looseObject({ file: z.string(), sha256: z.string(), base: z.string().optional() }),
   engine: z.looseObject({ backend: z.string(), isa: z.string() }),
+  /** Runs of earlier versions have none. */
+  form: z.looseObject({ prompt: z.string(), stops: z.array(z.string()) }).nullish(),
 });
 
 /** Throws checkpoint.invalid where provenance.json is damaged. */

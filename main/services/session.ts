@@ -138,7 +138,7 @@ export class Session {
       schedule: optim.schedule,
       warmup_steps: optim.warmup_steps,
       steps: steps.count,
-      base_model: model.id,
+      base_model: model.base,
       batch_tokens: steps.tokens,
       packed_tokens: steps.packed,
       recompute: null,

@@ -40,6 +40,11 @@ function sha256(data: Buffer): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
+/** git's own checksum of a file, which is all that a hub states of small ones. */
+function gitBlob(data: Buffer): string {
+  return createHash('sha1').update(`blob ${data.length}\0`).update(data).digest('hex');
+}
+
 function isAllowed(request: IncomingMessage, { token }: HubRepository): boolean {
   if (token === undefined) return true;
   const { authorization, cookie = '' } = request.headers;
@@ -122,7 +127,7 @@ export async function hubServer(repositories: Record<string, HubRepository>): Pr
       ...(licence === null ? {} : { cardData: { license: licence } }),
       siblings: [
         { rfilename: 'README.md', size: 10 },
-        ...listed.map((one) => ({ rfilename: one.path, size: one.size, ...(one.sha256 !== null && { lfs: { sha256: one.sha256, size: one.size, pointerSize: 130 } }) })),
+        ...listed.map((one) => ({ rfilename: one.path, size: one.size, blobId: gitBlob(repository.files[one.path] ?? Buffer.alloc(0)), ...(one.sha256 !== null && { lfs: { sha256: one.sha256, size: one.size, pointerSize: 130 } }) })),
       ],
     });
   });

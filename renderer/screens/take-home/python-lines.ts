@@ -3,6 +3,8 @@
 export interface PythonInput {
   /** What is to stand for the base model, in the person's words: nobody knows where theirs lies. */
   base: string;
+  /** Where the base lies as a folder that transformers opens; null where it does not. */
+  path: string | null;
   /** Folder of the adapter as Python is to open it. */
   folder: string;
   /** System text that it was trained under; null = the template's own. */
@@ -19,12 +21,12 @@ function text(value: string): string {
 export const INSTALL = 'pip install torch transformers peft';
 
 /** A program that asks one question and prints the answer. */
-export function pythonLines({ base, folder, system, question }: PythonInput): string {
+export function pythonLines({ base, path, folder, system, question }: PythonInput): string {
   const messages = [...(system === null ? [] : [{ role: 'system', content: system }]), { role: 'user', content: question }];
   return `from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-base = "…"  # ${base.replaceAll(/\s+/g, ' ')}
+base = ${path === null ? `"…"  # ${base.replaceAll(/\s+/g, ' ')}` : text(path)}
 adapter = ${text(folder)}
 tokenizer = AutoTokenizer.from_pretrained(base)
 model = AutoModelForCausalLM.from_pretrained(base)

@@ -17,6 +17,7 @@ const methods: Record<keyof HostApi, [(engine: EngineProcess, folder: string) =>
   tokenize: [(engine) => engine.tokenize([conversation], null), 'engine.closed', 'resolved', 'engine.busy'],
   encode: [(engine) => engine.encode('a'), 'engine.closed', 'resolved', 'resolved'],
   specials: [(engine) => engine.specials(), 'engine.closed', 'resolved', 'resolved'],
+  stops: [(engine) => engine.stops(), 'engine.closed', 'resolved', 'resolved'],
   render: [(engine) => engine.render(conversation, false), 'engine.closed', 'resolved', 'resolved'],
   promptLengths: [(engine) => engine.promptLengths([conversation]), 'engine.closed', 'resolved', 'resolved'],
   shape: [(engine) => engine.shape(tinyModel), 'resolved', 'resolved', 'resolved'],

@@ -168,6 +168,21 @@ describe('adapterReadme', () => {
     expect(withSystems([null, 'Be brief.'])).toContain('without a system text of its own (the first of 2 that it was trained under): leave');
   });
 
+  it('names a folder as peft opens it, and the form of a conversation with what ends an answer', () => {
+    const form = { prompt: '<|im_start|>user\n…<|im_end|>\n<|im_start|>assistant\n', stops: ['<|im_end|>', '<|endoftext|>'] };
+    const readme = adapterReadme(record({}, { model: { ref: 'my-qwen', precision: 'nf4' } }), models, { model: { file: '/models/My "Qwen"' }, form });
+    expect(readme).toContain('- base model: the folder or repository `/models/My "Qwen"`');
+    expect(readme).toContain('base = "/models/My \\"Qwen\\""\n');
+    expect(readme).toContain('    <|im_start|>user\n    …<|im_end|>\n    <|im_start|>assistant\n');
+    expect(readme).toContain('it ends at `<|im_end|>` or `<|endoftext|>`');
+    const ofFile = adapterReadme(record({}), models, { model: { file: '/models/a.gguf' }, form: null });
+    expect(ofFile).toContain('base = "…"');
+    expect(ofFile).not.toContain('The form of a conversation');
+    expect(ofFile).not.toContain('trust_remote_code');
+    const internlm = adapterReadme(record({}), models, { model: { file: '/models/internlm2', architecture: 'internlm2' } });
+    expect(internlm).toContain('AutoTokenizer.from_pretrained(base, trust_remote_code=True)');
+  });
+
   it('keeps a name from being anything but a name', () => {
     const readme = adapterReadme(record({ name: '# <script>\n- [x](http://evil) `code`' }, { model: { ref: "/tmp/a'; rm `x`.gguf", precision: 'as-stored' } }), models);
     expect(readme.split('\n')[0]).toBe('# \\# \\<script\\> - \\[x\\](http://evil) \\`code\\`');

@@ -285,6 +285,7 @@ describe('provenance.json', () => {
       rows_sha256: sha,
       recipe_sha256: sha,
       engine: { backend: 'cpu', isa: expect.any(String) as unknown, threads: 1, precision: 'as-stored' },
+      form: { prompt: expect.stringContaining('…') as unknown, stops: expect.arrayContaining(['<|im_end|>']) as unknown },
       seed: 42,
     });
   });

@@ -89,10 +89,11 @@ it('the proof compares with training where both are known', () => {
 });
 
 it('the lines name base, folder and system text as Python reads them', () => {
-  const lines = pythonLines({ base: 'the model\nimport os', folder: 'C:\\exports\\"x"', system: '你是小锋。\n简短', question: '你是谁？' });
+  const lines = pythonLines({ base: 'the model\nimport os', path: null, folder: 'C:\\exports\\"x"', system: '你是小锋。\n简短', question: '你是谁？' });
   expect(lines).toContain('\nbase = "…"  # the model import os\n');
   expect(lines).toContain('\nadapter = "C:\\\\exports\\\\\\"x\\""\n');
   expect(lines).toContain('    {"role": "system", "content": "你是小锋。\\n简短"},\n    {"role": "user", "content": "你是谁？"},');
-  expect(pythonLines({ base: 'b', folder: 'f', system: null, question: 'q' })).not.toContain('system');
-  expect(pythonLines({ base: 'b', folder: 'f', system: '', question: 'q' })).toContain('{"role": "system", "content": ""}');
+  expect(pythonLines({ base: 'b', path: null, folder: 'f', system: null, question: 'q' })).not.toContain('system');
+  expect(pythonLines({ base: 'b', path: 'C:\\my model', folder: 'f', system: null, question: 'q' })).toContain('\nbase = "C:\\\\my model"\n');
+  expect(pythonLines({ base: 'b', path: null, folder: 'f', system: '', question: 'q' })).toContain('{"role": "system", "content": ""}');
 });
