@@ -346,6 +346,20 @@ describe('folders of hubs', () => {
     await expect(service.locate('hf:o/n')).rejects.toMatchObject({ code });
     expect(server.fetched().filter(({ path }) => path.endsWith('.safetensors'))).toEqual([]);
   });
+
+  it('of the catalogue are those of the first hub that has them, at the revision that it names', async () => {
+    const entry = loadCatalogue().models.find(({ file }) => file === '');
+    const [source] = entry?.sources ?? [];
+    const repo = source !== undefined && 'repo' in source ? source.repo : '';
+    const server = await hubServer({ [repo]: { files, stated } });
+    const { service } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    await expect(service.locate(entry?.id ?? '')).rejects.toMatchObject({ code: 'model.licence_required' });
+    const model = await service.locate(entry?.id ?? '', { acceptLicence: true });
+    expect(model).toMatchObject({ id: entry?.id, base: repo });
+    expect(server.fetched().length).toBeGreaterThan(0);
+    expect(server.requests.filter(({ path }) => path.includes('/resolve/')).every(({ path }) => path.includes(`/resolve/${COMMIT}/`))).toBe(true);
+    expect(await service.find(entry?.id ?? '')).toEqual(model);
+  });
 });
 
 describe('added files', () => {
