@@ -58,7 +58,7 @@ describe('models pull and remove', () => {
     const home = temporaryFolder();
     const result = await namesake(['models', 'pull', 'hf:o/n', '--json'], { home, env: { HF_ENDPOINT: server.base } });
     expect(errorCode(result)).toBe('model.ambiguous');
-    expect(lastEvent(result, 1)['message']).toMatch(/a-f32\.gguf, a-q4_k_m\.gguf, a-q8_0\.gguf/);
+    expect(lastEvent(result, 1)['message']).toMatch(/a-f32\.gguf, a-q8_0\.gguf/);
     const chosen = await namesake(['models', 'pull', 'hf:o/n#a-q8_0.gguf', '--json'], { home, env: { HF_ENDPOINT: server.base } });
     expect(lastEvent(chosen)).toMatchObject({ id: 'hf:o/n#a-q8_0.gguf' });
   });
