@@ -11,7 +11,7 @@
 
 namespace namesake {
 
-enum class BlockType : std::uint8_t { f32, f16, bf16, q4_0, q4_1, q8_0, nf4 };
+enum class BlockType : std::uint8_t { f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, nf4 };
 
 /// The gguf_id of a format that no GGUF file holds; never found by block_format_of_gguf.
 inline constexpr std::uint32_t kNoGgufId = 0xffffffff;
@@ -21,7 +21,7 @@ struct BlockFormat {
   BlockType type;
   const char* name;                ///< as in recipes and messages: "q4_1"
   std::uint32_t gguf_id;           ///< ggml_type of the file, or kNoGgufId
-  std::int64_t values_per_block;   ///< 1, 32 or 64 (nf4)
+  std::int64_t values_per_block;   ///< 1, 32, 64 (nf4) or 256 (K-quants)
   std::int64_t bytes_per_block;
   /// Decodes `blocks` whole blocks at `in` to blocks * values_per_block floats at `out` (plain loops: the specification).
   /// nullptr for nf4, whose blocks need the scales that their matrix keeps elsewhere.

@@ -14,7 +14,12 @@ static_assert(static_cast<int>(WeightType::f16) == static_cast<int>(BlockType::f
 static_assert(static_cast<int>(WeightType::bf16) == static_cast<int>(BlockType::bf16));
 static_assert(static_cast<int>(WeightType::q4_0) == static_cast<int>(BlockType::q4_0));
 static_assert(static_cast<int>(WeightType::q4_1) == static_cast<int>(BlockType::q4_1));
+static_assert(static_cast<int>(WeightType::q5_0) == static_cast<int>(BlockType::q5_0));
+static_assert(static_cast<int>(WeightType::q5_1) == static_cast<int>(BlockType::q5_1));
 static_assert(static_cast<int>(WeightType::q8_0) == static_cast<int>(BlockType::q8_0));
+static_assert(static_cast<int>(WeightType::q4_k) == static_cast<int>(BlockType::q4_k));
+static_assert(static_cast<int>(WeightType::q5_k) == static_cast<int>(BlockType::q5_k));
+static_assert(static_cast<int>(WeightType::q6_k) == static_cast<int>(BlockType::q6_k));
 static_assert(static_cast<int>(WeightType::nf4) == static_cast<int>(BlockType::nf4));
 
 WeightView view_of(const Matrix& matrix) {

@@ -114,9 +114,10 @@ struct Bench {
     const BlockFormat& format = block_format(type);
     auto& bytes = weights.emplace_back(static_cast<std::size_t>(rows * row_bytes(type, cols)));
     for (std::size_t i = 0; i < bytes.size(); ++i) {
-      // f16 scales of about 1/64 in front of every block, pseudo-random values behind them.
+      // f16 scales of about 1/64 in front of every block (q6_k: behind it), pseudo-random values elsewhere.
       const std::size_t at = i % static_cast<std::size_t>(format.bytes_per_block);
-      bytes[i] = at < 4 && at % 2 == 1 ? std::byte{0x24} : static_cast<std::byte>(i * 2654435761u >> 13);
+      const bool scale = type == BlockType::q6_k ? at == 209 : at == 1 || at == 3;
+      bytes[i] = scale ? std::byte{0x24} : static_cast<std::byte>(i * 2654435761u >> 13);
     }
     return {type, rows, cols, bytes.data()};
   }
@@ -168,6 +169,27 @@ double linears(Bench& b, std::int64_t M, bool backward, Phase phase, bool with_l
     total += kLayers * layer.count * time;
   }
   return total;
+}
+
+/// What a format costs beside q4_1 on one shape: packing (a product of one row in the form for many), decoding (a product of one
+/// row in the form for few).
+void formats(Bench& b) {
+  constexpr std::int64_t N = 1536, K = 768;
+  std::printf("\nformats, a matrix of %d x %d: packing and decoding, and their ratios to q4_1's\n", static_cast<int>(N), static_cast<int>(K));
+  float *x = b.floats(K, 1), *y = b.floats(N, 1);
+  double first[2] = {};
+  using enum BlockType;
+  for (const BlockType type : {q4_1, q4_0, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, f16, bf16, f32}) {
+    const Matrix w = b.matrix(type, N, K);
+    double time[2];
+    for (int i = 0; i < 2; ++i) {
+      const Phase phase = i == 0 ? Phase::prefill : Phase::decode;
+      time[i] = best_of([&] { must(b.backend.linear_forward(w, nullptr, nullptr, x, 1, nullptr, y, nullptr, phase)); });
+      if (type == q4_1) first[i] = time[i];
+    }
+    std::printf("%-8s packing %7.3f ms %5.2f    decoding %7.3f ms %5.2f\n", block_format(type).name, time[0] * 1e3, time[0] / first[0],
+                time[1] * 1e3, time[1] / first[1]);
+  }
 }
 
 double training(Bench& b) {
@@ -275,6 +297,7 @@ int main(int argc, char** argv) {
   const double one = peak(backend.isa());
   std::printf("%s, %d threads; multiply-add peak %.1f GFLOP/s a thread\n", backend.isa().c_str(), backend.threads(), one);
   Bench bench{backend, one * backend.threads()};
+  formats(bench);
   training(bench);
   for (std::int64_t M : {1, 4, 16, 32}) decoding(bench, M);
   for (float* buffer : bench.buffers) backend.release(buffer);

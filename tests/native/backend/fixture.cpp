@@ -160,6 +160,9 @@ Blocks::Blocks(BlockType type, std::int64_t rows, std::int64_t cols, Random& ran
     std::memcpy(data, &value, sizeof value);
     data += sizeof value;
   };
+  const auto put_random = [&](int bytes) {
+    for (int part = 0; part < bytes; ++part) put(static_cast<std::uint8_t>(random.bits()));
+  };
   const std::int64_t blocks = rows * cols / block_format(type).values_per_block;
   for (std::int64_t i = 0; i < blocks; ++i) {
     switch (type) {
@@ -170,15 +173,29 @@ Blocks::Blocks(BlockType type, std::int64_t rows, std::int64_t cols, Random& ran
       case BlockType::q4_1:  // scale, least value, 32 nibbles
         put(std::uint16_t(half(true) - (2 << 10)));
         if (type == BlockType::q4_1) put(half(true));
-        for (int part = 0; part < 2; ++part) put(random.bits());
+        put_random(16);
+        break;
+      case BlockType::q5_0:  // scale, 32 fifth bits, 32 nibbles
+      case BlockType::q5_1:  // scale, least value, the same
+        put(std::uint16_t(half(true) - (3 << 10)));
+        if (type == BlockType::q5_1) put(half(true));
+        put_random(20);
         break;
       case BlockType::q8_0:  // scale, 32 signed bytes
         put(std::uint16_t(half(false) - (6 << 10)));
-        for (int part = 0; part < 4; ++part) put(random.bits());
+        put_random(32);
         break;
-      case BlockType::nf4:  // 64 nibbles
-        for (int part = 0; part < 4; ++part) put(random.bits());
+      case BlockType::q4_k:  // scale of scales, scale of least values, scales, 256 nibbles
+      case BlockType::q5_k:  // the same with 256 fifth bits before the nibbles
+        put(std::uint16_t(half(true) - (7 << 10)));
+        put(std::uint16_t(half(true) - (4 << 10)));
+        put_random(type == BlockType::q4_k ? 12 + 128 : 12 + 32 + 128);
         break;
+      case BlockType::q6_k:  // 256 nibbles, 256 pairs of bits, 16 signed scales, scale of scales
+        put_random(128 + 64 + 16);
+        put(std::uint16_t(half(true) - (9 << 10)));
+        break;
+      case BlockType::nf4: put_random(32); break;  // 64 nibbles
     }
   }
   if (type == BlockType::nf4) make_scales(random);

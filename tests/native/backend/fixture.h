@@ -69,8 +69,9 @@ class Blocks {
   Matrix matrix_;
 };
 
-inline constexpr BlockType kBlockTypes[] = {BlockType::f32,  BlockType::f16,  BlockType::bf16,
-                                            BlockType::q4_0, BlockType::q4_1, BlockType::q8_0, BlockType::nf4};
+inline constexpr BlockType kBlockTypes[] = {BlockType::f32,  BlockType::f16,  BlockType::bf16, BlockType::q4_0,
+                                            BlockType::q4_1, BlockType::q5_0, BlockType::q5_1, BlockType::q8_0,
+                                            BlockType::q4_k, BlockType::q5_k, BlockType::q6_k, BlockType::nf4};
 
 /// The least number of columns, `cols` or more, that rows of this format can have.
 std::int64_t whole_blocks(BlockType type, std::int64_t cols);

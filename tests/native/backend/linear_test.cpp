@@ -1,5 +1,6 @@
 // Cases of linear_forward and linear_backward.
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include "backend/fixture.h"
@@ -8,7 +9,7 @@ namespace namesake::test {
 
 namespace {
 
-// Measured on seeds 1-3: 1.1e-6, 7.6e-6. The floor is for xa of one element, whose terms may cancel.
+// Measured on seeds 1-3: 1.2e-6, 7.3e-6. The floor is for xa of one element, whose terms may cancel.
 constexpr Tolerance kTolerance{3e-6, 3e-5, 0.5};
 
 enum class Residual { none, separate, in_place };
@@ -92,6 +93,12 @@ struct Problem {
     return outputs;
   }
 
+  /// An output of few elements is measured against the root of its number of terms, too: a lone sum of 256 of them may be near 0
+  /// (seed 1, q4_k: terms of 115 in all add up to 1.2), and its rounding is not. 0.2 is the deviation of A.
+  Tolerance forward_tolerance() const {
+    return {kTolerance.relative_l2, kTolerance.max_over_rms, std::max(kTolerance.floor, 0.2 * std::sqrt(double(shape.K)))};
+  }
+
   Shape shape;
   Random random;
   Blocks w;
@@ -130,7 +137,7 @@ TEST_CASE("linear_forward agrees with the reference on odd shapes of every block
     const Problem problem(shape);
     for (Phase phase : {Phase::prefill, Phase::decode}) {
       check_agrees(shape.text() + (phase == Phase::prefill ? " prefill" : " decode"),
-                   [&](Backend& backend) { return problem.forward(backend, phase, 0, shape.M); }, kTolerance);
+                   [&](Backend& backend) { return problem.forward(backend, phase, 0, shape.M); }, problem.forward_tolerance());
     }
   }
 }

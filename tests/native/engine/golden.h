@@ -14,11 +14,11 @@
 
 namespace namesake::test {
 
-/// The two tiny models of tests/fixtures that are stored in blocks.
-inline const std::vector<std::string> kTinyModels = {"tiny-llama", "tiny-llama-tied"};
+/// The tiny models of tests/fixtures that are stored in blocks.
+inline const std::vector<std::string> kTinyModels = {"tiny-llama", "tiny-llama-tied", "tiny-kquants"};
 
 /// All that are GGUF files: those, and one of each family and kind of rope.
-inline const std::vector<std::string> kGgufModels = {"tiny-llama",  "tiny-llama-tied", "tiny-llama3",
+inline const std::vector<std::string> kGgufModels = {"tiny-llama",  "tiny-llama-tied", "tiny-kquants", "tiny-llama3",
                                                      "tiny-qwen2", "tiny-qwen3",      "tiny-internlm2"};
 
 /// All that are folders in Hugging Face's layout: of the families' GGUF files the same weights.

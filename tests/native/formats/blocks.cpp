@@ -13,7 +13,8 @@
 namespace namesake {
 namespace {
 
-constexpr BlockType kTypes[] = {BlockType::f32, BlockType::f16, BlockType::bf16, BlockType::q4_0, BlockType::q4_1, BlockType::q8_0};
+constexpr BlockType kTypes[] = {BlockType::f32,  BlockType::f16,  BlockType::bf16, BlockType::q4_0, BlockType::q4_1, BlockType::q5_0,
+                                BlockType::q5_1, BlockType::q8_0, BlockType::q4_k, BlockType::q5_k, BlockType::q6_k};
 
 std::vector<float> decode(BlockType type, const std::vector<std::uint8_t>& bytes) {
   const BlockFormat& format = block_format(type);
@@ -32,10 +33,14 @@ TEST_CASE("blocks: the table's entries stand at their own type and are found by 
     const BlockFormat& format = block_format(type);
     CHECK(format.type == type);
     CHECK(block_format_of_gguf(format.gguf_id) == &format);
-    CHECK(row_bytes(type, 64) == 64 / format.values_per_block * format.bytes_per_block);
+    CHECK(row_bytes(type, 512) == 512 / format.values_per_block * format.bytes_per_block);
   }
-  CHECK(block_format_of_gguf(12) == nullptr);  // q4_k
-  CHECK(block_format_of_gguf(0xffffffffu) == nullptr);
+  CHECK(block_format_of_gguf(11) == nullptr);  // q3_k
+  // No file can name nf4.
+  CHECK(block_format(BlockType::nf4).type == BlockType::nf4);
+  CHECK(block_format(BlockType::nf4).gguf_id == kNoGgufId);
+  CHECK(block_format_of_gguf(kNoGgufId) == nullptr);
+  CHECK(row_bytes(BlockType::nf4, 128) == 64);
   const std::byte* base = nullptr;
   const Matrix matrix{BlockType::q4_1, 3, 64, base};
   CHECK(matrix.row(2) - matrix.row(0) == 2 * 2 * 20);
@@ -112,6 +117,61 @@ TEST_CASE("blocks: q4_0, q4_1 and q8_0 by hand") {
   }
 }
 
+TEST_CASE("blocks: q5_0 and q5_1 by hand") {
+  // d = 0.5; nibbles j and 15 - j as above, the fifth bit of values 1, 16 and 31 set.
+  std::vector<std::uint8_t> quants = {0x02, 0x00, 0x01, 0x80};
+  for (int j = 0; j < 16; ++j) quants.push_back(static_cast<std::uint8_t>(j | (15 - j) << 4));
+  const auto fifth = [](int j) { return j == 1 || j == 16 || j == 31 ? 16 : 0; };
+  std::vector<std::uint8_t> q5_0 = {0x00, 0x38}, q5_1 = {0x00, 0x38, 0x00, 0xbc};
+  q5_0.insert(q5_0.end(), quants.begin(), quants.end());
+  q5_1.insert(q5_1.end(), quants.begin(), quants.end());
+  const std::vector<float> a = decode(BlockType::q5_0, q5_0), b = decode(BlockType::q5_1, q5_1);
+  for (int j = 0; j < 32; ++j) {
+    const int q = (j < 16 ? j : 31 - j) + fifth(j);
+    CHECK(a[static_cast<std::size_t>(j)] == 0.5f * static_cast<float>(q - 16));
+    CHECK(b[static_cast<std::size_t>(j)] == 0.5f * static_cast<float>(q) - 1);
+  }
+}
+
+TEST_CASE("blocks: K-quants by hand: where each sub-block's scale, minimum and quants lie") {
+  // Scales 1 to 8 and minima 33 to 40 of the sub-blocks, d = 1, dmin = 0.5: the last four minima need the bits on top of bytes 4-7.
+  const std::vector<std::uint8_t> head = {0x00, 0x3c, 0x00, 0x38, 1, 2, 3, 4, 0x80 | 33, 0x80 | 34, 0x80 | 35, 0x80 | 36, 0x55, 0x66, 0x77, 0x88};
+  std::vector<std::uint8_t> q4_k = head, q5_k = head;
+  // Byte j of group g: nibble (j + g) % 16 for sub-block 2g, the complement for 2g + 1.
+  std::vector<std::uint8_t> nibbles;
+  for (int g = 0; g < 4; ++g) {
+    for (int j = 0; j < 32; ++j) nibbles.push_back(static_cast<std::uint8_t>((j + g) % 16 | (15 - (j + g) % 16) << 4));
+  }
+  q4_k.insert(q4_k.end(), nibbles.begin(), nibbles.end());
+  // The fifth bit of value j is set in sub-block j % 8 alone.
+  for (int j = 0; j < 32; ++j) q5_k.push_back(static_cast<std::uint8_t>(1 << j % 8));
+  q5_k.insert(q5_k.end(), nibbles.begin(), nibbles.end());
+  const std::vector<float> a = decode(BlockType::q4_k, q4_k), b = decode(BlockType::q5_k, q5_k);
+  REQUIRE(a.size() == 256);
+  for (int i = 0; i < 256; ++i) {
+    CAPTURE(i);
+    const int sub = i / 32, j = i % 32, nibble = (j + sub / 2) % 16, q = sub % 2 == 0 ? nibble : 15 - nibble;
+    const float scale = static_cast<float>(sub + 1), min = 0.5f * static_cast<float>(sub + 33);
+    CHECK(a[static_cast<std::size_t>(i)] == scale * static_cast<float>(q) - min);
+    CHECK(b[static_cast<std::size_t>(i)] == scale * static_cast<float>(j % 8 == sub ? q + 16 : q) - min);
+  }
+
+  // q6_k: value i of a half is (i + half) % 64, scales -8 to 7, d = 2.
+  std::vector<std::uint8_t> q6_k(208);
+  for (int i = 0; i < 256; ++i) {
+    const int half = i / 128, sub = i / 32 % 4, j = i % 32, q = (i % 128 + half) % 64;
+    q6_k[static_cast<std::size_t>(64 * half + 32 * (sub % 2) + j)] |= static_cast<std::uint8_t>((q & 15) << (sub < 2 ? 0 : 4));
+    q6_k[static_cast<std::size_t>(128 + 32 * half + j)] |= static_cast<std::uint8_t>(q >> 4 << 2 * sub);
+  }
+  for (int s = 0; s < 16; ++s) q6_k[static_cast<std::size_t>(192 + s)] = static_cast<std::uint8_t>(s - 8);
+  q6_k.insert(q6_k.end(), {0x00, 0x40});
+  const std::vector<float> c = decode(BlockType::q6_k, q6_k);
+  for (int i = 0; i < 256; ++i) {
+    CAPTURE(i);
+    CHECK(c[static_cast<std::size_t>(i)] == 2.0f * static_cast<float>(i / 16 - 8) * static_cast<float>((i % 128 + i / 128) % 64 - 32));
+  }
+}
+
 TEST_CASE("blocks: f32 is copied, NaN payloads and all") {
   const std::vector<std::uint8_t> stored = {0x01, 0x00, 0x80, 0x7f, 0x00, 0x00, 0x80, 0x3f};
   const std::vector<float> values = decode(BlockType::f32, stored);
@@ -122,7 +182,8 @@ TEST_CASE("blocks: f32 is copied, NaN payloads and all") {
 TEST_CASE("blocks: equal to the gguf package, bit for bit") {
   const Result<SafetensorsFile> golden = read_safetensors(NAMESAKE_FIXTURES "/golden/blocks.safetensors");
   REQUIRE_MESSAGE(golden.ok(), golden.status().message);
-  for (const BlockType type : {BlockType::f16, BlockType::bf16, BlockType::q4_0, BlockType::q4_1, BlockType::q8_0}) {
+  for (const BlockType type : kTypes) {
+    if (type == BlockType::f32) continue;
     const std::string name = block_format(type).name;
     CAPTURE(name);
     REQUIRE(golden.value().tensors.contains(name + ".bytes"));

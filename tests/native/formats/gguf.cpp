@@ -18,7 +18,7 @@ namespace {
 using test::GgufBuilder;
 using Bytes = std::vector<std::byte>;
 
-constexpr std::uint32_t kF32 = 0, kQ4_1 = 3, kQ4K = 12;
+constexpr std::uint32_t kF32 = 0, kQ4_1 = 3, kQ5_0 = 6, kQ3K = 11, kQ4K = 12, kQ6K = 14;
 
 /// The code that a file in memory is refused with; ok for a good one. The copy has no slack, so that sanitizers see overreads.
 Code code_of(const Bytes& file, std::string* message = nullptr) {
@@ -248,8 +248,16 @@ TEST_CASE("gguf: tensors that cannot be") {
   CHECK(one({8}, kF32, 1024) == Code::model_truncated);
   CHECK(one({8}, kF32, 992) == Code::ok);
   CHECK(one({9}, kF32, 992) == Code::model_truncated);
-  CHECK(one({256}, kQ4K, 0) == Code::model_unknown_block);
-  CHECK(message == "tensor \"w\" is stored as q4_k (type 12), which this engine does not read");
+  CHECK(one({256, 7}, kQ4K, 0) == Code::ok);  // 7 blocks of 144 bytes
+  CHECK(one({256, 8}, kQ4K, 0) == Code::model_truncated);
+  CHECK(one({512, 2}, kQ6K, 0) == Code::ok);  // 4 blocks of 210
+  CHECK(one({256, 5}, kQ6K, 0) == Code::model_truncated);
+  for (const std::uint64_t cols : {1, 32, 255, 257, 288}) CHECK(one({cols}, kQ4K, 0) == Code::model_invalid);
+  CHECK(message == "tensor \"w\" has rows of 288 values, not a multiple of 256 (q4_k)");
+  CHECK(one({33}, kQ5_0, 0) == Code::model_invalid);
+  CHECK(one({256}, kQ3K, 0) == Code::model_unknown_block);
+  CHECK(message == "tensor \"w\" is stored as q3_k (type 11), which this engine does not read");
+  CHECK(one({256}, kNoGgufId, 0) == Code::model_unknown_block);
   CHECK(one({256}, 0xdeadbeef, 0) == Code::model_unknown_block);
   CHECK(message.find("type 3735928559") != std::string::npos);
 
@@ -320,8 +328,7 @@ TEST_CASE("gguf: mutated files never do worse than a model.* code, and what pars
       REQUIRE(matrix.data >= exact.data());
       REQUIRE(matrix.row(matrix.rows) <= exact.data() + exact.size());
       std::vector<float> row(static_cast<std::size_t>(matrix.cols));
-      const BlockFormat& format = block_format(matrix.type);
-      format.decode(matrix.row(matrix.rows - 1), matrix.cols / format.values_per_block, row.data());
+      decode_row(matrix, matrix.rows - 1, row.data());
     }
   }
   // Both kinds must occur, or the mutations test nothing.

@@ -19,11 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Matrix& matrix = tensor.matrix;
     if (file.tensor(tensor.name) != &tensor) std::abort();
     if (matrix.data < bytes || matrix.row(matrix.rows) > bytes + size) std::abort();
-    const BlockFormat& format = block_format(matrix.type);
     std::vector<float> row(static_cast<std::size_t>(matrix.cols));
-    for (const std::int64_t r : {std::int64_t{0}, matrix.rows - 1}) {
-      format.decode(matrix.row(r), matrix.cols / format.values_per_block, row.data());
-    }
+    for (const std::int64_t r : {std::int64_t{0}, matrix.rows - 1}) decode_row(matrix, r, row.data());
   }
   return 0;
 }

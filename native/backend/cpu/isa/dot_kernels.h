@@ -10,8 +10,7 @@ constexpr int kDotRows = 4;
 /// 0 leaves the bits of the plain product.
 struct DotTile {
   const uint8_t* rows[kDotRows];  ///< of W
-  const WeightView* w;            ///< of nf4: its scales
-  int64_t values[kDotRows];       ///< of nf4: the number of the rows' first value in the matrix
+  const WeightView* w;            ///< the matrix that has them; nf4 needs its scales
   int64_t blocks;
   int64_t ahead;                  ///< bytes to the rows of the next tile: rows are too short for the hardware to foresee them
   const float* x;
@@ -30,11 +29,9 @@ inline void dot_tile(const DotTile& t, float* sums) {
 #pragma GCC unroll 4
     for (int r = 0; r < kDotRows; ++r) sum[c][r] = zero();
   }
-  const uint8_t *p0 = t.rows[0], *p1 = t.rows[1], *p2 = t.rows[2], *p3 = t.rows[3];
+  const uint8_t* const rows[kDotRows] = {t.rows[0], t.rows[1], t.rows[2], t.rows[3]};
   const int64_t ldx = t.ldx, blocks = t.blocks;
   for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t at = block * Block<type>::kBytes;
-    const uint8_t* const p[kDotRows] = {p0 + at, p1 + at, p2 + at, p3 + at};
     const float* values = t.x + block * kPanel;
     if constexpr (type == WeightType::f32) {
 #pragma GCC unroll 8
@@ -44,7 +41,7 @@ inline void dot_tile(const DotTile& t, float* sums) {
         for (int c = 0; c < Columns; ++c) column[c] = load(values + c * ldx + v * kLanes);
 #pragma GCC unroll 4
         for (int r = 0; r < kDotRows; ++r) {
-          const V w = load(reinterpret_cast<const float*>(p[r]) + v * kLanes);
+          const V w = load(reinterpret_cast<const float*>(rows[r]) + block * kPanel + v * kLanes);
 #pragma GCC unroll 8
           for (int c = 0; c < Columns; ++c) sum[c][r] = fma(w, column[c], sum[c][r]);
         }
@@ -52,13 +49,9 @@ inline void dot_tile(const DotTile& t, float* sums) {
     } else {
 #pragma GCC unroll 4
       for (int r = 0; r < kDotRows; ++r) {
-        __builtin_prefetch(p[r] + t.ahead);
+        __builtin_prefetch(rows[r] + panel_offset<type>(block) + t.ahead);
         V w[kBlockVectors];
-        if constexpr (type == WeightType::nf4) {
-          decode_nf4(*t.w, t.values[r] + block * kPanel, w);
-        } else {
-          Block<type>::decode(p[r], w);
-        }
+        decode_panel<type>(*t.w, rows[r], block, w);
 #pragma GCC unroll 8
         for (int c = 0; c < Columns; ++c) {
 #pragma GCC unroll 8
@@ -120,13 +113,12 @@ inline void dot_type(const DotArgs& args) {
       if (t.rank > 0) t.b[r] = args.lora_b + row * args.rank;
       if (in_registers) {
         t.rows[r] = w.data + row * w.stride;
-        t.values[r] = row * w.cols;
         continue;
       }
       float* decoded = args.scratch + r * blocks * kPanel;
       for (int64_t block = 0; block < blocks; ++block) {
         V values[kBlockVectors];
-        __builtin_prefetch(w.data + row * w.stride + block * Block<type>::kBytes + t.ahead);
+        __builtin_prefetch(w.data + row * w.stride + panel_offset<type>(block) + t.ahead);
         decode_at<type>(w, row, block * kPanel, values);
         for (int v = 0; v < kBlockVectors; ++v) store(decoded + block * kPanel + v * kLanes, values[v]);
       }

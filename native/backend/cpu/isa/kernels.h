@@ -7,12 +7,15 @@
 
 #include <stdint.h>
 
+/// For what decodes a panel: a compiler that leaves it a function of its own hands the values over in memory, at twice the time.
+#define NAMESAKE_INLINE inline __attribute__((always_inline))
+
 namespace namesake::cpu {
 
 /// Same values as BlockType; cpu_backend.cpp asserts it.
-enum class WeightType : uint8_t { f32, f16, bf16, q4_0, q4_1, q8_0, nf4 };
+enum class WeightType : uint8_t { f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, nf4 };
 
-/// Width of every column panel. One quantised block is 32 values, too.
+/// Width of every column panel: the values of a quantised block, or of a sub-block of a K-quant.
 inline constexpr int64_t kPanel = 32;
 
 /// What an nf4 matrix is decoded with beside its codes; see Nf4Scales of formats/blocks.h and formats/nf4.h.

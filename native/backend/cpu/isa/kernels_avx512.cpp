@@ -6,6 +6,7 @@
 #define NAMESAKE_ISA avx512
 #include "backend/cpu/isa/simd_avx512.h"
 
+#include "backend/cpu/isa/blocks_x86.h"
 #include "backend/cpu/isa/kernel_table.h"
 
 NAMESAKE_KERNEL_TABLE(kAvx512Kernels)

@@ -6,30 +6,50 @@ namespace {
 constexpr int kBlockVectors = static_cast<int>(kPanel) / kLanes;
 constexpr int kWidth = 2 * kLanes;  // columns of a packed panel: two vectors
 
-/// 32 values of an nf4 matrix from value `at` on, counted over the whole matrix: half a block. Two roundings, as the
-/// specification has them.
-inline void decode_nf4(const WeightView& w, int64_t at, V* out) {
-  const int64_t block = at / 64;
+/// Panels of 32 values that one block holds; half a block of nf4 stands for one.
+template <WeightType type>
+constexpr int kBlockPanels = type >= WeightType::q4_k && type <= WeightType::q6_k ? kSubBlocks : 1;
+
+/// Bytes from the start of a row to about where its panel `panel` lies: for looking ahead.
+template <WeightType type>
+inline int64_t panel_offset(int64_t panel) {
+  return panel * Block<type>::kBytes / kBlockPanels<type>;
+}
+
+/// 32 values of an nf4 matrix, their codes at `codes`: half a block. Rows have no bytes between them, so that the place says which
+/// block. Two roundings, as the specification has them.
+NAMESAKE_INLINE void decode_nf4(const WeightView& w, const uint8_t* codes, V* out) {
+  const int64_t block = (codes - w.data) / (2 * Block<WeightType::nf4>::kBytes);
   const float product = w.nf4.absmax_values[w.nf4.absmax[block]] * w.nf4.nested[block / 256];
-  look_up_codes(w.data + at / 2, w.nf4.values, product + w.nf4.offset, out);
+  look_up_codes(codes, w.nf4.values, product + w.nf4.offset, out);
+}
+
+/// The 32 values of panel `panel` of w's row at `row`.
+template <WeightType type>
+NAMESAKE_INLINE void decode_panel(const WeightView& w, const uint8_t* row, int64_t panel, V* out) {
+  const uint8_t* block = row + panel / kBlockPanels<type> * Block<type>::kBytes;
+  if constexpr (type == WeightType::nf4) {
+    decode_nf4(w, block, out);
+  } else if constexpr (kBlockPanels<type> == 1) {
+    Block<type>::decode(block, out);
+  } else {
+    Block<type>::decode(block, static_cast<int>(panel % kBlockPanels<type>), out);
+  }
 }
 
 /// The 32 values of row n from column k on; past w.cols they are 0 (only formats of single values end inside 32).
 template <WeightType type>
-inline void decode_at(const WeightView& w, int64_t n, int64_t k, V* out) {
-  if constexpr (type == WeightType::nf4) {
-    decode_nf4(w, n * w.cols + k, out);
-  } else {
-    const uint8_t* p = w.data + n * w.stride + k / kPanel * Block<type>::kBytes;
-    const int64_t left = w.cols - k;
-    if (left >= kPanel) {
-      Block<type>::decode(p, out);
-    } else {
+NAMESAKE_INLINE void decode_at(const WeightView& w, int64_t n, int64_t k, V* out) {
+  const uint8_t* row = w.data + n * w.stride;
+  if constexpr (type <= WeightType::bf16) {
+    if (const int64_t left = w.cols - k; left < kPanel) {
       uint8_t padded[Block<type>::kBytes] = {};
-      __builtin_memcpy(padded, p, static_cast<__SIZE_TYPE__>(left * Block<type>::kBytes / kPanel));
+      __builtin_memcpy(padded, row + k / kPanel * Block<type>::kBytes, static_cast<__SIZE_TYPE__>(left * Block<type>::kBytes / kPanel));
       Block<type>::decode(padded, out);
+      return;
     }
   }
+  decode_panel<type>(w, row, k / kPanel, out);
 }
 
 /// Transposes rows n0..n0+rows (<= kLanes): value k of them goes to out[k * step .. + rows]. Writes kLanes values at each k
@@ -64,7 +84,12 @@ inline void transpose_rows(const WeightView& w, int64_t n0, int64_t rows, int64_
     case WeightType::bf16: call(WeightType::bf16); break; \
     case WeightType::q4_0: call(WeightType::q4_0); break; \
     case WeightType::q4_1: call(WeightType::q4_1); break; \
+    case WeightType::q5_0: call(WeightType::q5_0); break; \
+    case WeightType::q5_1: call(WeightType::q5_1); break; \
     case WeightType::q8_0: call(WeightType::q8_0); break; \
+    case WeightType::q4_k: call(WeightType::q4_k); break; \
+    case WeightType::q5_k: call(WeightType::q5_k); break; \
+    case WeightType::q6_k: call(WeightType::q6_k); break; \
     case WeightType::nf4: call(WeightType::nf4); break;   \
   }
 

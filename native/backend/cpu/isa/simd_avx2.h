@@ -106,14 +106,16 @@ inline V broadcast_f16(const uint8_t* p) {
   __builtin_memcpy(&bits, p, 2);
   return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
 }
+/// 16 bytes as floats.
+inline void widen(__m128i bytes, V* w) {
+  w[0] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+  w[1] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)));
+}
 /// 32 nibbles as floats: low nibbles are values 0..15, high ones 16..31.
 inline void widen_nibbles(const uint8_t* p, V* w) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), mask = _mm_set1_epi8(15);
-  const __m128i low = _mm_and_si128(bytes, mask), high = _mm_and_si128(_mm_srli_epi16(bytes, 4), mask);
-  w[0] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(low));
-  w[1] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(low, 8)));
-  w[2] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(high));
-  w[3] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(high, 8)));
+  widen(_mm_and_si128(bytes, mask), w);
+  widen(_mm_and_si128(_mm_srli_epi16(bytes, 4), mask), w + 2);
 }
 template <>
 struct Block<WeightType::q4_0> {

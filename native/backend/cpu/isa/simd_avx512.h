@@ -122,6 +122,8 @@ inline V broadcast_f16(const uint8_t* p) {
   __builtin_memcpy(&bits, p, 2);
   return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
 }
+/// 16 bytes as floats.
+inline void widen(__m128i bytes, V* w) { w[0] = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)); }
 /// Looks the 32 nibbles up in a table of the block's 16 values: vpermps uses the low four bits of each index only.
 inline void look_up_nibbles(const uint8_t* nibbles, V table, V* w) {
   const __m512i index = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(nibbles)));

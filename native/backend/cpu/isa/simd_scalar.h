@@ -2,6 +2,7 @@
 // No fused multiply-add: fma() here rounds twice, so bits differ from the AVX tables. Included by kernels_scalar.cpp only.
 #pragma once
 
+#include "backend/cpu/isa/block_scales.h"
 #include "backend/cpu/isa/kernels.h"
 
 namespace namesake::cpu::scalar {
@@ -80,7 +81,7 @@ inline float f16(const uint8_t* p) {
   return value;
 }
 
-/// Every format but f32 gives value i by `at(p, i)`.
+/// Every format of up to 32 values a block but f32 gives value i by `at(p, i)`.
 template <class Format>
 inline void decode_values(const uint8_t* p, V* w) {
   float values[32];
@@ -128,6 +129,19 @@ struct Block<WeightType::q4_1> {
   static inline float at(const uint8_t* p, int i) { return nibble(p + 4, i) * f16(p) + f16(p + 2); }
   static inline void decode(const uint8_t* p, V* w) { decode_values<Block>(p, w); }
 };
+inline float fifth_bit(const uint8_t* p, int i) { return static_cast<float>((p[i / 8] >> i % 8 & 1) << 4); }
+template <>
+struct Block<WeightType::q5_0> {
+  static constexpr int kBytes = 22;
+  static inline float at(const uint8_t* p, int i) { return (nibble(p + 6, i) + fifth_bit(p + 2, i) - 16) * f16(p); }
+  static inline void decode(const uint8_t* p, V* w) { decode_values<Block>(p, w); }
+};
+template <>
+struct Block<WeightType::q5_1> {
+  static constexpr int kBytes = 24;
+  static inline float at(const uint8_t* p, int i) { return (nibble(p + 8, i) + fifth_bit(p + 4, i)) * f16(p) + f16(p + 2); }
+  static inline void decode(const uint8_t* p, V* w) { decode_values<Block>(p, w); }
+};
 template <>
 struct Block<WeightType::q8_0> {
   static constexpr int kBytes = 34;
@@ -147,6 +161,57 @@ inline void look_up_codes(const uint8_t* codes, const float* values, float scale
 template <>
 struct Block<WeightType::nf4> {
   static constexpr int kBytes = 16;  // of 32 values; decode_nf4 knows their scale
+};
+
+/// The 32 quants of sub-block `sub` of a K-quant are put together as bytes, then scaled: w = quant * scale[i / 16] + offset[i / 16].
+inline void scale_quants(const uint8_t* quants, const float* scale, const float* offset, V* w) {
+  float values[32];
+  for (int i = 0; i < 32; ++i) values[i] = static_cast<float>(quants[i]) * scale[i / 16] + offset[i / 16];
+  for (int i = 0; i < 8; ++i) w[i] = load(values + 4 * i);
+}
+/// q4_k and q5_k: (d * scale) * quant - dmin * min, with d, dmin and the packed scales at p.
+inline void scale_sub_block(const uint8_t* quants, const uint8_t* p, int sub, V* w) {
+  const ScaleAndMin s = scale_and_min(p + 4, sub);
+  const float d = f16(p) * static_cast<float>(s.scale), m = f16(p + 2) * static_cast<float>(-s.min);
+  const float scale[] = {d, d}, offset[] = {m, m};
+  scale_quants(quants, scale, offset, w);
+}
+template <>
+struct Block<WeightType::q4_k> {
+  static constexpr int kBytes = 144;
+  static inline void decode(const uint8_t* p, int sub, V* w) {
+    const uint8_t* nibbles = p + 16 + sub / 2 * 32;
+    uint8_t quants[32];
+    for (int i = 0; i < 32; ++i) quants[i] = nibbles[i] >> (sub % 2 * 4) & 15;
+    scale_sub_block(quants, p, sub, w);
+  }
+};
+template <>
+struct Block<WeightType::q5_k> {
+  static constexpr int kBytes = 176;
+  static inline void decode(const uint8_t* p, int sub, V* w) {
+    const uint8_t *fifth = p + 16, *nibbles = p + 48 + sub / 2 * 32;
+    uint8_t quants[32];
+    for (int i = 0; i < 32; ++i) quants[i] = static_cast<uint8_t>((nibbles[i] >> (sub % 2 * 4) & 15) | (fifth[i] >> sub & 1) << 4);
+    scale_sub_block(quants, p, sub, w);
+  }
+};
+template <>
+struct Block<WeightType::q6_k> {
+  static constexpr int kBytes = 210;
+  static inline void decode(const uint8_t* p, int sub, V* w) {
+    const int half = sub / 4, place = sub % 4;
+    const uint8_t *low = p + half * 64 + place % 2 * 32, *high = p + 128 + half * 32;
+    uint8_t quants[32];
+    for (int i = 0; i < 32; ++i) quants[i] = static_cast<uint8_t>((low[i] >> (place / 2 * 4) & 15) | (high[i] >> 2 * place & 3) << 4);
+    const float d = f16(p + 208);
+    float scale[2], offset[2];
+    for (int i = 0; i < 2; ++i) {
+      scale[i] = d * static_cast<float>(static_cast<int8_t>(p[192 + 2 * sub + i]));
+      offset[i] = scale[i] * -32;
+    }
+    scale_quants(quants, scale, offset, w);
+  }
 };
 
 }  // namespace
