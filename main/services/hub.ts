@@ -31,7 +31,7 @@ const PAUSE_MS = 500;
 const MOST_NAMED = 12;
 
 /** Formats of weights that the engine decodes, as file names say them. */
-const SUPPORTED = /(?:^|[-._])(?:f32|f16|fp16|bf16|q4_0|q4_1|q8_0)\.gguf$/i;
+const SUPPORTED = /(?:^|[-._])(?:f32|f16|fp16|bf16|q8_0|q[45]_[01]|q[45]_k(?:_[sm])?|q6_k)\.gguf$/i;
 /** Families of models that the engine computes, as GGUF files call them. */
 const ARCHITECTURES = new Set(['llama', 'qwen2', 'qwen3', 'internlm2']);
 /** Names that say some other format. */

@@ -54,7 +54,7 @@ describe('models pull and remove', () => {
   });
 
   it('lists the files that a REF could mean', async () => {
-    const server = await hubServer({ 'o/n': { files: { 'a-f32.gguf': model, 'a-q8_0.gguf': model, 'a-q4_k_m.gguf': model } } });
+    const server = await hubServer({ 'o/n': { files: { 'a-f32.gguf': model, 'a-q8_0.gguf': model, 'a-q3_k_m.gguf': model } } });
     const home = temporaryFolder();
     const result = await namesake(['models', 'pull', 'hf:o/n', '--json'], { home, env: { HF_ENDPOINT: server.base } });
     expect(errorCode(result)).toBe('model.ambiguous');

@@ -94,8 +94,8 @@ describe('models of hubs', () => {
   });
 
   it.each<[string, Record<string, Buffer>, string, string]>([
-    ['several usable files', { 'a-Q8_0.gguf': q8, 'a-Q4_1.gguf': q8, 'a-Q2_K.gguf': q8 }, 'hf:o/n', 'model.ambiguous'],
-    ['only formats that are not read', { 'a-Q3_K_M.gguf': q8, 'a-IQ2_XS.gguf': q8 }, 'hf:o/n', 'model.source_unsupported'],
+    ['several usable files', { 'a-Q8_0.gguf': q8, 'a-Q4_1.gguf': q8, 'a-Q3_K_M.gguf': q8 }, 'hf:o/n', 'model.ambiguous'],
+    ['only formats that are not read', { 'a-Q3_K_M.gguf': q8, 'a-IQ2_XS.gguf': q8, 'a-Q4_K_XL.gguf': q8 }, 'hf:o/n', 'model.source_unsupported'],
     ['no such file', { 'a-Q8_0.gguf': q8 }, 'hf:o/n#b-Q8_0.gguf', 'model.source_unsupported'],
     ['a chosen format that is not read', { 'a-Q8_0.gguf': q8, 'a-Q2_K.gguf': q8 }, 'hf:o/n#a-Q2_K.gguf', 'model.source_unsupported'],
     ['no model at all', { 'notes.txt': q8 }, 'hf:o/n', 'model.source_unsupported'],
@@ -109,6 +109,12 @@ describe('models of hubs', () => {
     await expect(service.locate(ref)).rejects.toMatchObject({ code });
     expect(existsSync(join(folder, 'models'))).toBe(false);
     if (code === 'model.ambiguous') await expect(service.locate(ref)).rejects.toMatchObject({ params: { ref, files: 'a-Q4_1.gguf, a-Q8_0.gguf' } });
+  });
+
+  it.each(['f32', 'BF16', 'fp16', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q4_K', 'Q4_K_S', 'q4_k_m', 'Q5_K_M', 'Q6_K'])('fetches %s', async (format) => {
+    const server = await hubServer({ 'o/n': { files: { [`n-${format}.gguf`]: q8 } } });
+    const { service } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    expect((await service.locate('hf:o/n')).sha256).toBe(sha256(q8));
   });
 
   it('says before anything is fetched that a kind of model is not supported', async () => {
