@@ -9,7 +9,7 @@ export const errors = {
   'error.model.truncated': 'The model file ends too early ({detail}), so its download was probably cut off. Fetch it again.',
   'error.model.invalid': 'The model file is damaged or not what it claims to be ({detail}). Fetch it again from a source that you trust.',
   'error.model.unknown_format': 'This is not a GGUF version 2 or 3 file ({detail}). Choose a .gguf file.',
-  'error.model.unknown_architecture': 'This kind of model is not supported yet ({detail}). Models of the Llama family work.',
+  'error.model.unknown_architecture': 'This kind of model is not supported yet ({detail}). Llama, Mistral, SmolLM2, Qwen2.5, Qwen3 and InternLM2 models work.',
   'error.model.unknown_block': 'The model stores weights in a format that is not supported yet ({detail}). F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K files work.',
   'error.model.missing_tensor': 'The model file lacks a part that its kind needs ({detail}). Fetch it again, or choose another file.',
   'error.model.tokenizer_invalid': 'The model’s vocabulary cannot be used ({detail}). Choose another file of this model.',

@@ -11,7 +11,7 @@ export const errors: Record<keyof typeof en, string> = {
   'error.model.truncated': '模型文件不完整（{detail}），可能是下载中断了。请重新下载。',
   'error.model.invalid': '模型文件已损坏，或内容与声明不符（{detail}）。请从可信来源重新下载。',
   'error.model.unknown_format': '这不是 GGUF 第 2 或第 3 版文件（{detail}）。请选择 .gguf 文件。',
-  'error.model.unknown_architecture': '暂不支持这种模型（{detail}）。目前支持 Llama 系列模型。',
+  'error.model.unknown_architecture': '暂不支持这种模型（{detail}）。支持 Llama、Mistral、SmolLM2、Qwen2.5、Qwen3 和 InternLM2。',
   'error.model.unknown_block': '暂不支持模型权重的存储格式（{detail}）。支持 F32、F16、BF16、Q4_0、Q4_1、Q5_0、Q5_1、Q8_0、Q4_K、Q5_K 和 Q6_K。',
   'error.model.missing_tensor': '模型文件缺少必需的部分（{detail}）。请重新下载，或换一个文件。',
   'error.model.tokenizer_invalid': '模型的词表无法使用（{detail}）。请换用该模型的其他文件。',
