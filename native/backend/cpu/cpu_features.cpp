@@ -3,10 +3,10 @@
 #include <cstdint>
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(_MSC_VER)
-#include <intrin.h>
-#else
+#if defined(__GNUC__) || defined(__clang__)
 #include <cpuid.h>
+#else
+#include <intrin.h>
 #endif
 #endif
 
@@ -21,15 +21,15 @@ struct Registers {
 
 Registers cpuid(std::uint32_t leaf) {
   Registers r;
-#if defined(_MSC_VER)
+#if defined(__GNUC__) || defined(__clang__)
+  __get_cpuid_count(leaf, 0, &r.a, &r.b, &r.c, &r.d);
+#else
   int values[4];
   __cpuid(values, 0);
   if (static_cast<std::uint32_t>(values[0]) < leaf) return r;
   __cpuidex(values, static_cast<int>(leaf), 0);
   r = {static_cast<std::uint32_t>(values[0]), static_cast<std::uint32_t>(values[1]), static_cast<std::uint32_t>(values[2]),
        static_cast<std::uint32_t>(values[3])};
-#else
-  __get_cpuid_count(leaf, 0, &r.a, &r.b, &r.c, &r.d);
 #endif
   return r;
 }
@@ -37,12 +37,12 @@ Registers cpuid(std::uint32_t leaf) {
 /// Register states that the operating system saves (XCR0), 0 where it does not say.
 std::uint64_t saved_states(bool osxsave) {
   if (!osxsave) return 0;
-#if defined(_MSC_VER)
-  return _xgetbv(0);
-#else
-  std::uint32_t low, high;
+#if defined(__GNUC__) || defined(__clang__)
+  std::uint32_t low, high;  // the intrinsic needs a flag that would let the compiler use more than it
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return std::uint64_t{high} << 32 | low;
+#else
+  return _xgetbv(0);
 #endif
 }
 
@@ -79,23 +79,27 @@ std::string missing(bool avx512) {
 
 Result<const KernelTable*> find_kernels(const std::string& isa) {
   if (isa == "scalar") return &kScalarKernels;
+  const bool of_x86 = isa == "avx2" || isa == "avx512";
 #if defined(__x86_64__) || defined(_M_X64)
   if (isa == "auto") {
     if (missing(true).empty()) return &kAvx512Kernels;
     if (missing(false).empty()) return &kAvx2Kernels;
     return &kScalarKernels;
   }
-  if (isa == "avx2" || isa == "avx512") {
+  if (of_x86) {
     const bool avx512 = isa == "avx512";
     const std::string list = missing(avx512);
     if (!list.empty()) return Status::error(Code::isa_unsupported, isa + " needs what this CPU lacks: " + list);
     return avx512 ? &kAvx512Kernels : &kAvx2Kernels;
   }
+#elif defined(__aarch64__) || defined(_M_ARM64)
+  if (isa == "auto" || isa == "neon") return &kNeonKernels;  // part of the architecture: nothing to ask the CPU
 #else
   if (isa == "auto") return &kScalarKernels;
-  if (isa == "avx2" || isa == "avx512") return Status::error(Code::isa_unsupported, isa + " exists on x86-64 CPUs only");
 #endif
-  return Status::error(Code::isa_unsupported, "unknown instruction set '" + isa + "'; known: auto, scalar, avx2, avx512");
+  if (of_x86) return Status::error(Code::isa_unsupported, isa + " exists on x86-64 CPUs only");
+  if (isa == "neon") return Status::error(Code::isa_unsupported, "neon exists on 64-bit ARM CPUs only");
+  return Status::error(Code::isa_unsupported, "unknown instruction set '" + isa + "'; known: auto, scalar, avx2, avx512, neon");
 }
 
 }  // namespace namesake::cpu

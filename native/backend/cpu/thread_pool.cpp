@@ -13,6 +13,8 @@
 #endif
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
+#elif defined(_M_ARM64) && !defined(__aarch64__)
+#include <intrin.h>
 #endif
 
 namespace namesake::cpu {
@@ -28,6 +30,8 @@ inline void pause_cpu() {
   _mm_pause();
 #elif defined(__aarch64__)
   asm volatile("yield");
+#elif defined(_M_ARM64)
+  __yield();
 #endif
 }
 

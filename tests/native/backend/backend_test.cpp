@@ -111,6 +111,26 @@ TEST_CASE("backends say what they are") {
   }
 }
 
+TEST_CASE("auto is the best that this CPU has; what it has not is refused by name") {
+  std::string best;
+  for (const std::string isa : {"avx512", "avx2", "neon", "scalar"}) {
+    const auto made = make_cpu_backend(isa, 1);
+    if (made.ok()) {
+      CHECK(made.value()->isa() == isa);
+      if (best.empty()) best = isa;
+    } else {
+      CHECK(made.status().code == Code::isa_unsupported);
+      CHECK(made.status().message.starts_with(isa + " "));
+    }
+  }
+  CHECK(make_cpu_backend("auto", 1).value()->isa() == best);
+#if defined(__aarch64__)
+  CHECK(best == "neon");
+#else
+  CHECK_FALSE(make_cpu_backend("neon", 1).ok());
+#endif
+}
+
 TEST_CASE("make_cpu_backend: auto finds one, 0 threads is all cores, an unknown isa is refused by name") {
   auto best = make_cpu_backend("auto", 0);
   REQUIRE(best.ok());

@@ -51,7 +51,7 @@ void check_close(const std::vector<float>& actual, const std::vector<float>& exp
 std::vector<Subject> make_subjects() {
   const char* only = std::getenv("BACKEND");
   std::vector<Subject> all;
-  for (const char* isa : {"scalar", "avx2", "avx512"}) {
+  for (const char* isa : {"scalar", "avx2", "avx512", "neon"}) {
     if (only && std::string(only) != isa) continue;
     Subject subject{isa, {}};
     for (int threads : {1, 2, 3}) {

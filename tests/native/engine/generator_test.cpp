@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <thread>
 
 #include "backend/fixture.h"
 #include "engine/arena.h"
@@ -361,6 +362,30 @@ TEST_CASE("cancelling keeps finished answers whole and the others as far as they
       CHECK((finished == requests.size()) == (stop_after == total));
     }
     check_same(generator->run(requests, {}, nullptr).take(), whole);  // and the generator still works
+  });
+}
+
+TEST_CASE("another thread may cancel while an op is at work") {
+  on_every_model([](const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter) {
+    const auto requests = mixed_requests(*model);
+    const auto whole = answers(model, adapter, requests, 3);
+    auto generator = Generator::create(model, adapter, 3).take();
+    std::atomic<bool> heard{false}, cancel{false};
+    std::thread other([&] {
+      while (!heard) std::this_thread::yield();
+      cancel = true;
+    });
+    const auto results = generator->run(requests, [&](std::size_t, std::int32_t) { heard = true; }, &cancel);
+    heard = true;
+    other.join();
+    REQUIRE(results.ok());
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const auto& [tokens, reason] = results.value()[i];
+      REQUIRE(tokens.size() <= whole[i].tokens.size());
+      CHECK(std::equal(tokens.begin(), tokens.end(), whole[i].tokens.begin()));
+      CHECK((reason == StopReason::cancelled) == (tokens.size() < whole[i].tokens.size()));
+    }
+    check_same(generator->run(requests, {}, nullptr).take(), whole);
   });
 }
 

@@ -65,7 +65,7 @@ std::string fixture(const std::string& name) { return std::string(NAMESAKE_FIXTU
 const std::vector<std::string>& cpu_isas() {
   static const std::vector<std::string> isas = [] {
     std::vector<std::string> found;
-    for (const char* isa : {"scalar", "avx2", "avx512"}) {
+    for (const char* isa : {"scalar", "avx2", "avx512", "neon"}) {
       if (const auto backend = make_cpu_backend(isa, 1); backend.ok()) {
         found.push_back(isa);
       } else {

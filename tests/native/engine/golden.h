@@ -35,7 +35,7 @@ T must(Result<T> result) {
 inline void must(const Status& status) { REQUIRE_MESSAGE(status.ok(), code_name(status.code), ": ", status.message); }
 
 /// Runs `run` on the reference and on the cpu backend of each isa of this machine (2 threads); a missing one is printed by name.
-/// BACKEND=reference|scalar|avx2|avx512 keeps one.
+/// BACKEND=reference|scalar|avx2|avx512|neon keeps one.
 void on_each_backend(const std::function<void(std::shared_ptr<Backend>)>& run);
 
 /// The isas of the cpu backend that this machine has.

@@ -153,6 +153,8 @@ extern const KernelTable kScalarKernels;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+#elif defined(__aarch64__) || defined(_M_ARM64)
+extern const KernelTable kNeonKernels;
 #endif
 
 }  // namespace namesake::cpu
