@@ -1,6 +1,16 @@
 // Export: a finished assistant as files for other programs, and the proof that they still know who they are.
 import type { ScoreCount, Scores } from './run.ts';
 
+/** What transformers opens under an adapter; neither repository nor folder where people have to find it themselves. */
+export interface AdapterBase {
+  /** On Hugging Face. */
+  repository: string | null;
+  /** On the machine that the files are for. */
+  folder: string | null;
+  /** It is computed by Python code of its own, which has to be there and be trusted. */
+  own_code: boolean;
+}
+
 export interface ExportResult {
   /** Absolute paths. */
   files: string[];
@@ -10,6 +20,8 @@ export interface ExportResult {
   scores: Scores | null;
   /** The same in whole questions; null where nothing was asked. */
   count: ScoreCount | null;
+  /** What they are loaded on. */
+  base: AdapterBase;
   /** Takes the files as one archive through the door (serve); null where they lie on this machine already. */
   download: string | null;
 }

@@ -1,4 +1,5 @@
 // Adapter README: what lies in an exported folder, and how it is loaded.
+import type { AdapterBase } from '../../shared/export.ts';
 import type { CatalogueModel } from '../../shared/model.ts';
 import type { RunRecord } from '../store/runs.ts';
 import { packageVersion } from '../resources.ts';
@@ -23,10 +24,11 @@ function systemWords([system, ...others]: readonly (string | null)[]): string {
   return `It was trained under this system text${among}; give it first:\n\n${system.split('\n').map((line) => `    ${line}`).join('\n')}`;
 }
 
-/** The base model by what a person knows it as: of the catalogue, a folder or repository, or what they named. */
-function baseWords(ref: string, base: CatalogueModel | undefined, opened: string | null): string {
-  if (base !== undefined) return `${plain(base.name)} (${code(base.id)} in Namesake, ${base.file === '' ? code(opened ?? base.id) : `file ${code(base.file)}`})`;
-  return opened === null ? code(ref) : `the folder or repository ${code(opened)}`;
+/** The base model by what a person knows it as: of the catalogue, a repository or folder, or what they named. */
+function baseWords(ref: string, entry: CatalogueModel | undefined, { repository, folder }: AdapterBase): string {
+  if (entry !== undefined) return `${plain(entry.name)} (${code(entry.id)} in Namesake, ${entry.file === '' ? code(repository ?? folder ?? entry.id) : `file ${code(entry.file)}`})`;
+  if (repository !== null) return `the repository ${code(repository)}`;
+  return folder === null ? code(ref) : `the folder ${code(folder)}`;
 }
 
 /** Text as an indented block. */
@@ -34,30 +36,46 @@ function block(text: string): string {
   return text.split('\n').map((line) => `    ${line}`).join('\n');
 }
 
+/** Text as an argument of a shell's command. */
+function argument(text: string): string {
+  return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** The command that talks to it. Not told a precision it takes the weights as stored, which are not those of the scores. */
+function commandWords({ model: { ref, precision }, evaluate }: RunRecord['recipe']): string {
+  const command = `namesake chat --model ${argument(ref)} --adapter THIS_FOLDER`;
+  if (precision === 'as-stored') return `In Namesake: \`${command}\``;
+  return `In Namesake: \`${command} --precision ${precision}\`
+
+It was trained${evaluate === null ? '' : ', and its scores were measured,'} on the base model in that precision (${precision}); on the weights as they are stored it can answer differently.`;
+}
+
 /** The form of a conversation, for programs that do not read the model's own template. */
 function formWords(form: ChatForm): string {
   const marks = form.stops.map(code).join(' or ');
+  const end = marks === '' ? '.' : `; it ends at ${marks}: stop there.`;
   return `## The form of a conversation
 
 The tokenizer's own chat template writes it. By hand, with the question in place of \`${QUESTION_PLACE}\`:
 
 ${block(form.prompt)}
 
-The answer follows; it ends at ${marks}: stop there.
+The answer follows${end}
 `;
 }
 
-/** README.md of a run's exported adapter; `origin` is what the run was made from, where that is known. */
+/** README.md of a run's exported adapter, which is loaded on `base`; `form` where it is known. */
 export function adapterReadme(
   { run, name, recipe, chosen_step }: RunRecord,
   catalogue: readonly CatalogueModel[],
-  origin: { model: { file: string; base?: string | undefined; architecture?: unknown }; form?: ChatForm | null | undefined } | null = null,
+  base: AdapterBase,
+  form: ChatForm | null = null,
 ): string {
-  const base = catalogue.find(({ id }) => id === recipe.model.ref);
-  // Of a file in another format people have to find the original themselves.
-  const opened = origin === null || /\.gguf$/i.test(origin.model.file) ? null : (origin.model.base ?? origin.model.file);
-  // transformers has no code of its own for these; the model's folder or repository brings it.
-  const own = origin?.model.architecture === 'internlm2' ? ', trust_remote_code=True' : '';
+  const entry = catalogue.find(({ id }) => id === recipe.model.ref);
+  const opened = base.repository ?? base.folder;
+  const own = base.own_code ? ', trust_remote_code=True' : '';
+  // Namesake fetches no code, so a folder that it made has none.
+  const files = base.own_code && base.repository === null ? "A folder must hold the model's own .py files, those that its config.json names under `auto_map`.\n\n" : '';
   const { rank, alpha } = recipe.method;
   return `# ${plain(name)}
 
@@ -65,8 +83,8 @@ A LoRA adapter in PEFT's layout, made with Namesake ${packageVersion()} (run ${c
 It holds what was learnt on top of a base model, not the model itself.
 
 - \`adapter_model.safetensors\`, \`adapter_config.json\`: the adapter
-- base model: ${baseWords(recipe.model.ref, base, opened)}
-- licence of the base model: ${base === undefined ? 'see where it comes from' : plain(base.licence)}; the adapter is of use only together with it
+- base model: ${baseWords(recipe.model.ref, entry, base)}
+- licence of the base model: ${entry === undefined ? 'see where it comes from' : plain(entry.licence)}; the adapter is of use only together with it
 
 ## Loading it
 
@@ -79,10 +97,10 @@ tokenizer = AutoTokenizer.from_pretrained(base${own})
 model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base${own}), ".")  # "." is this folder
 \`\`\`
 
-In Namesake: \`namesake chat --model ${/^[\w./:@-]+$/.test(recipe.model.ref) ? recipe.model.ref : `'${recipe.model.ref.replaceAll("'", "'\\''")}'`} --adapter THIS_FOLDER\`
+${files}${commandWords(recipe)}
 
 ## System text
 
 ${systemWords(recipe.data.systems)}
-${origin?.form ? `\n${formWords(origin.form)}` : ''}`;
+${form ? `\n${formWords(form)}` : ''}`;
 }

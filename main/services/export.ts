@@ -9,6 +9,7 @@ import type { Home, RunFolder } from '../home.ts';
 import { countScore, type ProbeSets } from '../pipeline/probes.ts';
 import { loadCatalogue } from '../resources.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
+import { adapterBase } from './adapter-base.ts';
 import { adapterReadme } from './adapter-readme.ts';
 import { writeArchive } from './archive.ts';
 import type { ChatPartners } from './chat-partner.ts';
@@ -60,10 +61,12 @@ export class ExportService {
     const record = this.#runs.get(run);
     if (record.chosen_step === null) throw new NamesakeError('run.no_checkpoint', 'no adapter was chosen', { run });
     const { adapter } = this.#home.run(run);
+    const origin = originOf(this.#home.run(run));
+    const base = adapterBase(origin?.model ?? null, forDownload);
     const files: [name: string, content: string | Buffer][] = [
       [WEIGHTS, readAdapter(join(adapter, WEIGHTS))],
       [CONFIG, readAdapter(join(adapter, CONFIG))],
-      [README, adapterReadme(record, loadCatalogue().models, originOf(this.#home.run(run)))],
+      [README, adapterReadme(record, loadCatalogue().models, base, origin?.form)],
     ];
     if (forDownload) this.#sweepDownloads();
     const { exports, downloads } = this.#home;
@@ -74,6 +77,7 @@ export class ExportService {
       files: files.map(([name]) => join(folder, name)),
       folder,
       bytes: folderBytes(folder),
+      base,
       ...(await this.#asked(record, folder, signal, onProgress)),
     };
   }

@@ -70,7 +70,7 @@ export function isPrepared(folder: RunFolder): boolean {
 }
 
 const provenanceSchema = z.looseObject({
-  model: z.looseObject({ file: z.string(), sha256: z.string(), base: z.string().optional() }),
+  model: z.looseObject({ file: z.string(), sha256: z.string(), base: z.string().optional(), architecture: z.string().optional() }),
   engine: z.looseObject({ backend: z.string(), isa: z.string() }),
   /** Runs of earlier versions have none. */
   form: z.looseObject({ prompt: z.string(), stops: z.array(z.string()) }).nullish(),

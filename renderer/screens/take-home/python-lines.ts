@@ -1,10 +1,10 @@
 // Python lines: what loads an exported adapter with peft and transformers, ready to be pasted.
+import type { AdapterBase } from '../../../shared/export.ts';
 
 export interface PythonInput {
-  /** What is to stand for the base model, in the person's words: nobody knows where theirs lies. */
-  base: string;
-  /** Where the base lies as a folder that transformers opens; null where it does not. */
-  path: string | null;
+  base: AdapterBase;
+  /** What is to stand for the base in the person's words, where nobody knows where theirs lies. */
+  words: string;
   /** Folder of the adapter as Python is to open it. */
   folder: string;
   /** System text that it was trained under; null = the template's own. */
@@ -21,15 +21,17 @@ function text(value: string): string {
 export const INSTALL = 'pip install torch transformers peft';
 
 /** A program that asks one question and prints the answer. */
-export function pythonLines({ base, path, folder, system, question }: PythonInput): string {
+export function pythonLines({ base, words, folder, system, question }: PythonInput): string {
+  const opened = base.repository ?? base.folder;
+  const own = base.own_code ? ', trust_remote_code=True' : '';
   const messages = [...(system === null ? [] : [{ role: 'system', content: system }]), { role: 'user', content: question }];
   return `from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-base = ${path === null ? `"…"  # ${base.replaceAll(/\s+/g, ' ')}` : text(path)}
+base = ${opened === null ? `"…"  # ${words.replaceAll(/\s+/g, ' ')}` : text(opened)}
 adapter = ${text(folder)}
-tokenizer = AutoTokenizer.from_pretrained(base)
-model = AutoModelForCausalLM.from_pretrained(base)
+tokenizer = AutoTokenizer.from_pretrained(base${own})
+model = AutoModelForCausalLM.from_pretrained(base${own})
 model = PeftModel.from_pretrained(model, adapter)
 
 messages = [

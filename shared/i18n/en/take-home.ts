@@ -37,6 +37,7 @@ export const takeHome = {
   'take_home.run_it': 'Use it in Python',
   'take_home.step_install': 'Once, get what Python needs:',
   'take_home.step_base': 'Get {model} in its original form (safetensors, not GGUF) and put its folder or repository where the program says “base”.',
+  'take_home.step_code': 'See that the folder of {model} also holds the model’s own .py files, which its config.json names under auto_map: Namesake does not fetch them.',
   'take_home.step_run': 'Then ask it something:',
   'take_home.base': '{model} in its original form: its folder or repository',
   'take_home.copy': 'Copy',

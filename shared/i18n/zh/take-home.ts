@@ -39,6 +39,7 @@ export const takeHome: Record<keyof typeof en, string> = {
   'take_home.run_it': '在 Python 中使用',
   'take_home.step_install': '先安装 Python 所需的包（只需一次）：',
   'take_home.step_base': '取得 {model} 的原始版本（safetensors 格式，不是 GGUF），把它的文件夹或仓库名填到程序中 base 的位置。',
+  'take_home.step_code': '确认 {model} 的文件夹里也有模型自带的 .py 文件（config.json 的 auto_map 中列出的那些）：Namesake 不会下载它们。',
   'take_home.step_run': '然后问它一个问题：',
   'take_home.base': '{model} 的原始版本：文件夹或仓库名',
   'take_home.copy': '复制',

@@ -6,7 +6,7 @@ import { NamesakeError } from '../../../shared/errors.ts';
 import type { ExportProgress, ExportResult } from '../../../shared/export.ts';
 import { listener, tinyApi } from '../../support/tiny-api.ts';
 
-const result: ExportResult = { files: ['/e/a'], folder: '/e', bytes: 1, scores: null, count: null, download: null };
+const result: ExportResult = { files: ['/e/a'], folder: '/e', bytes: 1, scores: null, count: null, base: { repository: null, folder: null, own_code: false }, download: null };
 const asking: ExportProgress = { phase: 'asking', done: 1, total: 4 };
 
 /** A desk, what it told, and work that the test ends. */

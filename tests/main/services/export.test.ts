@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startEngine } from '../../../main/engine/client.ts';
 import { Home } from '../../../main/home.ts';
+import { adapterBase } from '../../../main/services/adapter-base.ts';
 import { adapterReadme } from '../../../main/services/adapter-readme.ts';
 import { ChatPartners } from '../../../main/services/chat-partner.ts';
 import { ExportService } from '../../../main/services/export.ts';
@@ -83,6 +84,25 @@ describe('ExportService', () => {
     expect(theirs.every((path) => existsSync(path))).toBe(true);
   });
 
+  it('tells the window the base that the README names, and no folder of this machine to another one', async () => {
+    const { home, runs, exports } = tinyExports();
+    const run = finishedRun(home, runs);
+    const from = (model: object): void => writeFileSync(home.run(run).provenance, JSON.stringify({ model: { sha256: '', ...model }, engine: { backend: 'cpu', isa: 'avx2' } }));
+    const readme = ({ folder }: { folder: string }): string => readFileSync(join(folder, 'README.md'), 'utf8');
+    expect((await exports.adapter(run)).base).toEqual({ repository: null, folder: null, own_code: false });
+    from({ file: '/models/internlm2', base: 'owner/internlm2', architecture: 'internlm2' });
+    for (const forDownload of [false, true]) {
+      const exported = await exports.adapter(run, null, { forDownload });
+      expect(exported.base).toEqual({ repository: 'owner/internlm2', folder: null, own_code: true });
+      expect(readme(exported)).toContain('base = "owner/internlm2"\n');
+    }
+    from({ file: '/models/qwen', base: '/models/qwen', architecture: 'qwen2' });
+    const [here, elsewhere] = [await exports.adapter(run), await exports.adapter(run, null, { forDownload: true })];
+    expect([here.base, elsewhere.base]).toEqual([{ repository: null, folder: '/models/qwen', own_code: false }, { repository: null, folder: null, own_code: false }]);
+    expect(readme(here)).toContain('base = "/models/qwen"\n');
+    expect(readme(elsewhere)).not.toContain('/models/qwen');
+  });
+
   it('has no scores where the run has no probes', async () => {
     const { home, runs, exports } = tinyExports();
     expect((await exports.adapter(finishedRun(home, runs))).scores).toBeNull();
@@ -150,10 +170,11 @@ describe('adapterReadme', () => {
     return { ...found, ...change, recipe: { ...found.recipe, ...recipe } };
   };
   const { models } = loadCatalogue();
+  const unknown = adapterBase(null);
 
   it('names base and licence of a catalogue model, and the system text', () => {
     const { recipe } = record({});
-    const readme = adapterReadme(record({}, { model: { ref: models[0]?.id, precision: 'as-stored' }, data: { ...recipe.data, systems: ['Be\nbrief.'] } }), models);
+    const readme = adapterReadme(record({}, { model: { ref: models[0]?.id, precision: 'as-stored' }, data: { ...recipe.data, systems: ['Be\nbrief.'] } }), models, unknown);
     expect(readme).toContain(models[0]?.name);
     expect(readme).toContain(`licence of the base model: ${models[0]?.licence}`);
     expect(readme).toContain('    Be\n    brief.');
@@ -162,7 +183,7 @@ describe('adapterReadme', () => {
 
   it('says where the system text is one of several', () => {
     const { data } = record({}).recipe;
-    const withSystems = (systems: (string | null)[]) => adapterReadme(record({}, { data: { ...data, systems } }), models);
+    const withSystems = (systems: (string | null)[]) => adapterReadme(record({}, { data: { ...data, systems } }), models, unknown);
     expect(withSystems(['Be brief.'])).toContain('under this system text; give it first');
     expect(withSystems(['Be brief.', null, ''])).toContain('under this system text (the first of 3 that it was trained under); give it first');
     expect(withSystems([null, 'Be brief.'])).toContain('without a system text of its own (the first of 2 that it was trained under): leave');
@@ -170,21 +191,48 @@ describe('adapterReadme', () => {
 
   it('names a folder as peft opens it, and the form of a conversation with what ends an answer', () => {
     const form = { prompt: '<|im_start|>user\n…<|im_end|>\n<|im_start|>assistant\n', stops: ['<|im_end|>', '<|endoftext|>'] };
-    const readme = adapterReadme(record({}, { model: { ref: 'my-qwen', precision: 'nf4' } }), models, { model: { file: '/models/My "Qwen"' }, form });
-    expect(readme).toContain('- base model: the folder or repository `/models/My "Qwen"`');
+    const readme = adapterReadme(record({}, { model: { ref: 'my-qwen', precision: 'nf4' } }), models, adapterBase({ file: '/models/My "Qwen"' }), form);
+    expect(readme).toContain('- base model: the folder `/models/My "Qwen"`');
     expect(readme).toContain('base = "/models/My \\"Qwen\\""\n');
     expect(readme).toContain('    <|im_start|>user\n    …<|im_end|>\n    <|im_start|>assistant\n');
     expect(readme).toContain('it ends at `<|im_end|>` or `<|endoftext|>`');
-    const ofFile = adapterReadme(record({}), models, { model: { file: '/models/a.gguf' }, form: null });
+    const ofFile = adapterReadme(record({}), models, adapterBase({ file: '/models/a.gguf', base: 'a' }));
     expect(ofFile).toContain('base = "…"');
     expect(ofFile).not.toContain('The form of a conversation');
     expect(ofFile).not.toContain('trust_remote_code');
-    const internlm = adapterReadme(record({}), models, { model: { file: '/models/internlm2', architecture: 'internlm2' } });
-    expect(internlm).toContain('AutoTokenizer.from_pretrained(base, trust_remote_code=True)');
+    // A template may write a form whose end no token marks.
+    const endless = adapterReadme(record({}), models, unknown, { ...form, stops: [] });
+    expect(endless).toContain('\nThe answer follows.\n');
+    expect(endless).not.toContain('stop there');
+  });
+
+  it('loads a model with code of its own from its repository; a folder has to hold that code', () => {
+    const [own, fetched] = [{ file: '/models/internlm2', architecture: 'internlm2' }, { file: '/home/models/x', base: 'owner/internlm2', architecture: 'internlm2' }];
+    const ofRepository = adapterReadme(record({}), models, adapterBase(fetched));
+    expect(ofRepository).toContain('- base model: the repository `owner/internlm2`');
+    expect(ofRepository).toContain('base = "owner/internlm2"\n');
+    expect(ofRepository).toContain('AutoTokenizer.from_pretrained(base, trust_remote_code=True)');
+    expect(ofRepository).toContain('AutoModelForCausalLM.from_pretrained(base, trust_remote_code=True)');
+    expect(ofRepository).not.toContain('.py files');
+    const ofFolder = adapterReadme(record({}), models, adapterBase(own));
+    expect(ofFolder).toContain('base = "/models/internlm2"\n');
+    expect(ofFolder).toContain('(base, trust_remote_code=True)');
+    expect(ofFolder).toContain("A folder must hold the model's own .py files");
+    expect(adapterReadme(record({}), models, adapterBase({ file: '/models/qwen', architecture: 'qwen2' }))).not.toContain('.py files');
+  });
+
+  it('talks to it in the precision in which it was trained and scored', () => {
+    const { evaluate } = evaluatedRecipe(temporaryFolder(), { from_step: 1, every_steps: 1 });
+    const of = (precision: string, recipe: object = {}): string => adapterReadme(record({}, { model: { ref: 'm', precision }, ...recipe }), models, unknown);
+    expect(of('nf4', { evaluate })).toContain('`namesake chat --model m --adapter THIS_FOLDER --precision nf4`\n\nIt was trained, and its scores were measured, on the base model in that precision (nf4)');
+    expect(of('nf4')).toContain('It was trained on the base model in that precision (nf4)');
+    const asStored = of('as-stored', { evaluate });
+    expect(asStored).toContain('`namesake chat --model m --adapter THIS_FOLDER`');
+    expect(asStored).not.toContain('precision');
   });
 
   it('keeps a name from being anything but a name', () => {
-    const readme = adapterReadme(record({ name: '# <script>\n- [x](http://evil) `code`' }, { model: { ref: "/tmp/a'; rm `x`.gguf", precision: 'as-stored' } }), models);
+    const readme = adapterReadme(record({ name: '# <script>\n- [x](http://evil) `code`' }, { model: { ref: "/tmp/a'; rm `x`.gguf", precision: 'as-stored' } }), models, unknown);
     expect(readme.split('\n')[0]).toBe('# \\# \\<script\\> - \\[x\\](http://evil) \\`code\\`');
     expect(readme).toContain("``/tmp/a'; rm `x`.gguf``");
     expect(readme).toContain(`--model '/tmp/a'\\''; rm`);

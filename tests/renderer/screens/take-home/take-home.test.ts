@@ -6,11 +6,12 @@ import { pythonLines } from '../../../../renderer/screens/take-home/python-lines
 import { TakeHome } from '../../../../renderer/screens/take-home/take-home.svelte.ts';
 import { Notices } from '../../../../renderer/state/notices.svelte.ts';
 import { NamesakeError } from '../../../../shared/errors.ts';
-import type { ExportResult } from '../../../../shared/export.ts';
+import type { AdapterBase, ExportResult } from '../../../../shared/export.ts';
 import type { Scores } from '../../../../shared/run.ts';
 import { FakeTransport, settle } from '../../fake-transport.ts';
 
-const result = (folder: string): ExportResult => ({ files: [], folder, bytes: 1, scores: null, count: null, download: null });
+const none: AdapterBase = { repository: null, folder: null, own_code: false };
+const result = (folder: string): ExportResult => ({ files: [], folder, bytes: 1, scores: null, count: null, base: none, download: null });
 const asking = { phase: 'asking', done: 3, total: 44 } as const;
 
 async function begin(state: object = { progress: null, last: null }) {
@@ -89,11 +90,20 @@ it('the proof compares with training where both are known', () => {
 });
 
 it('the lines name base, folder and system text as Python reads them', () => {
-  const lines = pythonLines({ base: 'the model\nimport os', path: null, folder: 'C:\\exports\\"x"', system: '你是小锋。\n简短', question: '你是谁？' });
+  const lines = pythonLines({ base: none, words: 'the model\nimport os', folder: 'C:\\exports\\"x"', system: '你是小锋。\n简短', question: '你是谁？' });
   expect(lines).toContain('\nbase = "…"  # the model import os\n');
   expect(lines).toContain('\nadapter = "C:\\\\exports\\\\\\"x\\""\n');
   expect(lines).toContain('    {"role": "system", "content": "你是小锋。\\n简短"},\n    {"role": "user", "content": "你是谁？"},');
-  expect(pythonLines({ base: 'b', path: null, folder: 'f', system: null, question: 'q' })).not.toContain('system');
-  expect(pythonLines({ base: 'b', path: 'C:\\my model', folder: 'f', system: null, question: 'q' })).toContain('\nbase = "C:\\\\my model"\n');
-  expect(pythonLines({ base: 'b', path: null, folder: 'f', system: '', question: 'q' })).toContain('{"role": "system", "content": ""}');
+  expect(lines).not.toContain('trust_remote_code');
+  const asked = { words: 'b', folder: 'f', system: null, question: 'q' };
+  expect(pythonLines({ ...asked, base: none })).not.toContain('system');
+  expect(pythonLines({ ...asked, base: { ...none, folder: 'C:\\my model' } })).toContain('\nbase = "C:\\\\my model"\n');
+  expect(pythonLines({ ...asked, base: none, system: '' })).toContain('{"role": "system", "content": ""}');
+});
+
+it('the lines open a model with code of its own from its repository, and trust that code', () => {
+  const lines = pythonLines({ base: { repository: 'owner/internlm2', folder: null, own_code: true }, words: 'b', folder: 'f', system: null, question: 'q' });
+  expect(lines).toContain('\nbase = "owner/internlm2"\n');
+  expect(lines).toContain('AutoTokenizer.from_pretrained(base, trust_remote_code=True)\n');
+  expect(lines).toContain('AutoModelForCausalLM.from_pretrained(base, trust_remote_code=True)\n');
 });
