@@ -6,7 +6,7 @@ import { AddressError } from '../../tools/http.mjs';
 import { defaultHubs, type Hub } from '../../tools/hubs.mjs';
 import { tryLock } from '../../tools/lock.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
-import type { CatalogueModel, DownloadState, HubModel, ModelCard } from '../../shared/model.ts';
+import { hubModelSchema, type CatalogueModel, type DownloadState, type HubModel, type ModelCard } from '../../shared/model.ts';
 import type { Language } from '../../shared/persona.ts';
 import { diskError, onDisk } from '../disk.ts';
 import type { Home } from '../home.ts';
@@ -114,7 +114,7 @@ export class ModelService {
     if (known.file !== null) return { ...known, file: known.file };
     if (known.entry === null) {
       const model = await resolveHubRef(parseHubRef(known.ref) as HubRef, this.#hubs(), { signal });
-      this.#store.addHubModel(known.ref, model);
+      this.#remember(known.ref, model);
       return { ...known, file: model, licence: model.licence, licence_url: model.licence_url };
     }
     const { id, file, size_bytes, licence, licence_url } = known.entry;
@@ -123,8 +123,16 @@ export class ModelService {
       throw new NamesakeError('model.checksum_mismatch', `the hub's file has ${found.size_bytes} bytes, not ${size_bytes}`);
     }
     const model: HubModel = { id, file, ...found, licence, licence_url };
-    this.#store.addHubModel(id, model);
+    this.#remember(id, model);
     return { ...known, file: model };
+  }
+
+  /** Throws model.source_unsupported where what the hub states cannot be: sizes whose sum is no number of bytes, no revision. */
+  #remember(ref: string, model: HubModel): void {
+    const { error } = hubModelSchema.safeParse(model);
+    const wrong = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+    if (wrong !== undefined) throw new NamesakeError('model.source_unsupported', `what the hub states cannot be (${wrong})`, { ref });
+    this.#store.addHubModel(ref, model);
   }
 
   /** Throws model.licence_required unless the licence asks for nothing or was accepted. */
@@ -160,7 +168,7 @@ export class ModelService {
     }
     const whole = await this.#complete(known);
     this.#checkLicence(whole, acceptLicence);
-    void this.#downloads.fetch(ref, whole.file).catch(() => undefined);
+    void this.#fetchStated(known, whole, acceptLicence).catch(() => undefined);
   }
 
   /** Pauses a download; nothing where none is under way. */
@@ -248,8 +256,31 @@ export class ModelService {
     // What is here was accepted when it was fetched.
     const here = await hasModel(this.#home.folder, whole.file);
     if (!here || acceptLicence) this.#checkLicence(whole, acceptLicence);
-    const path = here ? modelPath(this.#home.folder, whole.file) : await this.#downloads.fetch(whole.ref, whole.file, signal);
-    return this.#describe(whole.ref, path, whole.file);
+    const file = here ? whole.file : await this.#fetchStated(known, whole, acceptLicence, signal);
+    return this.#describe(whole.ref, modelPath(this.#home.folder, file), file);
+  }
+
+  /**
+   * Fetches a model and returns what it is. Where a hub stated it some time ago and has something else now, it is asked once
+   * more: a branch moves on.
+   */
+  async #fetchStated(known: KnownModel, whole: { file: ModelEntry }, acceptLicence: boolean, signal?: AbortSignal): Promise<ModelEntry> {
+    const fetch = async (file: ModelEntry): Promise<ModelEntry> => {
+      await this.#downloads.fetch(known.ref, file, signal);
+      return file;
+    };
+    try {
+      return await fetch(whole.file);
+    } catch (error) {
+      const isRemembered = known.file !== null && (known.entry === null || known.entry.sha256 === null);
+      if (!isRemembered || !(error instanceof NamesakeError) || error.code !== 'model.checksum_mismatch') throw error;
+      const now = await this.#complete({ ...known, file: null }, signal);
+      if (now.file.sha256 === whole.file.sha256) throw error;
+      // What came of the old one lies where nobody would look for it again.
+      if (now.file.id !== whole.file.id) this.#removeFolder(known.ref, modelFolder(this.#home.folder, whole.file));
+      this.#checkLicence(now, acceptLicence);
+      return fetch(now.file);
+    }
   }
 
   #describe(id: string, path: string, { sha256, sources }: Pick<ModelEntry, 'sha256' | 'sources'>): LocalModel {

@@ -8,6 +8,11 @@ export interface AddedModel {
   path: string;
 }
 
+/** undefined for one that is none: a program that was less strict may have written it, and the hub can be asked again. */
+function readHubModel(text: string): HubModel | undefined {
+  return hubModelSchema.safeParse(JSON.parse(text)).data;
+}
+
 export class ModelStore {
   readonly #db: Db;
 
@@ -37,7 +42,7 @@ export class ModelStore {
   /** What a REF to a hub (or a catalogue id whose checksum the hub states) turned out to be. */
   hubModel(ref: string): HubModel | undefined {
     const row = this.#db.prepare<[string], { model: string }>('SELECT model FROM hub_models WHERE ref = ?').get(ref);
-    return row === undefined ? undefined : hubModelSchema.parse(JSON.parse(row.model));
+    return row === undefined ? undefined : readHubModel(row.model);
   }
 
   /** Remembered REFs with what they are, in order. */
@@ -45,7 +50,10 @@ export class ModelStore {
     return this.#db
       .prepare<[], { ref: string; model: string }>('SELECT ref, model FROM hub_models ORDER BY ref')
       .all()
-      .map(({ ref, model }) => ({ ref, model: hubModelSchema.parse(JSON.parse(model)) }));
+      .flatMap((row) => {
+        const model = readHubModel(row.model);
+        return model === undefined ? [] : [{ ref: row.ref, model }];
+      });
   }
 
   addHubModel(ref: string, model: HubModel): void {

@@ -12,6 +12,10 @@ export interface HubRepository {
   architecture?: string;
   /** Who does not bring this token is refused. */
   token?: string;
+  /** Its files are refused to everybody; the list of them is not. */
+  gated?: boolean;
+  /** Where given: the commit that it names. */
+  commit?: string;
   /** Where given: how many bytes of a file are sent before the line is cut; null = all. */
   cut?: () => number | null;
   /** What the hub states, where that is not the truth. */
@@ -109,6 +113,7 @@ export async function hubServer(repositories: Record<string, HubRepository>): Pr
 
     const [, file] = /\/resolve\/[^/]+\/(.+)$/.exec(path) ?? [];
     if (file !== undefined) {
+      if (repository.gated === true) return json(response, 403, { error: 'Access to this repository is restricted' });
       if (repository.files[file] === undefined) return json(response, 404, { error: 'Entry not found' });
       response.writeHead(302, { location: `http://localhost:${port}/cdn/${name}/${file}` }).end();
       return;
@@ -121,7 +126,7 @@ export async function hubServer(repositories: Record<string, HubRepository>): Pr
       return json(response, 200, { Code: 200, Success: true, Data: { Files: [{ Path: 'folder', Type: 'tree', Size: 0 }, ...Files] } });
     }
     return json(response, 200, {
-      sha: COMMIT,
+      sha: repository.commit ?? COMMIT,
       gated: false,
       ...(repository.architecture !== undefined && { gguf: { architecture: repository.architecture } }),
       ...(licence === null ? {} : { cardData: { license: licence } }),

@@ -39,5 +39,10 @@ export function huggingFace({ base }: HubServer, token: string | null = null): H
   return { kind: 'huggingface', base, token };
 }
 
+/** The server as ModelScope. */
+export function modelScope({ base }: HubServer, token: string | null = null): Hub {
+  return { kind: 'modelscope', base, token };
+}
+
 /** A file of 50 kB that stands for a model. */
 export const q8 = bytes('q8');

@@ -10,7 +10,7 @@ import type { Hub } from '../../../tools/hubs.mjs';
 import { thrownBy } from '../../support/errors.ts';
 import { temporaryFolder } from '../../support/files.ts';
 import { COMMIT, hubServer } from '../../support/hub-server.ts';
-import { bytes, huggingFace, q8, serviceOf, sha256 } from '../../support/model-service.ts';
+import { bytes, huggingFace, modelScope, q8, serviceOf, sha256 } from '../../support/model-service.ts';
 
 describe('REFs to hubs', () => {
   it.each([
@@ -154,6 +154,49 @@ describe('models of hubs', () => {
     await expect(service.locate('hf:o/liar')).rejects.toMatchObject({ code: 'model.checksum_mismatch' });
     await expect(service.locate('hf:o/size')).rejects.toMatchObject({ code: 'model.checksum_mismatch' });
     expect(readdirSync(join(folder, 'models'), { recursive: true, encoding: 'utf8' }).filter((name) => /gguf/.test(name))).toEqual([]);
+  });
+
+  it('refuses what no hub would say, and keeps nothing of it', async () => {
+    const server = await hubServer({ 'o/n': { files: { 'n-Q8_0.gguf': q8 }, commit: '' } });
+    const { service, store } = serviceOf(temporaryFolder(), [huggingFace(server)]);
+    await expect(service.locate('hf:o/n')).rejects.toMatchObject({ code: 'model.source_unsupported' });
+    expect(store.hubModels()).toEqual([]);
+    expect((await service.list()).length).toBeGreaterThan(0);
+  });
+
+  it('follows a branch that moved on since the hub stated the file, and leaves nothing of the old one', async () => {
+    const files = { 'n-q8_0.gguf': bytes('old') };
+    const repository = { files, cut: (): number | null => 10_000, licence: 'mit' };
+    const server = await hubServer({ 'o/n': repository });
+    const folder = temporaryFolder();
+    const { service, store } = serviceOf(folder, [modelScope(server)]);
+    await expect(service.locate('modelscope:o/n')).rejects.toMatchObject({ code: 'download.failed' });
+    const old = store.hubModel('modelscope:o/n');
+    Object.assign(repository, { files: { 'n-q8_0.gguf': q8 }, cut: () => null });
+    const model = await service.locate('modelscope:o/n');
+    expect(model.sha256).toBe(sha256(q8));
+    expect(readFileSync(model.path).equals(q8)).toBe(true);
+    expect(readdirSync(join(folder, 'models'))).toEqual([store.hubModel('modelscope:o/n')?.id]);
+    expect(store.hubModel('modelscope:o/n')?.id).not.toBe(old?.id);
+    // Its terms are those of now, in the background too.
+    await service.remove('modelscope:o/n');
+    Object.assign(repository, { files, cut: () => 10_000 });
+    await expect(service.locate('modelscope:o/n')).rejects.toMatchObject({ code: 'download.failed' });
+    Object.assign(repository, { files: { 'n-q8_0.gguf': q8 }, cut: () => null, licence: 'other' });
+    await service.download('modelscope:o/n', false);
+    await expect.poll(() => store.hubModel('modelscope:o/n')?.licence).toBe('other');
+    await expect(service.locate('modelscope:o/n')).rejects.toMatchObject({ code: 'model.licence_required' });
+    expect(existsSync(model.path)).toBe(false);
+  });
+
+  it('states it anew once, not for ever', async () => {
+    const server = await hubServer({ 'o/n': { files: { 'n-q8_0.gguf': q8 }, stated: { 'n-q8_0.gguf': { sha256: 'a'.repeat(64) } } } });
+    const { service } = serviceOf(temporaryFolder(), [modelScope(server)]);
+    const asked = (): number => server.requests.filter(({ path }) => path.includes('/repo/files')).length;
+    for (const times of [1, 2]) {
+      await expect(service.locate('modelscope:o/n')).rejects.toMatchObject({ code: 'model.checksum_mismatch' });
+      expect(asked()).toBe(times);
+    }
   });
 
   it('reads ModelScope’s own interface', async () => {

@@ -37,6 +37,10 @@ describe('ModelStore', () => {
     expect(models.hubModel('hf:o/n')).toEqual(model);
     expect(models.hubModel('hf:o/x')).toBeUndefined();
     expect(models.hubModels()).toEqual([{ ref: 'hf:o/m', model }, { ref: 'hf:o/n', model }]);
+    // One row that is none costs itself alone.
+    models.addHubModel('hf:o/bad', { ...model, size_bytes: 2 ** 53 });
+    expect(models.hubModel('hf:o/bad')).toBeUndefined();
+    expect(models.hubModels().map(({ ref }) => ref)).toEqual(['hf:o/m', 'hf:o/n']);
     expect([models.removeHubModel('hf:o/m'), models.removeHubModel('hf:o/m')]).toEqual([true, false]);
   });
 
