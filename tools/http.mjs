@@ -194,13 +194,3 @@ export async function readBytes(reply, limit) {
   }
   return Buffer.concat(chunks);
 }
-
-/**
- * The text of a reply. Throws as `readBytes`.
- * @param {import('node:http').IncomingMessage} reply
- * @param {number} limit bytes that are read at most
- * @returns {Promise<string>}
- */
-export async function readReply(reply, limit) {
-  return (await readBytes(reply, limit)).toString('utf8');
-}

@@ -2,15 +2,17 @@
 // checksum that the hub states.
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { open, readBytes, type OpenOptions } from '../../tools/http.mjs';
-import { credentialsOf, fileUrl, type Hub } from '../../tools/hubs.mjs';
+import type { OpenOptions } from '../../tools/http.mjs';
+import { fileUrl, type Hub } from '../../tools/hubs.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { HubModel } from '../../shared/model.ts';
+import { askHub, HubError } from './hub-reply.ts';
 import { isModelPart, partsSha256 } from './model-parts.ts';
 
 /** A file of a repository as its hub states it. */
 export interface RepositoryFile {
   path: string;
+  /** NaN where the hub does not state it. */
   size: number;
   sha256: string | null;
   /** git's own checksum, where the hub states that alone: of small files. */
@@ -27,11 +29,14 @@ export interface Repository {
   files: RepositoryFile[];
 }
 
+/** A folder's files as they are fetched, its config.json last; size and sha256 of the whole. */
+export type StatedFolder = Pick<HubModel, 'size_bytes' | 'sha256'> & { parts: NonNullable<HubModel['parts']> };
+
 const CONFIG = 'config.json';
 /** Kinds of models that the engine computes, as a config.json calls them. */
 const KINDS = new Set(['llama', 'mistral', 'qwen2', 'qwen3', 'internlm2']);
 /** Weights in Hugging Face's layout, whole or in shards. */
-const WEIGHTS = /^model(?:-\d{5}-of-\d{5})?\.safetensors$/;
+const WEIGHTS = /^model(?:-\d{5}-of-(\d{5}))?\.safetensors$/;
 /** What is read of a small file at once: the largest vocabularies take half of it. */
 const MOST_SMALL_BYTES = 32 * 2 ** 20;
 
@@ -44,58 +49,76 @@ export function stated(ref: string, { path, size, sha256 }: Pick<RepositoryFile,
   return { size_bytes: size, sha256: hash };
 }
 
-/** What is asked of one hub after another until one answers: the hub that did comes with its answer. */
-export interface Found {
-  hub: Hub;
-  repository: Repository;
-}
-
 /** Whether a repository is a folder in Hugging Face's layout. */
 export function isFolder(files: readonly RepositoryFile[]): boolean {
   return files.some(({ path }) => path === CONFIG) && files.some(({ path }) => WEIGHTS.test(path));
 }
 
-/** The files of a folder that make its model. Weights that lie there once more under another name are left out. */
-function folderFiles(files: readonly RepositoryFile[]): RepositoryFile[] {
-  const parts = files.filter(({ path }) => isModelPart(path) && (!path.endsWith('.safetensors') || WEIGHTS.test(path)));
-  // Its config.json makes a folder a model: it comes last.
-  return [...parts.filter(({ path }) => path !== CONFIG), ...parts.filter(({ path }) => path === CONFIG)];
+/** Whether the weights are all there: in one file, or in shards with their index. */
+function hasWeights(names: ReadonlySet<string>): boolean {
+  if (names.has('model.safetensors')) return true;
+  const total = [...names].flatMap((name) => WEIGHTS.exec(name)?.[1] ?? [])[0] ?? '0';
+  const shards = Array.from({ length: Number(total) }, (_, n) => `model-${String(n + 1).padStart(5, '0')}-of-${total}.safetensors`);
+  return names.has('model.safetensors.index.json') && shards.length > 0 && shards.every((name) => names.has(name));
 }
 
 /**
- * A small file whose sha256 the hub does not state, read and checked by git's checksum, which it does. Throws
- * model.source_unsupported where it states neither or the file is another one, download.failed.
+ * The files of a folder that make its model, its config.json first. Empty ones say nothing and are left out, and so are weights
+ * that lie there once more under another name. Throws model.source_unsupported where some of the model is missing.
  */
-async function readStated({ hub, repository }: Found, repo: string, file: RepositoryFile, options: OpenOptions): Promise<Buffer> {
-  const unsupported = (detail: string): NamesakeError => new NamesakeError('model.source_unsupported', detail, { ref: repo });
-  if (file.blob === null || file.size > MOST_SMALL_BYTES) throw unsupported(`the hub states no sha256 for ${file.path}`);
-  const address = fileUrl(hub, { repo, revision: repository.revision, file: file.path });
-  const lost = (detail: string): NamesakeError => new NamesakeError('download.failed', `${new URL(hub.base).host}: ${file.path}: ${detail}`);
-  let bytes: Buffer;
-  try {
-    const reply = await open(address, { ...options, credentials: credentialsOf(hub) });
-    if (reply.statusCode !== 200) {
-      reply.destroy();
-      throw lost(`the server answered ${reply.statusCode ?? 0}`);
-    }
-    bytes = await readBytes(reply, MOST_SMALL_BYTES);
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw error instanceof NamesakeError ? error : lost(error instanceof Error ? error.message : String(error));
-  }
-  if (createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex') !== file.blob) throw unsupported(`${file.path} is not what the hub states`);
-  return bytes;
+function folderFiles(files: readonly RepositoryFile[], repo: string): [config: RepositoryFile, ...others: RepositoryFile[]] {
+  const parts = files.filter(({ path, size }) => size !== 0 && isModelPart(path) && (!path.endsWith('.safetensors') || WEIGHTS.test(path)));
+  const names = new Set(parts.map(({ path }) => path));
+  const config = parts.find(({ path }) => path === CONFIG);
+  const lacks = (what: string): NamesakeError => new NamesakeError('model.source_unsupported', `the repository has no ${what}`, { ref: repo });
+  if (config === undefined) throw lacks(CONFIG);
+  if (!hasWeights(names)) throw lacks('model.safetensors, and not all of its shards with their index');
+  if (!names.has('tokenizer.json') && !names.has('tokenizer.model')) throw lacks('tokenizer.json or tokenizer.model');
+  return [config, ...parts.filter((part) => part !== config)];
 }
 
-/** A folder's files with size and sha256 each, and those of the whole. Throws as `readStated`, and model.unknown_architecture. */
-export async function statedFolder(found: Found, repo: string, options: OpenOptions): Promise<Required<Pick<HubModel, 'size_bytes' | 'sha256' | 'parts'>>> {
-  const parts: { file: string; size_bytes: number; sha256: string }[] = [];
-  for (const file of folderFiles(found.repository.files)) {
-    const small = file.sha256 === null ? await readStated(found, repo, file, options) : null;
-    if (file.path === CONFIG && small !== null) checkKind(small, repo);
-    const sha256 = small === null ? file.sha256 : createHash('sha256').update(small).digest('hex');
-    parts.push({ file: file.path, ...stated(repo, { ...file, sha256 }) });
+/**
+ * A small file, read and checked by the sha256 that the hub states of it, or by git's checksum. Throws
+ * model.source_unsupported where it states neither; HubError where the hub does not give that very file.
+ */
+async function readStated(hub: Hub, { revision }: Repository, repo: string, { path, size, sha256, blob }: RepositoryFile, options: OpenOptions): Promise<Buffer> {
+  if ((sha256 ?? blob) === null || size > MOST_SMALL_BYTES) {
+    throw new NamesakeError('model.source_unsupported', `the hub states no sha256 for ${path}`, { ref: repo });
   }
+  try {
+    return await askHub(hub, fileUrl(hub, { repo, revision, file: path }), MOST_SMALL_BYTES, options, (bytes) => {
+      const found = sha256 === null ? hashOf('sha1', `blob ${bytes.length}\0`, bytes) : hashOf('sha256', bytes);
+      if (found !== (sha256?.toLowerCase() ?? blob)) throw new HubError('lost', 'it is not what the hub states');
+      return bytes;
+    });
+  } catch (error) {
+    // The hub has the repository: a file of it that is missing is lost.
+    throw error instanceof HubError ? new HubError(error.why === 'denied' ? 'denied' : 'lost', `${path}: ${error.message}`) : error;
+  }
+}
+
+function hashOf(kind: 'sha1' | 'sha256', ...data: (string | Buffer)[]): string {
+  const hash = createHash(kind);
+  for (const one of data) hash.update(one);
+  return hash.digest('hex');
+}
+
+/**
+ * A folder's files with size and sha256 each, and those of the whole. Throws as `readStated` and `folderFiles`, and
+ * model.unknown_architecture.
+ */
+export async function statedFolder(hub: Hub, repository: Repository, repo: string, options: OpenOptions): Promise<StatedFolder> {
+  const read = (file: RepositoryFile): Promise<Buffer> => readStated(hub, repository, repo, file, options);
+  const state = (file: RepositoryFile, bytes: Buffer | null): StatedFolder['parts'][number] => {
+    return { file: file.path, ...stated(repo, bytes === null ? file : { ...file, sha256: hashOf('sha256', bytes) }) };
+  };
+  const [config, ...others] = folderFiles(repository.files, repo);
+  const text = await read(config);
+  checkKind(text, repo);
+  const parts: StatedFolder['parts'] = [];
+  for (const file of others) parts.push(state(file, file.sha256 === null ? await read(file) : null));
+  // It makes a folder a model: it comes last.
+  parts.push(state(config, text));
   const named = parts.map(({ file, size_bytes, sha256 }) => ({ name: file, size: size_bytes, sha256 })).sort((a, b) => (a.name < b.name ? -1 : 1));
   return { size_bytes: parts.reduce((sum, { size_bytes }) => sum + size_bytes, 0), sha256: partsSha256(named), parts };
 }

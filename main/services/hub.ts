@@ -1,12 +1,12 @@
 // Hub: what a repository on Hugging Face, a mirror of it or ModelScope holds, as its own interface tells: one GGUF file, or a
 // folder in Hugging Face's layout. Nothing is guessed: size and checksum of a file are the hub's.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { AddressError, open, readReply, type OpenOptions } from '../../tools/http.mjs';
-import { credentialsOf, type Hub } from '../../tools/hubs.mjs';
+import type { OpenOptions } from '../../tools/http.mjs';
+import type { Hub } from '../../tools/hubs.mjs';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { CatalogueModel, HubModel } from '../../shared/model.ts';
-import { isFolder, stated, statedFolder, type Found, type Repository, type RepositoryFile } from './hub-folder.ts';
+import { isFolder, stated, statedFolder, type Repository, type RepositoryFile, type StatedFolder } from './hub-folder.ts';
+import { askHub, HubError } from './hub-reply.ts';
 
 /** hf:OWNER/NAME[@REV][#FILE.gguf], or modelscope: in its place. */
 export interface HubRef {
@@ -25,8 +25,6 @@ const LONGEST_REF = 200;
 const LONGEST_NAME = 120;
 const LONGEST_LICENCE = 100;
 const MOST_REPLY_BYTES = 16 * 2 ** 20;
-const ATTEMPTS = 2;
-const PAUSE_MS = 500;
 /** More names than a person reads. */
 const MOST_NAMED = 12;
 
@@ -67,49 +65,19 @@ const modelScopeFilesSchema = z.object({
 });
 const modelScopeModelSchema = z.object({ Data: z.object({ License: z.string().nullish() }) });
 
-/** A hub that did not tell; `why` as in a download. */
-class HubError extends Error {
-  readonly why: 'denied' | 'missing' | 'lost';
-
-  constructor(why: 'denied' | 'missing' | 'lost', message: string) {
-    super(message);
-    this.why = why;
-  }
-}
-
-async function askOnce(hub: Hub, path: string, options: OpenOptions): Promise<unknown> {
-  const reply = await open(`${hub.base}${path}`, { ...options, credentials: credentialsOf(hub) });
-  const status = reply.statusCode ?? 0;
-  if (status !== 200) {
-    reply.destroy();
-    const text = `the server answered ${status}`;
-    if (status === 401 || status === 403) throw new HubError('denied', text);
-    throw status >= 500 || status === 429 ? new Error(text) : new HubError('missing', text);
-  }
-  return JSON.parse(await readReply(reply, MOST_REPLY_BYTES));
-}
-
-async function ask<T>(hub: Hub, path: string, schema: z.ZodType<T>, options: OpenOptions): Promise<T> {
-  for (let tried = 1; ; tried++) {
-    try {
-      const parsed = schema.safeParse(await askOnce(hub, path, options));
-      if (!parsed.success) throw new HubError('lost', 'the server’s answer is not the one of a hub');
-      return parsed.data;
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      if (error instanceof HubError) throw error;
-      const message = error instanceof Error ? error.message : String(error);
-      if (tried === ATTEMPTS || error instanceof AddressError) throw new HubError('lost', message);
-      await sleep(PAUSE_MS);
-    }
-  }
+function ask<T>(hub: Hub, path: string, schema: z.ZodType<T>, options: OpenOptions): Promise<T> {
+  return askHub(hub, `${hub.base}${path}`, MOST_REPLY_BYTES, options, (reply) => {
+    const parsed = schema.safeParse(JSON.parse(reply.toString('utf8')));
+    if (!parsed.success) throw new HubError('lost', 'the server’s answer is not the one of a hub');
+    return parsed.data;
+  });
 }
 
 async function readRepository(hub: Hub, repo: string, revision: string | null, options: OpenOptions): Promise<Repository> {
   if (hub.kind === 'huggingface') {
     const path = `/api/models/${repo}/revision/${encodeURIComponent(revision ?? 'main')}?blobs=true`;
     const { sha, cardData, gguf, siblings } = await ask(hub, path, huggingFaceSchema, options);
-    const files = siblings.map(({ rfilename, size, blobId, lfs }) => ({ path: rfilename, size: lfs?.size ?? size ?? 0, sha256: lfs?.sha256 ?? null, blob: blobId ?? null }));
+    const files = siblings.map(({ rfilename, size, blobId, lfs }) => ({ path: rfilename, size: lfs?.size ?? size ?? NaN, sha256: lfs?.sha256 ?? null, blob: blobId ?? null }));
     const licence = cardData?.license === 'other' ? (cardData.license_name ?? 'other') : cardData?.license;
     return { revision: sha, architecture: gguf?.architecture ?? null, licence: [licence ?? []].flat().join(', ') || null, files };
   }
@@ -177,8 +145,23 @@ function pageOf(ref: Pick<HubRef, 'kind' | 'repo'>): string {
 }
 
 /** What a repository holds, by the first hub that answers. */
-function findRepository(kind: HubRef['kind'], name: string, repo: string, revision: string | null, hubs: readonly Hub[], options: OpenOptions): Promise<Found> {
-  return firstAnswer(kind, name, hubs, async (hub) => ({ hub, repository: await readRepository(hub, repo, revision, options) }));
+/** What a hub tells of a repository, and of the model that it is where it was asked for as a folder. */
+interface Found {
+  repository: Repository;
+  folder: StatedFolder | null;
+}
+
+/** The first hub that tells all of it: one that lists a folder and does not give its small files is no answer. */
+function findRepository(
+  { kind, repo, revision, text }: Pick<HubRef, 'kind' | 'repo' | 'revision' | 'text'>,
+  asFolder: (files: readonly RepositoryFile[]) => boolean,
+  hubs: readonly Hub[],
+  options: OpenOptions,
+): Promise<Found> {
+  return firstAnswer(kind, text, hubs, async (hub) => {
+    const repository = await readRepository(hub, repo, revision, options);
+    return { repository, folder: asFolder(repository.files) ? await statedFolder(hub, repository, repo, options) : null };
+  });
 }
 
 /**
@@ -187,8 +170,9 @@ function findRepository(kind: HubRef['kind'], name: string, repo: string, revisi
  * download.failed; an abort as its reason.
  */
 export async function resolveHubRef(ref: HubRef, hubs: readonly Hub[], options: OpenOptions = {}): Promise<HubModel> {
-  const found = await findRepository(ref.kind, ref.text, ref.repo, ref.revision, hubs, options);
-  const { revision, architecture, licence, files } = found.repository;
+  const asFolder = (files: readonly RepositoryFile[]): boolean => ref.file === null && !files.some(({ path }) => /\.gguf$/i.test(path)) && isFolder(files);
+  const { repository, folder } = await findRepository(ref, asFolder, hubs, options);
+  const { revision, architecture, licence, files } = repository;
   // Better said now than after some hundred megabytes.
   if (architecture !== null && !ARCHITECTURES.has(architecture)) {
     throw new NamesakeError('model.unknown_architecture', `the hub says that ${ref.repo} is of the kind “${architecture.slice(0, 40)}”`);
@@ -199,8 +183,7 @@ export async function resolveHubRef(ref: HubRef, hubs: readonly Hub[], options: 
     licence_url: pageOf(ref),
   };
   const idOf = (sha256: string): string => `${ref.kind === 'huggingface' ? 'hf' : 'ms'}--${owner}--${sha256.slice(0, 12)}`;
-  if (ref.file === null && !files.some(({ path }) => /\.gguf$/i.test(path)) && isFolder(files)) {
-    const folder = await statedFolder(found, ref.repo, options);
+  if (folder !== null) {
     return { id: idOf(folder.sha256), file: '', ...folder, ...terms, sources: [{ kind: ref.kind, repo: ref.repo, revision, file: '' }] };
   }
   const chosen = chooseFile(ref, files);
@@ -231,13 +214,13 @@ export async function statedModel(
   for (const source of entry.sources) {
     if (source.kind !== 'huggingface' && source.kind !== 'modelscope') continue;
     try {
-      const found = await findRepository(source.kind, source.repo, source.repo, source.revision, hubs, options);
-      if (source.file === '') {
+      const { repository, folder } = await findRepository({ ...source, text: source.repo }, () => source.file === '', hubs, options);
+      if (folder !== null) {
         // From now on that very revision: a repository's branch moves on.
-        const sources = entry.sources.map((one) => (one === source ? { ...source, revision: found.repository.revision } : one));
-        return { ...(await statedFolder(found, source.repo, options)), sources };
+        const sources = entry.sources.map((one) => (one === source ? { ...source, revision: repository.revision } : one));
+        return { ...folder, sources };
       }
-      const file = found.repository.files.find(({ path }) => path === source.file);
+      const file = repository.files.find(({ path }) => path === source.file);
       if (file !== undefined) return { ...stated(source.repo, file), sources: entry.sources };
       failed = new NamesakeError('model.source_unsupported', `the repository has no file ${source.file}`, { ref: source.repo });
     } catch (error) {

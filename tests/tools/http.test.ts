@@ -5,7 +5,7 @@ import net, { type AddressInfo } from 'node:net';
 import tls from 'node:tls';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { open, proxyFor, readReply } from '../../tools/http.mjs';
+import { open, proxyFor, readBytes } from '../../tools/http.mjs';
 import { fixture } from '../support/files.ts';
 
 const certificate = readFileSync(fixture('tls', 'hub.test.pem'), 'utf8');
@@ -52,7 +52,7 @@ describe('open', () => {
     const { asked, address } = await proxy(await hub());
     const credentials = { origin: 'https://hub.test', headers: { authorization: 'Bearer secret' } };
     const reply = await open('https://hub.test/file', { credentials, env: { HTTPS_PROXY: `http://me:p%40ss@${address}` } });
-    expect(await readReply(reply, 1000)).toBe('hub.test /file Bearer secret');
+    expect((await readBytes(reply, 1000)).toString()).toBe('hub.test /file Bearer secret');
     expect(asked).toEqual([{ to: 'hub.test:443', authorization: `Basic ${Buffer.from('me:p@ss').toString('base64')}` }]);
   });
 
@@ -84,7 +84,7 @@ describe('open', () => {
 
   it('reads no more of a reply than it is told', async () => {
     const port = await listen(http.createServer((_request, response) => response.end('x'.repeat(1001))));
-    await expect(readReply(await open(`http://127.0.0.1:${port}/`), 1000)).rejects.toThrow(/longer than 1000/);
+    await expect(readBytes(await open(`http://127.0.0.1:${port}/`), 1000)).rejects.toThrow(/longer than 1000/);
   });
 });
 
