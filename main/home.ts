@@ -62,7 +62,7 @@ export class Home {
     return join(this.exports, 'downloads');
   }
 
-  /** Weights as nf4 of models whose own folder takes no file. */
+  /** Weights as nf4, by what they were made from: mapped where a model is opened again. */
   get quantized(): string {
     return join(this.folder, 'models', 'nf4');
   }

@@ -128,8 +128,8 @@ export interface NativeAddon {
   /** Of a GGUF file or a folder, or of a model that is not here by its shapes. */
   planMemory(model: string | (ModelShape & { file_bytes: number }), options: NativeMemoryOptions): Promise<MemoryBudget>;
   /**
-   * A GGUF file, or a folder in Hugging Face layout: that one's tokenizer is null, its files are the host's to read. `cache`: a
-   * folder for quantised weights where the model's own takes no file.
+   * A GGUF file, or a folder in Hugging Face layout: that one's tokenizer is null, its files are the host's to read. `cache`: the
+   * program's own folder for quantised weights; without one they are quantised at each opening.
    */
   openModel(
     path: string,

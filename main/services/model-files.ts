@@ -106,18 +106,29 @@ export class ModelFiles {
     }
   }
 
-  /**
-   * Removes a file that lies among the home's own models, with all that was quantised there: which of it was made from this
-   * file only its weights could tell, and the rest is made again. Others are the person's and stay. Returns the bytes that
-   * are free now.
-   */
+  /** Removes a file that lies among the home's own models; others are the person's and stay. Returns the bytes that are free now. */
   removeOwn(path: string): number {
     if (!isInside(this.ownFolder, path)) return 0;
-    const quantized = (existsSync(this.ownFolder) ? readdirSync(this.ownFolder) : []).filter((name) => /^namesake-nf4-\w+\.bin$/.test(name));
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    onDisk(path, () => rmSync(path, { force: true }));
+    return size;
+  }
+
+  /**
+   * Removes what was quantised of any model: whose a file is only weights could tell, and what is still wanted is made again in
+   * seconds. One that the system does not let go of stays. Returns the bytes that are free now.
+   */
+  removeQuantized(): number {
     let freed = 0;
-    for (const one of [path, ...quantized.map((name) => join(this.ownFolder, name))]) {
-      freed += statSync(one, { throwIfNoEntry: false })?.size ?? 0;
-      onDisk(one, () => rmSync(one, { force: true }));
+    for (const name of existsSync(this.#home.quantized) ? readdirSync(this.#home.quantized) : []) {
+      const path = join(this.#home.quantized, name);
+      const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+      try {
+        rmSync(path, { force: true });
+        freed += size;
+      } catch {
+        // In use (Windows): it goes with the next model.
+      }
     }
     return freed;
   }

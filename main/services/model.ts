@@ -324,7 +324,7 @@ export class ModelService {
     if (added !== undefined) {
       this.#refuseInUse(ref, added.path);
       this.#store.remove(ref);
-      return this.#files.removeOwn(added.path);
+      return this.#files.removeOwn(added.path) + this.#files.removeQuantized();
     }
     const known = knownModel(ref, this.#store);
     if (known === null || (known.entry === null && known.file === null)) throw new NamesakeError('model.unknown', ref, { ref });
@@ -334,7 +334,7 @@ export class ModelService {
     this.#refuseInUse(ref, folder);
     const freed = this.#removeFolder(ref, folder);
     this.#store.removeHubModel(ref);
-    return freed;
+    return freed + this.#files.removeQuantized();
   }
 
   /** Throws model.in_use where a run trains this model or a process has its file open. */

@@ -40,6 +40,7 @@ export function wipe(home: Home): void {
     for (const end of ['-wal', '-shm', '']) rmSync(`${home.database}${end}`, { force: true });
     const models = join(home.folder, 'models');
     removeFrom(join(models, 'own'), /^$/);
+    removeFrom(home.quantized, /^namesake-nf4-[0-9a-f]{16}\.bin(\.tmp)?$/);
     removeFrom(join(models, '.uses'), /^\d+-\d+\.json$/);
     removeFrom(models, /^$/);
   });

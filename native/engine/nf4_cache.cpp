@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "formats/checksum.h"
+#include "formats/native_path.h"
 
 namespace namesake {
 
@@ -28,17 +29,33 @@ void add_samples(Checksum& checksum, const Matrix& matrix) {
   }
 }
 
-std::filesystem::path path_of(const std::string& utf8) { return std::filesystem::path(std::u8string(utf8.begin(), utf8.end())); }
+/// Name, size and time of a file, where the system tells them.
+void add_file(Checksum& checksum, const std::filesystem::path& path) {
+  const std::u8string name = path.filename().u8string();
+  std::error_code error;
+  add_value(checksum, name.size());
+  checksum.add(name.data(), name.size());
+  add_value(checksum, std::filesystem::file_size(path, error));
+  add_value(checksum, std::filesystem::last_write_time(path, error).time_since_epoch().count());
+}
 
-std::string text_of(const std::filesystem::path& path) {
-  const std::u8string utf8 = path.u8string();
-  return std::string(utf8.begin(), utf8.end());
+/// The file, or the weights of a folder in the order of their names.
+void add_files(Checksum& checksum, const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return add_file(checksum, path);
+  std::vector<std::filesystem::path> files;
+  for (auto at = std::filesystem::directory_iterator(path, error); at != std::filesystem::directory_iterator(); at.increment(error)) {
+    if (at->path().extension() == ".safetensors") files.push_back(at->path());
+  }
+  std::sort(files.begin(), files.end());
+  for (const std::filesystem::path& file : files) add_file(checksum, file);
 }
 
 }  // namespace
 
-std::uint64_t nf4_source_key(const WeightFile& file) {
+std::uint64_t nf4_source_key(const WeightFile& file, const std::string& path) {
   Checksum checksum;
+  add_files(checksum, native_path(path));
   add_value(checksum, file.file_size());
   for (const StoredTensor& tensor : file.tensors()) {
     add_value(checksum, tensor.name.size());
@@ -52,37 +69,30 @@ std::uint64_t nf4_source_key(const WeightFile& file) {
 }
 
 Nf4Cache::Nf4Cache(const WeightFile& file, const std::string& path, const std::string& folder, std::vector<Nf4Shape> shapes)
-    : key_(nf4_source_key(file)), shapes_(std::move(shapes)) {
+    : key_(nf4_source_key(file, path)), shapes_(std::move(shapes)) {
+  if (folder.empty() || shapes_.empty()) return;
   std::array<char, 48> name{};
-  std::snprintf(name.data(), name.size(), "namesake-nf4-%016llx.bin", static_cast<unsigned long long>(key_));
-  std::error_code error;
-  const std::filesystem::path model = path_of(path);
-  places_.push_back(text_of((std::filesystem::is_directory(model, error) ? model : model.parent_path()) / name.data()));
-  if (!folder.empty()) places_.push_back(text_of(path_of(folder) / name.data()));
+  std::snprintf(name.data(), name.size(), "/namesake-nf4-%016llx.bin", static_cast<unsigned long long>(key_));
+  path_ = folder + name.data();
 }
 
 const std::vector<Nf4FileMatrix>& Nf4Cache::open() {
-  for (const std::string& place : places_) {
-    Result<MappedFile> mapped = MappedFile::open(place, Code::model_unreadable);
-    if (!mapped.ok()) continue;
-    Result<std::vector<Nf4FileMatrix>> parsed = parse_nf4_file(mapped.value().data(), mapped.value().size(), key_, shapes_);
-    if (!parsed.ok()) continue;
-    mapping_ = mapped.take();
-    matrices_ = parsed.take();
-    break;
-  }
+  if (path_.empty()) return matrices_;
+  Result<MappedFile> mapped = MappedFile::open(path_, Code::model_unreadable);
+  if (!mapped.ok()) return matrices_;
+  Result<std::vector<Nf4FileMatrix>> parsed = parse_nf4_file(mapped.value().data(), mapped.value().size(), key_, shapes_);
+  if (!parsed.ok()) return matrices_;
+  mapping_ = mapped.take();
+  matrices_ = parsed.take();
   return matrices_;
 }
 
 void Nf4Cache::begin() {
-  for (const std::string& place : places_) {
-    std::error_code error;
-    if (place != places_.front()) std::filesystem::create_directories(path_of(place).parent_path(), error);
-    Result<Nf4FileWriter> writer = Nf4FileWriter::create(place, key_, shapes_);
-    if (!writer.ok()) continue;
-    writer_.emplace(writer.take());
-    return;
-  }
+  if (path_.empty()) return;
+  std::error_code ignored;  // where the folder cannot be made, no file can
+  std::filesystem::create_directories(native_path(path_).parent_path(), ignored);
+  Result<Nf4FileWriter> writer = Nf4FileWriter::create(path_, key_, shapes_);
+  if (writer.ok()) writer_.emplace(writer.take());
 }
 
 void Nf4Cache::add(const Nf4Matrix& matrix) {

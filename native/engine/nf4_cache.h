@@ -12,17 +12,18 @@
 
 namespace namesake {
 
-/// What a cache belongs to: the checksum of the file's directory (names, types, shapes, places) and of samples of every tensor's
-/// bytes. So a model that was exchanged, trained further or merged is quantised anew, even where name, size and date are the
-/// same, without reading gigabytes at each opening. What it cannot see is an edit of single bytes between the samples.
-std::uint64_t nf4_source_key(const WeightFile& file);
+/// What a cache belongs to: the checksum of the names, sizes and times of the model's files, of the directory of its tensors
+/// (names, types, shapes) and of samples of every tensor's bytes. So a model that was exchanged, trained further or edited is
+/// quantised anew, without reading gigabytes at each opening; one that was copied is, too. `path` is the model's file or folder.
+std::uint64_t nf4_source_key(const WeightFile& file, const std::string& path);
 
-/// The cache of one model: `namesake-nf4-KEY.bin` in the model's folder (beside a file), or in a folder of the caller's where
-/// that one takes no file. Nothing here fails a model's opening: what cannot be read is made again, what cannot be written is
-/// left out. Two processes that write the same cache at once write the same bytes, and what they leave is checked as any other.
+/// The cache of one model: `namesake-nf4-KEY.bin` in a folder that is the program's own. A model's folder may come from anywhere:
+/// it could bring a cache of other weights, or a link where one would be written. Nothing here fails a model's opening: what cannot
+/// be read is made again, what cannot be written is left out. Two processes that write the same cache at once write the same
+/// bytes, and what they leave is checked as any other.
 class Nf4Cache {
  public:
-  /// `path` is the model's file or folder; `folder` may be empty.
+  /// `path` is the model's file or folder; without a `folder`, or without shapes, nothing is kept.
   Nf4Cache(const WeightFile& file, const std::string& path, const std::string& folder, std::vector<Nf4Shape> shapes);
 
   /// Maps a cache that is there and whole; the matrices in the order of the shapes, pointing into it. Empty where there is none.
@@ -36,7 +37,7 @@ class Nf4Cache {
  private:
   std::uint64_t key_;
   std::vector<Nf4Shape> shapes_;
-  std::vector<std::string> places_;  ///< paths, the first choice first
+  std::string path_;  ///< empty: nothing is kept
   MappedFile mapping_;
   std::vector<Nf4FileMatrix> matrices_;
   std::optional<Nf4FileWriter> writer_;

@@ -70,7 +70,10 @@ int last_error() { return errno; }
 int descriptor(void* handle) { return static_cast<int>(reinterpret_cast<std::intptr_t>(handle)) - 1; }
 
 bool open_new(const std::string& path, void*& handle) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const auto open_once = [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666); };
+  int file = open_once();
+  // What an earlier crash left goes, as does a link: what it points to is not ours to write.
+  if (file < 0 && errno == EEXIST && ::unlink(path.c_str()) == 0) file = open_once();
   if (file >= 0) handle = reinterpret_cast<void*>(static_cast<std::intptr_t>(file) + 1);
   return file >= 0;
 }

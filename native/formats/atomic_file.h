@@ -13,7 +13,7 @@ namespace namesake {
 /// A file being written as path + ".tmp". commit() puts it in the place of `path`; without it nothing is left behind.
 class AtomicFile {
  public:
-  /// Begins the file; its folder must exist. An old path + ".tmp" is overwritten.
+  /// Begins the file; its folder must exist. An old path + ".tmp" is replaced; a link of that name is not followed.
   static Result<AtomicFile> create(const std::string& path);
 
   AtomicFile(AtomicFile&& other) noexcept;

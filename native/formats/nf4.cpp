@@ -83,9 +83,11 @@ std::array<std::uint8_t, kGridSteps> make_grid() {
   return grid;
 }
 
+/// NaN (0 of 0: among numbers so small that the inverse of the largest is infinite) has the first code, as in bitsandbytes.
 std::uint8_t dynamic_code(float value) {
   static const std::array<std::uint8_t, kGridSteps> grid = make_grid();
-  const float clamped = std::clamp(value, -1.0f, 1.0f);
+  if (!(value > -1.0f)) return grid[0];
+  const float clamped = std::min(value, 1.0f);
   return grid[static_cast<std::size_t>((clamped + 1.0f) * 0.5f * static_cast<float>(kGridSteps - 1) + 0.5f)];
 }
 

@@ -1,6 +1,8 @@
 #include "formats/nf4_file.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -69,6 +71,10 @@ Result<std::vector<Nf4FileMatrix>> parse_nf4_file(const std::byte* data, std::si
     matrix.scales.absmax = reinterpret_cast<const std::uint8_t*>(absmax);
     matrix.scales.nested = reinterpret_cast<const float*>(absmax + absmax_bytes(shape));
     at = absmax + absmax_bytes(shape) + nested_bytes(shape);
+    const float* nested = matrix.scales.nested;
+    if (!std::isfinite(matrix.scales.offset) || !std::all_of(nested, nested + shape.nested(), [](float value) { return std::isfinite(value); })) {
+      return Status::error(Code::model_invalid, "quantised matrices with scales that are not finite");
+    }
     matrices.push_back(matrix);
   }
   return matrices;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { Home } from '../../main/home.ts';
 import { errorCode, eventsOf, lastEvent, namesake, type CliEvent } from '../support/cli.ts';
 import { fixture, readJson, temporaryFolder } from '../support/files.ts';
 import { tinyApi, tinyDraft, type TinyApi } from '../support/tiny-api.ts';
@@ -51,7 +52,9 @@ describe('on the command line', () => {
     expect(again).toHaveLength(6);
     expect(await losses('nf4')).toEqual(again);
     expect(await losses('as-stored')).not.toEqual(again);
-    expect(readdirSync(folder).filter((name) => name.startsWith('namesake-nf4-'))).toHaveLength(1);
+    // In the home: nothing is written beside what is somebody's.
+    expect(readdirSync(new Home(home).quantized)).toHaveLength(1);
+    expect(readdirSync(folder).sort()).toEqual(readdirSync(fixture('tiny-qwen3')).sort());
   });
 
   it('the run chats, compares and is taken home with its base by its folder', async () => {

@@ -97,8 +97,8 @@ enum class Precision { as_stored, f32, bf16, nf4 };
 /// An open model on a backend. Immutable once open; trainers and generators share it.
 class Model {
  public:
-  /// Opens a model and checks config, tensor set and shapes. model.* | memory.insufficient. `cache_folder` takes quantised
-  /// weights where the model's own folder takes no file (engine/nf4_cache.h); it may be empty.
+  /// Opens a model and checks config, tensor set and shapes. model.* | memory.insufficient. `cache_folder` keeps
+  /// quantised weights (engine/nf4_cache.h): the program's own; empty = none are kept.
   static Result<std::shared_ptr<Model>> open(const std::string& path, Precision precision, std::shared_ptr<Backend> backend,
                                              const std::string& cache_folder = "");
   virtual ~Model() = default;

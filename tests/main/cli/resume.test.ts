@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, 
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { RecipeInput } from '../../../shared/recipe.ts';
+import { Home } from '../../../main/home.ts';
 import { errorCode, eventsOf, lastEvent, namesake, type CliEvent, type CliResult } from '../../support/cli.ts';
 import { readJson, temporaryFolder } from '../../support/files.ts';
 import { childrenOf, isAlive } from '../../support/processes.ts';
@@ -84,16 +85,18 @@ describe('the same bytes', () => {
     const args = ['--set', 'model.precision=nf4'];
     const whole = await train(home, { ...twenty, model }, { args });
     lastEvent(whole);
-    const quantised = readdirSync(folder).filter((name) => /^namesake-nf4-[0-9a-f]{16}\.bin$/.test(name));
-    expect(quantised).toHaveLength(1);
-    const made = statSync(join(folder, String(quantised[0]))).mtimeMs;
+    const { quantized } = new Home(home);
+    const quantised = readdirSync(quantized);
+    expect(quantised).toEqual([expect.stringMatching(/^namesake-nf4-[0-9a-f]{16}\.bin$/)]);
+    const made = statSync(join(quantized, String(quantised[0]))).mtimeMs;
     const killed = await train(home, { ...twenty, model }, { args, onEvent: atStep(13, (child) => child.kill('SIGKILL')) });
     const run = runOf(killed);
     lastEvent(await namesake(['runs', 'resume', run, '--json'], { home }));
     expect(learnt(home, run)).toEqual(learnt(home, runOf(whole)));
     expect(readJson(join(home, 'runs', run, 'provenance.json'))).toMatchObject({ engine: { precision: 'nf4' } });
-    expect(readdirSync(folder).sort()).toEqual(['model.gguf', ...quantised]);
-    expect(statSync(join(folder, String(quantised[0]))).mtimeMs).toBe(made);
+    expect(readdirSync(folder)).toEqual(['model.gguf']);
+    expect(readdirSync(quantized)).toEqual(quantised);
+    expect(statSync(join(quantized, String(quantised[0]))).mtimeMs).toBe(made);
 
     // Four bits are not what is stored: another base, another adapter.
     const stored = await train(home, { ...twenty, model });

@@ -27,11 +27,12 @@ describe('added files', () => {
       ids.push(id);
     }
     expect(ids).toEqual(['mein-modell-1-', 'etc-passwd', 'model', 'model-2', 'mein-modell-1--2']);
-    // What was quantised of the home's own files goes with one of them: whose it is cannot be seen, and it is made again.
-    const own = join(home.folder, 'models', 'own');
-    writeFileSync(join(own, 'namesake-nf4-0123456789abcdef.bin'), '1234');
-    expect(await service.remove('etc-passwd')).toBe('../../../etc/passwd'.length + 4);
-    expect(readdirSync(own).sort()).toEqual(['mein-modell-1--2.gguf', 'mein-modell-1-.gguf', 'model-2.gguf', 'model.gguf']);
+    // What was quantised goes with any model: whose it is cannot be seen, and it is made again.
+    mkdirSync(home.quantized);
+    for (const name of ['namesake-nf4-0123456789abcdef.bin', 'namesake-nf4-0123456789abcdef.bin.tmp']) writeFileSync(join(home.quantized, name), '1234');
+    expect(await service.remove('etc-passwd')).toBe('../../../etc/passwd'.length + 8);
+    expect(readdirSync(home.quantized)).toEqual([]);
+    expect(readdirSync(join(home.folder, 'models', 'own')).sort()).toEqual(['mein-modell-1--2.gguf', 'mein-modell-1-.gguf', 'model-2.gguf', 'model.gguf']);
     await expect(service.locate('etc-passwd')).rejects.toMatchObject({ code: 'model.unknown' });
   });
 

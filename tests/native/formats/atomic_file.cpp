@@ -56,6 +56,18 @@ TEST_CASE("atomic file: replaces the old file whole, and is not there before com
   CHECK(folder.names() == Names{"名字.txt"});
 }
 
+#ifndef _WIN32
+TEST_CASE("atomic file: a link where it is being written is replaced, not followed") {
+  const TemporaryFolder folder;
+  test::write_text(folder / "other", "somebody's");
+  std::filesystem::create_symlink(folder / "other", folder / "file.tmp");
+  REQUIRE(write_file_atomically(folder / "file", "new").ok());
+  CHECK(test::read_text(folder / "file") == "new");
+  CHECK(!std::filesystem::is_symlink(folder / "file"));
+  CHECK(test::read_text(folder / "other") == "somebody's");
+}
+#endif
+
 TEST_CASE("atomic file: a path that cannot be written is disk.unwritable and named") {
   const TemporaryFolder folder;
   const Status missing = write_file_atomically(folder / "absent/file", "x");
