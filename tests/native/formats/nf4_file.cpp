@@ -2,6 +2,7 @@
 #include "formats/nf4_file.h"
 
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -93,6 +94,19 @@ TEST_CASE("nf4 file: every turned bit, every shorter or longer file, another key
   shapes.pop_back();
   CHECK(parse(whole, shapes) == Code::model_invalid);
   CHECK(parse(whole, {}) == Code::model_invalid);
+}
+
+TEST_CASE("nf4 file: scales that are not finite are refused, whoever wrote them with a right checksum") {
+  const TemporaryFolder folder;
+  const auto refuses = [&](auto change) {
+    std::vector<Nf4Matrix> matrices = some_matrices();
+    change(matrices.back());
+    write(folder / "a.bin", matrices);
+    return parse(test::read_text(folder / "a.bin"), shapes_of(matrices)) == Code::model_invalid;
+  };
+  CHECK(!refuses([](Nf4Matrix&) {}));
+  CHECK(refuses([](Nf4Matrix& matrix) { matrix.offset = std::numeric_limits<float>::quiet_NaN(); }));
+  CHECK(refuses([](Nf4Matrix& matrix) { matrix.nested.back() = std::numeric_limits<float>::infinity(); }));
 }
 
 TEST_CASE("nf4 file: without commit nothing is there, and a folder that is none refuses it") {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "formats/checksum.h"
@@ -52,7 +53,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   checksum.add(framed.data(), framed.size() - 64);
   const std::uint64_t sum = checksum.value();
   std::memcpy(framed.data() + framed.size() - 64, &sum, sizeof sum);
-  if (!parse_nf4_file(framed.data(), framed.size(), kKey, shapes).ok()) std::abort();
+  // In a right frame only scales are refused, where they are not finite.
+  const auto parsed = parse_nf4_file(framed.data(), framed.size(), kKey, shapes);
+  if (!parsed.ok() && parsed.status().message.find("not finite") == std::string::npos) std::abort();
   walk(shapes, framed.data(), framed.size());
   return 0;
 }
