@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { greedy } from '../../../shared/chat.ts';
 import type { EngineBatch, EngineClient } from '../../../shared/engine.ts';
-import { precisions } from '../../../shared/recipe.ts';
+import { precisions, type Recipe } from '../../../shared/recipe.ts';
 import type { EngineProcess } from '../../engine/client.ts';
 import { readText } from '../../disk.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
@@ -14,15 +14,16 @@ import { addBenchMake } from './bench-make.ts';
 
 interface BenchFlags {
   model?: string;
-  precision: 'as-stored' | 'bf16' | 'f32';
+  precision: Recipe['model']['precision'];
 }
 
-async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineProcess; id: string; path: string; vocab: number }> {
+async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineProcess; id: string; path: string; vocab: number; open_seconds: number }> {
   const model = await context.models.locate(flags.model ?? context.models.default);
   const engine = context.startEngine();
   try {
+    const start = performance.now();
     const { vocab } = await engine.open({ path: model.path, precision: flags.precision, device: 'auto', ...context.compute });
-    return { engine, id: model.id, path: model.path, vocab };
+    return { engine, id: model.id, path: model.path, vocab, open_seconds: (performance.now() - start) / 1000 };
   } catch (error) {
     await engine.dispose();
     throw error;
@@ -71,7 +72,7 @@ export function addBench(program: Command): void {
     .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
     .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; recompute?: boolean }, command: Command) => {
       const context = createContext(command);
-      const { engine, id, path, vocab } = await openBench(context, flags);
+      const { engine, id, path, vocab, open_seconds } = await openBench(context, flags);
       try {
         const batches =
           flags.tokens === undefined
@@ -112,7 +113,7 @@ export function addBench(program: Command): void {
         const seconds = (performance.now() - start) / 1000;
         const result = {
           ...{ tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds },
-          ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, losses },
+          ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, open_seconds, losses },
         };
         context.output.event({ event: 'result', ...result });
         if (!context.output.json) {

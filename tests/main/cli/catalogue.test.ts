@@ -105,6 +105,7 @@ describe('bench', () => {
     const train = lastEvent(await namesake(['bench', 'train', '--model', tinyModel, '--steps', '2', '--batch-tokens', '128', '--rank', '4', '--json'], { home }));
     expect(train).toMatchObject({ event: 'result', steps: 2, tokens: 256 });
     expect(train['tokens_per_second']).toBeGreaterThan(0);
+    expect(train['open_seconds']).toBeGreaterThan(0);
     if (process.platform === 'linux') expect(train['peak_rss_bytes']).toBeGreaterThan(1e6);
     const chat = lastEvent(await namesake(['bench', 'chat', '--model', tinyModel, '--max-tokens', '8', '--json'], { home }));
     expect(chat['tokens_per_second']).toBeGreaterThan(0);

@@ -133,6 +133,15 @@ Golden read_tensors_of(const std::string& path) {
   return golden;
 }
 
+TrainerOptions golden_options() {
+  TrainerOptions options;
+  options.lr = 1e-2f;
+  options.weight_decay = 0.01f;
+  options.warmup_steps = 2;
+  options.steps = 10;
+  return options;
+}
+
 std::vector<PaddedBatch> read_batches(const std::string& path) {
   const std::string text = read_text(path);
   const Document document = parse(text.data(), text.size());

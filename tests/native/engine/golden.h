@@ -61,6 +61,8 @@ struct Golden {
 Golden read_golden(const std::string& name);
 /// Only the tensors of one safetensors file, of i32 and f32.
 Golden read_tensors_of(const std::string& path);
+/// The settings of the goldens' ten steps (tests/fixtures/make_golden.py).
+TrainerOptions golden_options();
 /// A list of batches in the form of `"format": "tokens"`.
 std::vector<PaddedBatch> read_batches(const std::string& path);
 

@@ -47,12 +47,7 @@ void check_golden(const std::shared_ptr<Model>& model, const std::string& name, 
     CAPTURE(key);
     CHECK(relative_l2(values, golden.tensors.at("grad." + key)) <= 1e-4);  // measured 1.3e-5
   }
-  TrainerOptions options;
-  options.lr = 1e-2f;
-  options.weight_decay = 0.01f;
-  options.warmup_steps = 2;
-  options.steps = 10;
-  const auto trainer = must(Trainer::create(model, golden_adapter(name, *model), options));
+  const auto trainer = must(Trainer::create(model, golden_adapter(name, *model), golden_options()));
   for (std::size_t s = 0; s < golden.batches.size(); ++s) {
     CAPTURE(s);
     const StepResult result = must(trainer->step(std::vector<Batch>{pack(golden.batches[s])}));

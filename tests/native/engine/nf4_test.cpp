@@ -78,12 +78,7 @@ TEST_CASE("nf4: ten AdamW steps follow torch and peft on what bitsandbytes makes
     on_each_backend([&](std::shared_ptr<Backend> backend) {
       CAPTURE(name);
       const auto model = must(Model::open(path, Precision::nf4, backend));
-      TrainerOptions options;
-      options.lr = 1e-2f;
-      options.weight_decay = 0.01f;
-      options.warmup_steps = 2;
-      options.steps = 10;
-      const auto trainer = must(Trainer::create(model, golden_adapter(name, *model), options));
+      const auto trainer = must(Trainer::create(model, golden_adapter(name, *model), golden_options()));
       for (std::size_t s = 0; s < golden.batches.size(); ++s) {
         CAPTURE(s);
         const StepResult result = must(trainer->step(std::vector<Batch>{pack(golden.batches[s])}));

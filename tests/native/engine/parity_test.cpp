@@ -107,12 +107,7 @@ TEST_CASE("KL(base || tuned) and its gradients are those of torch and peft") {
 TEST_CASE("ten AdamW steps follow torch: losses, norms before clipping, learning rates") {
   on_every_source([](const Source& source, const Golden& golden, std::shared_ptr<Backend> backend) {
     const auto model = open(source, backend);
-    TrainerOptions options;
-    options.lr = 1e-2f;
-    options.weight_decay = 0.01f;
-    options.warmup_steps = 2;
-    options.steps = 10;
-    const auto trainer = must(Trainer::create(model, golden_adapter(source.name, *model), options));
+    const auto trainer = must(Trainer::create(model, golden_adapter(source.name, *model), golden_options()));
     for (std::size_t s = 0; s < golden.batches.size(); ++s) {
       CAPTURE(s);
       const StepResult result = must(trainer->step(std::vector<Batch>{pack(golden.batches[s])}));

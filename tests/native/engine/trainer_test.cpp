@@ -13,12 +13,8 @@ namespace namesake::test {
 namespace {
 
 TrainerOptions ten_steps() {
-  TrainerOptions options;
-  options.lr = 1e-2f;
-  options.weight_decay = 0.01f;
+  TrainerOptions options = golden_options();
   options.schedule = Schedule::cosine;
-  options.warmup_steps = 2;
-  options.steps = 10;
   return options;
 }
 
