@@ -10,7 +10,7 @@ export interface EngineChoice {
   device: 'auto' | 'cpu' | 'cuda' | 'reference';
   /** 0 = all physical cores. */
   threads: number;
-  /** "auto", or a forced level: scalar | avx2 | avx512 | amx | neon. */
+  /** "auto", or a forced level: scalar | avx2 | avx512 | avx512bf16 | amx | neon. */
   isa: string;
 }
 

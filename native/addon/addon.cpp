@@ -26,8 +26,8 @@ void Addon::end() {
 
 namespace {
 
-// Every level that the CPU backend may have, best first: "auto" takes the first that works.
-constexpr const char* kLevels[] = {"amx", "avx512", "avx2", "neon", "scalar"};
+// Every level that the CPU backend may have, the widest first. "auto" takes the fastest, which need not be the first that works.
+constexpr const char* kLevels[] = {"amx", "avx512bf16", "avx512", "avx2", "neon", "scalar"};
 
 /// isa(): {auto, levels: [{isa, supported, reason}]}: what "auto" takes, and why not the others.
 Napi::Value isa(const Napi::CallbackInfo& info) {

@@ -90,13 +90,14 @@ struct Workload {
   bool backward = false;         ///< backward ops and optimizer too
   std::int64_t cached_keys = 0;  ///< most positions of attention_cached, 0 = no decoding
   std::int64_t logit_rows = 0;   ///< M of the head as a linear layer
+  bool f32_matrices = true;      ///< some matrix may be f32: a backend that multiplies others in fewer bits has no use for less room
 };
 
 class Backend {
  public:
   virtual ~Backend() = default;
 
-  /// "reference" or "cpu"; isa() is "scalar", "avx2", "avx512", "neon" (reference: "scalar").
+  /// "reference" or "cpu"; isa() is "scalar", "avx2", "avx512", "avx512bf16", "neon" (reference: "scalar").
   virtual std::string name() const = 0;
   virtual std::string isa() const = 0;
   virtual int threads() const = 0;
@@ -196,7 +197,7 @@ class Backend {
 /// Plain loops with f64 sums: the specification that other backends are compared with. One thread.
 std::unique_ptr<Backend> make_reference_backend();
 
-/// The fast CPU backend. isa: "auto" | "scalar" | "avx2" | "avx512" | "neon"; isa.unsupported names what this CPU lacks.
+/// The fast CPU backend. isa: "auto" | "scalar" | "avx2" | "avx512" | "avx512bf16" | "neon"; isa.unsupported names what this CPU lacks.
 /// threads 0 = all physical cores. Low priority threads are the host's business.
 Result<std::unique_ptr<Backend>> make_cpu_backend(const std::string& isa, int threads);
 

@@ -56,6 +56,19 @@ std::optional<BlockType> copied_type(const StoredRows& stored, Precision precisi
   return type.value_or(BlockType::f32);
 }
 
+bool has_f32_matrix(const StoredWeights& stored, const Config& config, Precision precision) {
+  const auto is_f32 = [&](const StoredRows& rows, bool linear) {
+    return copied_type(rows, precision, linear).value_or(rows.type().value_or(BlockType::f32)) == BlockType::f32;
+  };
+  if (is_f32(config.tied ? stored.embedding : stored.head, false)) return true;
+  for (const StoredLayer& layer : stored.layers) {
+    for (Linear linear : linears_of(config)) {
+      if (is_f32(layer.linears[static_cast<std::size_t>(linear)], true)) return true;
+    }
+  }
+  return false;
+}
+
 bool is_copied(const StoredTensor& vector, Precision precision) {
   return precision != Precision::as_stored || vector.matrix.type != BlockType::f32 || reinterpret_cast<std::uintptr_t>(vector.matrix.data) % alignof(float) != 0;
 }
@@ -185,7 +198,9 @@ Result<ModelShape> shape_of_file(const std::string& path, Precision precision) {
   const Result<StoredWeights> stored = find_weights(*model.file, model.config, model.naming);
   if (!stored.ok()) return stored.status();
   const std::uint64_t size = model.file->file_size();
-  return ModelShape{model.config, size, mapped_bytes(stored.value(), size, model.config, precision),
+  Config config = model.config;
+  config.f32_matrices = has_f32_matrix(stored.value(), config, precision);
+  return ModelShape{config, size, mapped_bytes(stored.value(), size, model.config, precision),
                     resident_bytes(stored.value(), model.config, precision)};
 }
 

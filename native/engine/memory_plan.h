@@ -22,6 +22,8 @@ std::size_t converted_bytes(std::int64_t rows, std::int64_t cols, BlockType to);
 /// The format of the copy that a precision makes of a matrix in memory; empty where it stays in the file. Rows that are stored in
 /// different formats but computed as one matrix are copied as f32.
 std::optional<BlockType> copied_type(const StoredRows& stored, Precision precision, bool linear);
+/// Config::f32_matrices of a file's weights, as they are held.
+bool has_f32_matrix(const StoredWeights& stored, const Config& config, Precision precision);
 /// Whether a vector is copied: where the file does not have it as f32 at an address that f32 may have, and where matrices are
 /// copied, whose pages lie around it and would come back with its own.
 bool is_copied(const StoredTensor& vector, Precision precision);

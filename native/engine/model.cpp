@@ -131,6 +131,7 @@ Status LoadedModel::load(const std::string& path, const std::string& cache_folde
   const Result<StoredWeights> found = find_weights(*source_.file, config(), source_.naming);
   if (!found.ok()) return found.status();
   const StoredWeights& stored = found.value();
+  source_.config.f32_matrices = has_f32_matrix(stored, config(), precision_);
   std::size_t resident = resident_bytes(stored, config(), precision_);
   if (precision_ == Precision::nf4) {
     std::vector<Nf4Shape> shapes = nf4_shapes(stored, config());

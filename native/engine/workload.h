@@ -16,6 +16,7 @@ inline Workload workload_of(const Config& config, std::int64_t rank) {
   work.vocab = config.vocab;
   work.fused_qkv = config.fused_qkv;
   work.rank = rank;
+  work.f32_matrices = config.f32_matrices;
   return work;
 }
 

@@ -19,25 +19,25 @@ struct Head {
 
 /// Packs rows into tiles [D][rows of the tile], one after the other (T * D floats).
 void pack_tiles(const KernelTable& kernels, const Head& head, float* out) {
-  const RowTiles tiles(head.T, kernels.tile_rows);
+  const RowTiles tiles(head.T, kernels.f32.tile_rows);
   for (std::int64_t t = 0; t < tiles.count; ++t) {
-    kernels.pack_rows(head.view(), tiles.start(t), tiles.size(t), out + tiles.start(t) * head.D);
+    kernels.f32.pack_rows(head.view(), tiles.start(t), tiles.size(t), out + tiles.start(t) * head.D);
   }
 }
 
 /// Packs rows as they are into panels of 32 columns, [columns / 32][T][32] in the kernels' panel layout.
 void pack_panels(const KernelTable& kernels, const Head& head, std::int64_t first, std::int64_t rows, float* out) {
-  for (std::int64_t d = 0; d < head.D; d += kPanel) kernels.pack_slice(head.view(), d, first, first + rows, rows, out + d * rows);
+  for (std::int64_t d = 0; d < head.D; d += kPanel) kernels.f32.pack_slice(head.view(), d, first, first + rows, rows, out + d * rows);
 }
 
 /// s [keys][32] = tiles of keys times `columns` (32 queries, packed as columns): rows first..keys.
 void score(const KernelTable& kernels, const float* tiles_data, std::int64_t T, std::int64_t keys, std::int64_t D,
            const float* columns, float* s) {
-  const RowTiles tiles(T, kernels.tile_rows);
-  const std::int64_t width = kernels.panel_width;
+  const RowTiles tiles(T, kernels.f32.tile_rows);
+  const std::int64_t width = kernels.f32.panel_width;
   for (std::int64_t t = 0; t < tiles.count && tiles.start(t) < keys; ++t) {
     const std::int64_t start = tiles.start(t), rows = tiles.size(t);
-    kernels.tile({rows, kPanel, D, tiles_data + start * D, rows, columns, width, D * width, s + start * kPanel, kPanel, nullptr,
+    kernels.f32.tile({rows, kPanel, D, tiles_data + start * D, rows, columns, width, D * width, s + start * kPanel, kPanel, nullptr,
                   nullptr, 0});
   }
 }
@@ -45,12 +45,12 @@ void score(const KernelTable& kernels, const float* tiles_data, std::int64_t T, 
 /// out [rows of queries, D] = weights [keys][32] transposed times panels of `length` keys.
 void gather(const KernelTable& kernels, const float* weights, std::int64_t rows, std::int64_t keys, const float* panels,
             std::int64_t length, std::int64_t D, float* out, std::int64_t stride) {
-  const RowTiles tiles(rows, kernels.tile_rows);
-  const std::int64_t width = kernels.panel_width;
+  const RowTiles tiles(rows, kernels.f32.tile_rows);
+  const std::int64_t width = kernels.f32.panel_width;
   for (std::int64_t d = 0; d < D; d += kPanel) {
     for (std::int64_t t = 0; t < tiles.count; ++t) {
       const std::int64_t i = tiles.start(t);
-      kernels.tile({tiles.size(t), std::min(kPanel, D - d), keys, weights + i, kPanel, panels + d * length, width,
+      kernels.f32.tile({tiles.size(t), std::min(kPanel, D - d), keys, weights + i, kPanel, panels + d * length, width,
                     length * width, out + i * stride + d, stride, nullptr, nullptr, 0});
     }
   }
@@ -59,8 +59,8 @@ void gather(const KernelTable& kernels, const float* weights, std::int64_t rows,
 /// out [keys, D] += weights [keys][32] times panels of `rows` queries.
 void scatter(const KernelTable& kernels, const float* weights, std::int64_t rows, std::int64_t keys, const float* panels,
              std::int64_t D, float* out) {
-  const RowTiles tiles(keys, kernels.tile_rows);
-  const std::int64_t width = kernels.panel_width;
+  const RowTiles tiles(keys, kernels.f32.tile_rows);
+  const std::int64_t width = kernels.f32.panel_width;
   for (std::int64_t d = 0; d < D; d += kPanel) {
     for (std::int64_t t = 0; t < tiles.count; ++t) {
       const std::int64_t key = tiles.start(t);
@@ -111,7 +111,7 @@ Status CpuBackend::attention_forward(const float* q, const float* k, const float
     const std::int64_t keys = shape.causal ? first + rows : T, at = ((row + first) * H + h) * D;
     float* scores = thread_scratch(thread);
     float* columns = scores + T_max * kPanel;
-    kernels_.pack_columns(view_of(q + at, rows, D, H * D), 0, rows, D, columns);
+    kernels_.f32.pack_columns(view_of(q + at, rows, D, H * D), 0, rows, D, columns);
     score(kernels_, key_tiles + (g * M + row) * D, T, keys, D, columns, scores);
     float max[kPanel], sum[kPanel];
     kernels_.softmax_columns(scores, keys, shape.causal ? first : -1, shape.scale, max, sum);
@@ -165,8 +165,8 @@ Status CpuBackend::attention_backward(const float* do_, const float* q, const fl
         norm[i] = lse[(row + first + i) * H + h];
         delta[i] = kernels_.dot_row(do_ + at + i * H * D, o + at + i * H * D, D);
       }
-      kernels_.pack_columns(query.view(), 0, rows, D, columns);
-      kernels_.pack_columns(gradient.view(), 0, rows, D, do_columns);
+      kernels_.f32.pack_columns(query.view(), 0, rows, D, columns);
+      kernels_.f32.pack_columns(gradient.view(), 0, rows, D, do_columns);
       pack_panels(kernels_, query, 0, rows, panels);
       pack_panels(kernels_, gradient, 0, rows, do_panels);
       score(kernels_, key_tiles + (g * M + row) * D, T, keys, D, columns, p);

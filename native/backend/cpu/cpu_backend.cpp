@@ -44,7 +44,8 @@ Status CpuBackend::reserve(const ScratchNeed& need) {
 }
 
 std::size_t CpuBackend::scratch_bytes(const Workload& work) const {
-  return static_cast<std::size_t>(most_scratch(work, pool_.threads())) * sizeof(float);
+  const std::int64_t values = kernels_.narrow && !work.f32_matrices ? kernels_.narrow->values : kernels_.f32.values;
+  return static_cast<std::size_t>(most_scratch(work, pool_.threads(), values)) * sizeof(float);
 }
 
 std::int64_t CpuBackend::row_chunks(std::int64_t panels, std::int64_t tiles) const {
@@ -87,7 +88,7 @@ Result<std::unique_ptr<Backend>> make_cpu_backend(const std::string& isa, int th
   const auto kernels = cpu::find_kernels(isa);
   if (!kernels.ok()) return kernels.status();
   const int count = threads > 0 ? threads : cpu::physical_cores();
-  return std::unique_ptr<Backend>(std::make_unique<cpu::CpuBackend>(*kernels.value(), count));
+  return std::unique_ptr<Backend>(std::make_unique<cpu::CpuBackend>(kernels.value(), count));
 }
 
 }  // namespace namesake

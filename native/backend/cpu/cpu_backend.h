@@ -106,6 +106,11 @@ class CpuBackend final : public Backend {
   float* shared_scratch() { return scratch_.data(); }
   float* thread_scratch(int thread) { return scratch_.data() + need_.shared_floats() + thread * need_.thread_floats(); }
 
+  /// How a matrix is multiplied: one that is kept as f32 in f32, others in bf16 where the instruction set has products of it.
+  const Products& products_of(const Matrix& w) const {
+    return kernels_.narrow && w.type != BlockType::f32 ? *kernels_.narrow : kernels_.f32;
+  }
+
   /// Pieces that M tiles are split into, so that `panels` panels of columns keep every thread busy.
   std::int64_t row_chunks(std::int64_t panels, std::int64_t tiles) const;
 
@@ -117,7 +122,7 @@ class CpuBackend final : public Backend {
   Status head_logits(const HeadLoss& args, HeadChunk& chunk);
   Status head_gradient(const HeadLoss& args, HeadChunk& chunk);
 
-  const KernelTable& kernels_;
+  const KernelTable kernels_;
   ThreadPool pool_;
   const std::atomic<bool>* cancel_ = nullptr;
   Scratch scratch_;

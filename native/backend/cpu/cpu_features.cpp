@@ -19,15 +19,15 @@ struct Registers {
   std::uint32_t a = 0, b = 0, c = 0, d = 0;
 };
 
-Registers cpuid(std::uint32_t leaf) {
+Registers cpuid(std::uint32_t leaf, std::uint32_t subleaf = 0) {
   Registers r;
 #if defined(__GNUC__) || defined(__clang__)
-  __get_cpuid_count(leaf, 0, &r.a, &r.b, &r.c, &r.d);
+  __get_cpuid_count(leaf, subleaf, &r.a, &r.b, &r.c, &r.d);
 #else
   int values[4];
   __cpuid(values, 0);
   if (static_cast<std::uint32_t>(values[0]) < leaf) return r;
-  __cpuidex(values, static_cast<int>(leaf), 0);
+  __cpuidex(values, static_cast<int>(leaf), static_cast<int>(subleaf));
   r = {static_cast<std::uint32_t>(values[0]), static_cast<std::uint32_t>(values[1]), static_cast<std::uint32_t>(values[2]),
        static_cast<std::uint32_t>(values[3])};
 #endif
@@ -46,60 +46,85 @@ std::uint64_t saved_states(bool osxsave) {
 #endif
 }
 
-/// Names of what `isa` needs and this machine lacks, "" if it can run.
-std::string missing(bool avx512) {
-  const Registers one = cpuid(1), seven = cpuid(7);
+/// Instruction sets of x86, each with all of those before it.
+enum class Level { avx2, avx512, avx512bf16 };
+
+/// Names of what a level needs and this machine lacks, "" if it can run.
+std::string missing(Level level) {
+  const Registers one = cpuid(1), seven = cpuid(7), more = seven.a >= 1 ? cpuid(7, 1) : Registers{};
   const std::uint64_t saved = saved_states(one.c >> 27 & 1);
+  using enum Level;
   const struct {
     const char* name;
-    bool needs512, present;
+    Level needed_by;
+    bool present;
   } features[] = {
-      {"avx", false, (one.c >> 28 & 1) != 0},
-      {"fma", false, (one.c >> 12 & 1) != 0},
-      {"f16c", false, (one.c >> 29 & 1) != 0},
-      {"avx2", false, (seven.b >> 5 & 1) != 0},
-      {"ymm registers saved by the operating system", false, (saved & 0x6) == 0x6},
-      {"avx512f", true, (seven.b >> 16 & 1) != 0},
-      {"avx512dq", true, (seven.b >> 17 & 1) != 0},
-      {"avx512bw", true, (seven.b >> 30 & 1) != 0},
-      {"avx512vl", true, (seven.b >> 31 & 1) != 0},
-      {"zmm registers saved by the operating system", true, (saved & 0xe6) == 0xe6},
+      {"avx", avx2, (one.c >> 28 & 1) != 0},
+      {"fma", avx2, (one.c >> 12 & 1) != 0},
+      {"f16c", avx2, (one.c >> 29 & 1) != 0},
+      {"avx2", avx2, (seven.b >> 5 & 1) != 0},
+      {"ymm registers saved by the operating system", avx2, (saved & 0x6) == 0x6},
+      {"avx512f", avx512, (seven.b >> 16 & 1) != 0},
+      {"avx512dq", avx512, (seven.b >> 17 & 1) != 0},
+      {"avx512bw", avx512, (seven.b >> 30 & 1) != 0},
+      {"avx512vl", avx512, (seven.b >> 31 & 1) != 0},
+      {"zmm registers saved by the operating system", avx512, (saved & 0xe6) == 0xe6},
+      {"avx512_bf16", avx512bf16, (more.a >> 5 & 1) != 0},
   };
   std::string list;
   for (const auto& feature : features) {
-    if (feature.present || (feature.needs512 && !avx512)) continue;
+    if (feature.present || feature.needed_by > level) continue;
     list += (list.empty() ? "" : ", ") + std::string(feature.name);
   }
   return list;
+}
+
+const KernelTable& table_of(Level level) {
+  static const KernelTable bf16 = [] {
+    KernelTable table = kAvx512Kernels;
+    table.isa = "avx512bf16";
+    table.narrow = &kAvx512Bf16Products;
+    return table;
+  }();
+  return level == Level::avx512bf16 ? bf16 : level == Level::avx512 ? kAvx512Kernels : kAvx2Kernels;
+}
+
+/// Whether bf16 products are faster than f32 ones where a CPU has both: twice as fast on AMD's (Zen 4), half as fast on Intel's
+/// (Sapphire Rapids), whose bf16 is meant to be used by way of AMX.
+bool has_fast_bf16() {
+  const Registers vendor = cpuid(0);
+  return vendor.b == 0x68747541 && vendor.d == 0x69746e65 && vendor.c == 0x444d4163;  // "Auth" "enti" "cAMD"
 }
 
 #endif
 
 }  // namespace
 
-Result<const KernelTable*> find_kernels(const std::string& isa) {
-  if (isa == "scalar") return &kScalarKernels;
-  const bool of_x86 = isa == "avx2" || isa == "avx512";
+Result<KernelTable> find_kernels(const std::string& isa) {
+  if (isa == "scalar") return kScalarKernels;
+  const bool of_x86 = isa == "avx2" || isa == "avx512" || isa == "avx512bf16";
 #if defined(__x86_64__) || defined(_M_X64)
+  using enum Level;
   if (isa == "auto") {
-    if (missing(true).empty()) return &kAvx512Kernels;
-    if (missing(false).empty()) return &kAvx2Kernels;
-    return &kScalarKernels;
+    if (has_fast_bf16() && missing(avx512bf16).empty()) return table_of(avx512bf16);
+    if (missing(avx512).empty()) return table_of(avx512);
+    if (missing(avx2).empty()) return table_of(avx2);
+    return kScalarKernels;
   }
   if (of_x86) {
-    const bool avx512 = isa == "avx512";
-    const std::string list = missing(avx512);
+    const Level level = isa == "avx512bf16" ? avx512bf16 : isa == "avx512" ? avx512 : avx2;
+    const std::string list = missing(level);
     if (!list.empty()) return Status::error(Code::isa_unsupported, isa + " needs what this CPU lacks: " + list);
-    return avx512 ? &kAvx512Kernels : &kAvx2Kernels;
+    return table_of(level);
   }
 #elif defined(__aarch64__) || defined(_M_ARM64)
-  if (isa == "auto" || isa == "neon") return &kNeonKernels;  // part of the architecture: nothing to ask the CPU
+  if (isa == "auto" || isa == "neon") return kNeonKernels;  // part of the architecture: nothing to ask the CPU
 #else
-  if (isa == "auto") return &kScalarKernels;
+  if (isa == "auto") return kScalarKernels;
 #endif
   if (of_x86) return Status::error(Code::isa_unsupported, isa + " exists on x86-64 CPUs only");
   if (isa == "neon") return Status::error(Code::isa_unsupported, "neon exists on 64-bit ARM CPUs only");
-  return Status::error(Code::isa_unsupported, "unknown instruction set '" + isa + "'; known: auto, scalar, avx2, avx512, neon");
+  return Status::error(Code::isa_unsupported, "unknown instruction set '" + isa + "'; known: auto, scalar, avx2, avx512, avx512bf16, neon");
 }
 
 }  // namespace namesake::cpu

@@ -22,8 +22,10 @@ struct CpuBackend::HeadChunk {
   std::int64_t groups = 0, compared = 0;  ///< compared: the first groups, which have rows with a KL weight
   std::int64_t pieces = 0;                ///< of the vocabulary
   const std::int32_t* rows = nullptr;     ///< [groups * 32] row of the batch, -1 = none
-  float* inputs = nullptr;                ///< [groups][C * 32] columns
-  float* base_inputs = nullptr;           ///< [compared][C * 32]
+  const Products* products = nullptr;     ///< of the head
+  std::int64_t words = 0;                 ///< of C
+  float* inputs = nullptr;                ///< [groups][words * 32] columns
+  float* base_inputs = nullptr;           ///< [compared][words * 32]
   float* logits = nullptr;                ///< [groups][V][32]
   float* base_logits = nullptr;           ///< [compared][V][32]
   float* max = nullptr;                   ///< [groups + compared][pieces][32]
@@ -41,7 +43,8 @@ struct CpuBackend::HeadChunk {
 
 /// Logits, and the log of each lane's softmax sum.
 Status CpuBackend::head_logits(const HeadLoss& args, HeadChunk& chunk) {
-  const std::int64_t V = args.head.rows, C = args.head.cols, width = kernels_.panel_width;
+  const Products& products = *chunk.products;
+  const std::int64_t V = args.head.rows, C = args.head.cols, words = chunk.words, width = products.panel_width;
   const std::int64_t all = chunk.groups + chunk.compared;
   NAMESAKE_TRY(for_each(all, [&](std::int64_t i, int thread) {
     const bool base = i >= chunk.groups;
@@ -56,24 +59,24 @@ Status CpuBackend::head_logits(const HeadLoss& args, HeadChunk& chunk) {
         std::memcpy(row, (base ? args.x_base : args.x) + m * C, static_cast<std::size_t>(C) * sizeof(float));
       }
     }
-    kernels_.pack_columns(view_of(gathered, kPanel, C, C), 0, kPanel, C,
-                          (base ? chunk.base_inputs : chunk.inputs) + group * C * kPanel);
+    products.pack_columns(view_of(gathered, kPanel, C, C), 0, kPanel, words,
+                          (base ? chunk.base_inputs : chunk.inputs) + group * words * kPanel);
   }));
   NAMESAKE_TRY(for_each(chunk.pieces, [&](std::int64_t piece, int thread) {
     const std::int64_t first = piece * kVocabularyPiece, size = std::min(kVocabularyPiece, V - first);
-    const RowTiles tiles(size, kernels_.tile_rows);
+    const RowTiles tiles(size, products.tile_rows);
     float* tile = thread_scratch(thread);
     const auto buffer = [&](std::int64_t i) {
       return i < chunk.groups ? chunk.logits + i * V * kPanel : chunk.base_logits + (i - chunk.groups) * V * kPanel;
     };
     for (std::int64_t t = 0; t < tiles.count; ++t) {
       const std::int64_t row = first + tiles.start(t), rows = tiles.size(t);
-      kernels_.pack_rows(view_of(args.head), row, rows, tile);
+      products.pack_rows(view_of(args.head), row, rows, tile);
       for (std::int64_t i = 0; i < all; ++i) {
         const float* columns =
-            i < chunk.groups ? chunk.inputs + i * C * kPanel : chunk.base_inputs + (i - chunk.groups) * C * kPanel;
-        kernels_.tile({rows, kPanel, C, tile, rows, columns, width, C * width, buffer(i) + row * kPanel, kPanel, nullptr,
-                       nullptr, 0});
+            i < chunk.groups ? chunk.inputs + i * words * kPanel : chunk.base_inputs + (i - chunk.groups) * words * kPanel;
+        products.tile({rows, kPanel, words, tile, rows, columns, width, words * width, buffer(i) + row * kPanel, kPanel,
+                       nullptr, nullptr, 0});
       }
     }
     for (std::int64_t i = 0; i < all; ++i) {
@@ -103,7 +106,8 @@ Status CpuBackend::head_logits(const HeadLoss& args, HeadChunk& chunk) {
 
 /// Turns the logits into their gradient, sums KL, and multiplies by the head.
 Status CpuBackend::head_gradient(const HeadLoss& args, HeadChunk& chunk) {
-  const std::int64_t V = args.head.rows, C = args.head.cols, width = kernels_.panel_width;
+  const Products& products = *chunk.products;
+  const std::int64_t V = args.head.rows, C = args.head.cols, width = products.panel_width;
   const bool write = args.dx != nullptr;
   const auto losses = [&](std::int64_t group, std::int64_t piece) {
     const std::int64_t first = piece * kVocabularyPiece, size = std::min(kVocabularyPiece, V - first);
@@ -130,6 +134,7 @@ Status CpuBackend::head_gradient(const HeadLoss& args, HeadChunk& chunk) {
       const std::int64_t target = args.targets[m] - first;
       if (target >= 0 && target < size) x[target * kPanel + lane] -= weights[lane];
     }
+    if (write && products.narrow_columns) products.narrow_columns(x, size);
   };
   if (!write) {
     return for_each(chunk.compared * chunk.pieces,
@@ -144,13 +149,14 @@ Status CpuBackend::head_gradient(const HeadLoss& args, HeadChunk& chunk) {
     NAMESAKE_TRY(for_each(panels * splits, [&](std::int64_t task, int thread) {
       const std::int64_t c = task / splits * kPanel, split = task % splits;
       float* panel = thread_scratch(thread);
-      kernels_.pack_slice(view_of(args.head), c, first, first + size, size, panel);
-      const RowTiles tiles(kPanel, kernels_.tile_rows);
+      const std::int64_t depth = ceil_div(size, products.values);
+      products.pack_slice(view_of(args.head), c, first, first + size, depth, panel);
+      const RowTiles tiles(kPanel, products.tile_rows);
       for (std::int64_t group = chunk.groups * split / splits; group < chunk.groups * (split + 1) / splits; ++group) {
         for (std::int64_t t = 0; t < tiles.count; ++t) {
           float* out = chunk.dx + (group * kPanel + tiles.start(t)) * C + c;
-          kernels_.tile({tiles.size(t), std::min(kPanel, C - c), size,
-                         chunk.logits + (group * V + first) * kPanel + tiles.start(t), kPanel, panel, width, size * width, out,
+          products.tile({tiles.size(t), std::min(kPanel, C - c), depth,
+                         chunk.logits + (group * V + first) * kPanel + tiles.start(t), kPanel, panel, width, depth * width, out,
                          C, nullptr, piece > 0 ? out : nullptr, C});
         }
       }
@@ -202,17 +208,20 @@ Status CpuBackend::head_loss(const HeadLoss& args) {
   if (args.dx && M > 0) std::memset(args.dx, 0, static_cast<std::size_t>(M * C) * sizeof(float));
   if (active == 0) return {};
 
-  const HeadBuffers buffers(active, compared > 0, V, C);
-  const auto& [groups, most, copies, pieces, inputs, logits, parts] = buffers;
+  const Products& products = products_of(args.head);
+  const HeadBuffers buffers(active, compared > 0, V, C, products.values);
+  const auto& [groups, most, copies, pieces, inputs, logits, parts, gradients] = buffers;
   NAMESAKE_TRY(reserve(buffers.need(C)));
   float* free = shared_scratch();
   const auto take = [&](std::int64_t floats) { return std::exchange(free, free + floats); };
   auto* rows = reinterpret_cast<std::int32_t*>(take(groups * kPanel));
   HeadChunk chunk;
+  chunk.products = &products;
+  chunk.words = ceil_div(C, products.values);
   chunk.pieces = pieces;
   chunk.inputs = take(inputs);
   chunk.logits = take(logits);
-  chunk.dx = take(inputs);
+  chunk.dx = take(gradients);
   chunk.weights = take(2 * most * kPanel);
   chunk.kl = take(parts);
   chunk.lse.high = take(copies * most * kPanel);

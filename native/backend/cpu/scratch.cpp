@@ -6,9 +6,10 @@ namespace {
 constexpr std::int64_t kLogitsBytes = std::int64_t{32} << 20;  // for all groups of a chunk, base included; at least one group
 }
 
-ScratchNeed linear_forward_scratch(std::int64_t M, std::int64_t, std::int64_t K, std::int64_t R) {
-  const std::int64_t depth = K + R;
-  return {M * depth + ceil_div(R, kPanel) * K * kPanel, depth * kPanel};
+ScratchNeed linear_forward_scratch(std::int64_t M, std::int64_t K, std::int64_t R, std::int64_t values) {
+  const std::int64_t words = ceil_div(K, values), depth = words + ceil_div(R, values);
+  // A tile's rows of xa, no more than kPanel / 2 of them, lie where a panel comes later.
+  return {M * depth + ceil_div(R, kPanel) * words * kPanel, depth * kPanel};
 }
 
 ScratchNeed linear_decode_scratch(std::int64_t M, std::int64_t K, std::int64_t R) {
@@ -16,10 +17,10 @@ ScratchNeed linear_decode_scratch(std::int64_t M, std::int64_t K, std::int64_t R
   return {M * R + (padded == K ? 0 : M * padded), 4 * padded};
 }
 
-ScratchNeed linear_backward_scratch(std::int64_t M, std::int64_t N, std::int64_t, std::int64_t R) {
-  const std::int64_t depth = N + R;
+ScratchNeed linear_backward_scratch(std::int64_t M, std::int64_t N, std::int64_t R, std::int64_t values) {
+  const std::int64_t words = ceil_div(N, values), depth = words + ceil_div(R, values);
   // The kernels may read one panel past the last row of dyb and xs: those lanes are not stored.
-  return {M * depth + ceil_div(R, kPanel) * N * kPanel + 2 * (M * R + kPanel), std::max(depth, M) * kPanel};
+  return {M * depth + ceil_div(R, kPanel) * words * kPanel + 2 * (M * R + kPanel), std::max(depth, M) * kPanel};
 }
 
 ScratchNeed attention_forward_scratch(std::int64_t M, std::int64_t T, std::int64_t tiles, const AttentionShape& shape) {
@@ -36,20 +37,21 @@ ScratchNeed attention_cached_scratch(std::int64_t keys) { return {0, round_up(ke
 
 ScratchNeed sum_of_squares_scratch(std::int64_t n) { return {2 * ceil_div(n, kSumPiece), 0}; }
 
-HeadBuffers::HeadBuffers(std::int64_t active, bool compares, std::int64_t V, std::int64_t C)
+HeadBuffers::HeadBuffers(std::int64_t active, bool compares, std::int64_t V, std::int64_t C, std::int64_t values)
     : groups(ceil_div(active, kPanel)), copies(compares ? 2 : 1), pieces(ceil_div(V, kVocabularyPiece)) {
   most = std::clamp<std::int64_t>(kLogitsBytes / (V * kPanel * copies * 4), 1, std::max<std::int64_t>(1, groups));
-  inputs = most * C * kPanel;
+  inputs = most * ceil_div(C, values) * kPanel;
   logits = most * V * kPanel;
   parts = most * pieces * kPanel;
+  gradients = most * C * kPanel;
 }
 
 ScratchNeed HeadBuffers::need(std::int64_t C) const {
-  return {groups * kPanel + copies * (inputs + logits + 2 * parts) + (2 * copies + 3) * most * kPanel + parts + inputs,
+  return {groups * kPanel + copies * (inputs + logits + 2 * parts) + (2 * copies + 3) * most * kPanel + parts + gradients,
           kPanel * std::max(C, kVocabularyPiece)};
 }
 
-std::int64_t most_scratch(const Workload& w, std::int64_t threads) {
+std::int64_t most_scratch(const Workload& w, std::int64_t threads, std::int64_t values) {
   std::int64_t most = 0;
   const auto count = [&](const ScratchNeed& need) { most = std::max(most, need.floats(threads)); };
   const std::int64_t Q = w.heads * w.head_dim, KV = w.kv_heads * w.head_dim;
@@ -57,9 +59,9 @@ std::int64_t most_scratch(const Workload& w, std::int64_t threads) {
   const std::int64_t matrices[][2] = {{Q, w.hidden}, {KV, w.hidden}, {w.hidden, Q}, {w.ffn, w.hidden},
                                      {w.hidden, w.ffn}, {w.fused_qkv ? Q + 2 * KV : 0, w.hidden}};
   for (const auto& [N, K] : matrices) {
-    count(linear_forward_scratch(w.rows, N, K, w.rank));
+    count(linear_forward_scratch(w.rows, K, w.rank, values));
     if (w.backward) {
-      count(linear_backward_scratch(w.rows, N, K, w.rank));
+      count(linear_backward_scratch(w.rows, N, w.rank, values));
       count(sum_of_squares_scratch(std::max(N, K) * w.rank));
     }
     if (w.cached_keys > 0) count(linear_decode_scratch(w.rows, K, w.rank));
@@ -69,13 +71,13 @@ std::int64_t most_scratch(const Workload& w, std::int64_t threads) {
     count(linear_decode_scratch(w.logit_rows, w.hidden, 0));
   } else {
     count(attention_forward_scratch(w.rows, w.sequence, w.rows, shape));  // a sequence has at least one row
-    count(linear_forward_scratch(w.logit_rows, w.vocab, w.hidden, 0));
+    count(linear_forward_scratch(w.logit_rows, w.hidden, 0, values));
   }
   if (w.backward) count(attention_backward_scratch(w.rows, w.sequence, shape));
   if (w.loss_rows > 0) {
     // Where no row is compared the groups are more: both ways are counted.
-    count(HeadBuffers(w.loss_rows, false, w.vocab, w.hidden).need(w.hidden));
-    if (w.compares) count(HeadBuffers(w.loss_rows, true, w.vocab, w.hidden).need(w.hidden));
+    count(HeadBuffers(w.loss_rows, false, w.vocab, w.hidden, values).need(w.hidden));
+    if (w.compares) count(HeadBuffers(w.loss_rows, true, w.vocab, w.hidden, values).need(w.hidden));
   }
   return most;
 }

@@ -54,6 +54,7 @@ struct Config {
   bool qk_norm = false;            ///< each head of q and k goes through an RMSNorm before rope
   bool fused_qkv = false;          ///< q, k and v are one linear layer: Linear::qkv
   RopeScaling rope_scaling;
+  bool f32_matrices = true;        ///< some matrix of a product is f32, as the weights are held; unknown before a file was seen: true
 };
 
 /// "llama", "qwen2", "qwen3", "internlm2": GGUF's general.architecture, and transformers' model_type (which has other names for

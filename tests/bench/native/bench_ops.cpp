@@ -1,5 +1,5 @@
 // namesake_bench [isa [threads [rounds]]]: speed of the cpu backend's ops on SmolLM2-135M's shapes, as GFLOP/s and as a share of
-// the fused-multiply-add peak measured on this machine in the same run. Each time is the best of `rounds`, so that a busy
+// the peak of multiply-adds (avx512bf16: of bf16 ones, in attention and decoding too) measured on this machine in the same run. Each time is the best of `rounds`, so that a busy
 // machine shows in the spread and not in the figure.
 #include <algorithm>
 #include <chrono>
@@ -61,6 +61,20 @@ __attribute__((target("avx512f"))) void burst_avx512(std::int64_t n) {
     sink = out[0];
   }
 }
+__attribute__((target("avx512f,avx512bf16"))) void burst_avx512bf16(std::int64_t n) {
+  __m512 sum[16];
+  for (auto& s : sum) s = _mm512_set1_ps(1);
+  const __m512bh x = (__m512bh)_mm512_set1_epi16(0x3f7f), y = (__m512bh)_mm512_set1_epi16(0x3a83);  // 0.996, 0.001
+  for (std::int64_t i = 0; i < n; ++i) {
+#pragma GCC unroll 16
+    for (auto& s : sum) s = _mm512_dpbf16_ps(s, x, y);
+  }
+  float out[16];
+  for (auto& s : sum) {
+    _mm512_storeu_ps(out, s);
+    sink = out[0];
+  }
+}
 __attribute__((target("avx2,fma"))) void burst_avx2(std::int64_t n) {
   __m256 sum[12];
   for (auto& s : sum) s = _mm256_set1_ps(1);
@@ -88,6 +102,7 @@ void burst_scalar(std::int64_t n) {
 double peak(const std::string& isa) {
   constexpr std::int64_t n = 100000;
 #if defined(__x86_64__)
+  if (isa == "avx512bf16") return 16 * 16 * 4.0 * n / best_of([] { burst_avx512bf16(n); }) / 1e9;
   if (isa == "avx512") return 16 * 16 * 2.0 * n / best_of([] { burst_avx512(n); }) / 1e9;
   if (isa == "avx2") return 12 * 8 * 2.0 * n / best_of([] { burst_avx2(n); }) / 1e9;
 #endif

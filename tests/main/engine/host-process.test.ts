@@ -104,7 +104,8 @@ test('the instruction sets: one is chosen, the others say why not', async () => 
   expect(addon).toMatch(/\.node$/);
   const supported = isa.levels.filter((level) => level.supported);
   expect(supported.map((level) => level.isa)).toContain('scalar');
-  expect(supported[0]?.isa).toBe(isa.auto);
+  // The widest is chosen, but for products in bf16, which are slow on Intel's processors.
+  expect([supported[0]?.isa, supported.find((level) => level.isa !== 'avx512bf16')?.isa]).toContain(isa.auto);
   const missing = isa.levels.filter((level) => !level.supported);
   expect(missing.length).toBeGreaterThan(0);
   for (const level of missing) {

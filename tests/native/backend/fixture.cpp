@@ -51,7 +51,7 @@ void check_close(const std::vector<float>& actual, const std::vector<float>& exp
 std::vector<Subject> make_subjects() {
   const char* only = std::getenv("BACKEND");
   std::vector<Subject> all;
-  for (const char* isa : {"scalar", "avx2", "avx512", "neon"}) {
+  for (const char* isa : {"scalar", "avx2", "avx512", "avx512bf16", "neon"}) {
     if (only && std::string(only) != isa) continue;
     Subject subject{isa, {}};
     for (int threads : {1, 2, 3}) {
@@ -227,7 +227,10 @@ std::string rerun_command(const std::string& isa) {
          " native/build/test/namesake_tests -tc=\"" + name + "\"";
 }
 
-void check_agrees(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance) {
+bool rounds_products(const Subject& subject) { return subject.isa == "avx512bf16"; }
+
+void check_agrees(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance,
+                  std::optional<Tolerance> rounded) {
   const Outputs expected = run(reference());
   for (const Subject& subject : subjects()) {
     Outputs one_thread;
@@ -240,7 +243,7 @@ void check_agrees(const std::string& what, const std::function<Outputs(Backend&)
       if (one_thread.empty()) {
         for (std::size_t i = 0; i < actual.size(); ++i) {
           CAPTURE(i);
-          check_close(actual[i], expected[i], tolerance);
+          check_close(actual[i], expected[i], rounded && rounds_products(subject) ? *rounded : tolerance);
         }
         one_thread = actual;
       } else {

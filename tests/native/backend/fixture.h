@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -94,9 +95,13 @@ struct Subject {
 };
 const std::vector<Subject>& subjects();
 
+/// Whether a subject multiplies matrices that are not f32 with operands rounded to bf16.
+bool rounds_products(const Subject& subject);
+
 /// Runs `run` on the reference and on every subject: outputs agree within the tolerance, and are the same bits for any number
-/// of threads. `what` names the shape in messages.
-void check_agrees(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance);
+/// of threads. `what` names the shape in messages. `rounded` takes the tolerance's place on subjects with rounds_products.
+void check_agrees(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance,
+                  std::optional<Tolerance> rounded = {});
 
 /// run(backend, first, count) computes rows first..first+count-1 of a fixed problem of M rows. Some rows alone, and a few
 /// together, must give the same bits as in the whole, on the reference and on every subject.

@@ -20,8 +20,8 @@ namespace {
 const std::vector<std::string> kTwoModels = {"tiny-llama", "tiny-llama-tied"};
 const std::vector<std::string> kEveryFamily = {"tiny-llama", "tiny-llama-tied", "tiny-llama3", "tiny-qwen2", "tiny-qwen3", "tiny-internlm2"};
 
-std::shared_ptr<Model> open(const std::string& name, std::shared_ptr<Backend> backend) {
-  auto model = Model::open(NAMESAKE_FIXTURES "/" + name + ".gguf", Precision::as_stored, std::move(backend));
+std::shared_ptr<Model> open(const std::string& name, std::shared_ptr<Backend> backend, Precision precision = Precision::as_stored) {
+  auto model = Model::open(NAMESAKE_FIXTURES "/" + name + ".gguf", precision, std::move(backend));
   REQUIRE_MESSAGE(model.ok(), model.status().message);
   return model.take();
 }
@@ -44,14 +44,17 @@ std::vector<std::shared_ptr<Backend>> backends() {
   return all;
 }
 
-/// Runs check(model, adapter) on each of the tiny models and backends.
+/// Whether a backend's products round to bf16 what its decoding does not.
+bool rounds_products(const Backend& backend) { return backend.isa() == "avx512bf16"; }
+
+/// Runs check(model, adapter) on each of the tiny models and backends; models have precision `rounded` where products round.
 void on_every_model(const std::function<void(const std::shared_ptr<Model>&, const std::shared_ptr<Adapter>&)>& check,
-                    const std::vector<std::string>& names = kTwoModels) {
+                    const std::vector<std::string>& names = kTwoModels, Precision rounded = Precision::as_stored) {
   for (const std::string& name : names) {
     for (const auto& backend : backends()) {
       INFO("again: ", rerun_command(backend->isa()));
       INFO(name, " on ", backend->name(), "/", backend->isa());
-      const auto model = open(name, backend);
+      const auto model = open(name, backend, rounds_products(*backend) ? rounded : Precision::as_stored);
       check(model, random_adapter(*model));
     }
   }
@@ -117,7 +120,7 @@ Code code_of(Generator& generator, const GenerateRequest& request) {
 }  // namespace
 
 TEST_CASE("logits of a prompt, of one token at a time and of the training graph agree") {
-  on_every_model([](const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter) {
+  const auto agree = [](const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter) {
     Random random("logits");
     const auto ids = random_ids(random, *model, 33);
     for (const Adapter* used : {static_cast<const Adapter*>(nullptr), static_cast<const Adapter*>(adapter.get())}) {
@@ -148,10 +151,14 @@ TEST_CASE("logits of a prompt, of one token at a time and of the training graph 
         REQUIRE(graph.forward(one, used, cache, Phase::decode, row).ok());
         one_by_one.insert(one_by_one.end(), row.begin(), row.end());
       }
-      CHECK(relative_l2(together, expected.value()) < 1e-5);
-      CHECK(relative_l2(one_by_one, expected.value()) < 1e-5);
+      const bool rounded = rounds_products(model->backend()) && model->weights().layers[0].o.type != BlockType::f32;
+      // Measured in bf16: 2.5e-3, the head alone; 4.9e-2, every product in every layer under an adapter that is large on purpose.
+      CHECK(relative_l2(together, expected.value()) < (rounded ? 1e-2 : 1e-5));
+      CHECK(relative_l2(one_by_one, expected.value()) < (rounded ? 1e-1 : 1e-5));
     }
-  }, kEveryFamily);
+  };
+  on_every_model(agree, kEveryFamily);
+  on_every_model(agree, kEveryFamily, Precision::f32);
 }
 
 TEST_CASE("a greedy answer does not depend on batch mates, slots or shared prefixes") {
@@ -211,7 +218,7 @@ TEST_CASE("greedy answers are the largest logits of the training graph, token by
       // Within rounding: a tie of two logits may fall either way.
       CHECK(row[answer.tokens[i]] >= *std::max_element(row, row + V) - 1e-4f);
     }
-  }, kEveryFamily);
+  }, kEveryFamily, Precision::f32);
 }
 
 TEST_CASE("a stop token ends an answer and is not part of it") {

@@ -35,8 +35,11 @@ T must(Result<T> result) {
 inline void must(const Status& status) { REQUIRE_MESSAGE(status.ok(), code_name(status.code), ": ", status.message); }
 
 /// Runs `run` on the reference and on the cpu backend of each isa of this machine (2 threads); a missing one is printed by name.
-/// BACKEND=reference|scalar|avx2|avx512|neon keeps one.
+/// BACKEND=reference|scalar|avx2|avx512|avx512bf16|neon keeps one.
 void on_each_backend(const std::function<void(std::shared_ptr<Backend>)>& run);
+
+/// Whether a model's products round their operands to bf16: torch's results, all in f32, are then farther away.
+bool rounds_products(const Model& model);
 
 /// The isas of the cpu backend that this machine has.
 const std::vector<std::string>& cpu_isas();

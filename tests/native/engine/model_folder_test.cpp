@@ -40,18 +40,21 @@ std::vector<float> golden_logits(const Golden& golden, const std::string& key, s
 void check_golden(const std::shared_ptr<Model>& model, const std::string& name, const Golden& golden) {
   const auto adapter = golden_adapter(name, *model);
   const std::int64_t V = model->config().vocab;
-  CHECK(relative_l2(all_logits(*model, nullptr, golden), golden_logits(golden, "logits_base", V)) <= 1e-5);  // measured 7.7e-7
-  CHECK(relative_l2(all_logits(*model, adapter.get(), golden), golden_logits(golden, "logits", V)) <= 1e-5);  // measured 1.3e-6
+  // In bf16 measured 5.1e-3, 1.3e-2, 6.4e-2 (see parity_test).
+  const bool rounded = rounds_products(*model);
+  const double logits_within = rounded ? 3e-2 : 1e-5, gradients_within = rounded ? 1e-1 : 1e-4, losses_within = rounded ? 1e-1 : 1e-4;
+  CHECK(relative_l2(all_logits(*model, nullptr, golden), golden_logits(golden, "logits_base", V)) <= logits_within);  // measured 7.7e-7
+  CHECK(relative_l2(all_logits(*model, adapter.get(), golden), golden_logits(golden, "logits", V)) <= logits_within);  // measured 1.3e-6
   const Gradients ours = must(gradients(*model, *adapter, std::vector<Batch>{pack(golden.batch)}));
   for (const auto& [key, values] : ours.tensors) {
     CAPTURE(key);
-    CHECK(relative_l2(values, golden.tensors.at("grad." + key)) <= 1e-4);  // measured 1.3e-5
+    CHECK(relative_l2(values, golden.tensors.at("grad." + key)) <= gradients_within);  // measured 1.3e-5
   }
   const auto trainer = must(Trainer::create(model, golden_adapter(name, *model), golden_options()));
   for (std::size_t s = 0; s < golden.batches.size(); ++s) {
     CAPTURE(s);
     const StepResult result = must(trainer->step(std::vector<Batch>{pack(golden.batches[s])}));
-    CHECK(std::fabs(result.loss - golden.tensors.at("losses")[s]) <= 1e-4);  // measured 2.9e-6
+    CHECK(std::fabs(result.loss - golden.tensors.at("losses")[s]) <= losses_within);  // measured 2.9e-6
   }
 }
 
@@ -79,7 +82,7 @@ TEST_CASE("a folder computes what its GGUF twin and torch compute") {
       const auto model = open_folder(twin, backend), gguf = open_model(name, backend, Precision::f32);
       CHECK_FALSE(model->config().rope_adjacent);
       CHECK(model->config().tied == gguf->config().tied);
-      CHECK(relative_l2(all_logits(*model, nullptr, golden), all_logits(*gguf, nullptr, golden)) <= 5e-6);  // measured 5.7e-7
+      CHECK(relative_l2(all_logits(*model, nullptr, golden), all_logits(*gguf, nullptr, golden)) <= (rounds_products(*model) ? 3e-2 : 5e-6));  // measured 5.7e-7
       check_golden(model, name, golden);
     });
   }

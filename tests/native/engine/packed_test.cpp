@@ -71,7 +71,8 @@ TEST_CASE("a shared beginning changes no bit of the loss, and gradients only by 
       CHECK(shared.result.loss == apart.result.loss);
       for (std::size_t t = 0; t < shared.tensors.size(); ++t) {
         CAPTURE(shared.tensors[t].first);
-        CHECK(relative_l2(shared.tensors[t].second, apart.tensors[t].second) <= 1e-5);
+        // In bf16 a sum of gradients is rounded where its terms were: measured 2.7e-3.
+        CHECK(relative_l2(shared.tensors[t].second, apart.tensors[t].second) <= (rounds_products(*model) ? 1e-2 : 1e-5));
       }
     });
   }

@@ -1,4 +1,8 @@
 // Numerics against torch and peft: tests/fixtures/README.md says what the golden tensors are.
+//
+// Where products round their operands to bf16 (rounds_products) the results are farther away, measured: logits 1.3e-2 and 0.08, loss
+// 2.4e-3, gradients 7.9e-2 (KL's, a difference; 1.8e-2 on average), of ten steps at a rate of 1e-2, where losses jump, 0.064 and norms
+// 0.2 (median 2e-3 and 4e-3). The same models at precision f32 are within the narrow bounds there, too.
 #include <algorithm>
 #include <cmath>
 
@@ -50,22 +54,24 @@ void check_logits(Model& model, const Adapter* adapter, const Golden& golden, co
     theirs.insert(theirs.end(), from, from + static_cast<std::ptrdiff_t>(values.size()));
   }
   CAPTURE(key);
-  CHECK(relative_l2(ours, theirs) <= 1e-5);  // measured 8.6e-7 (reference), 1.4e-6 (cpu); the families' models at most 9e-7
+  const bool rounded = rounds_products(model);
+  CHECK(relative_l2(ours, theirs) <= (rounded ? 3e-2 : 1e-5));  // measured 8.6e-7 (reference), 1.4e-6 (cpu); the families' models at most 9e-7
   double largest = 0;
   for (std::size_t i = 0; i < ours.size(); ++i) largest = std::max(largest, std::fabs(double(ours[i]) - double(theirs[i])));
-  CHECK(largest <= 1e-4);  // measured 9.1e-6 (reference), 1.7e-5 (cpu)
+  CHECK(largest <= (rounded ? 2e-1 : 1e-4));  // measured 9.1e-6 (reference), 1.7e-5 (cpu)
 }
 
 void check_gradients(Model& model, Adapter& adapter, const Golden& golden, const Batch& batch, const std::string& prefix) {
   const Gradients ours = must(gradients(model, adapter, std::vector<Batch>{batch}));
   const double loss = golden.tensors.at(prefix == "grad." ? "loss" : "kl")[0];
-  CHECK(std::fabs(ours.result.loss - loss) <= 1e-5 * loss);  // measured 3.5e-7
+  const bool rounded = rounds_products(model);
+  CHECK(std::fabs(ours.result.loss - loss) <= (rounded ? 1e-2 : 1e-5) * loss);  // measured 3.5e-7
   REQUIRE(ours.tensors.size() == lora_count(model.config()));
   for (const auto& [name, values] : ours.tensors) {
     CAPTURE(name);
     const std::vector<float>& expected = golden.tensors.at(prefix + name);
-    CHECK(relative_l2(values, expected) <= 1e-4);  // measured 4e-6 (reference), 1.5e-5 (cpu); the families' at most 3.4e-6
-    CHECK(cosine(values, expected) > 0.9999);      // measured 1 - 9.2e-11
+    CHECK(relative_l2(values, expected) <= (rounded ? 1e-1 : 1e-4));  // measured 4e-6 (reference), 1.5e-5 (cpu); the families' at most 3.4e-6
+    CHECK(cosine(values, expected) > (rounded ? 0.99 : 0.9999));      // measured 1 - 9.2e-11
   }
 }
 
@@ -108,12 +114,13 @@ TEST_CASE("ten AdamW steps follow torch: losses, norms before clipping, learning
   on_every_source([](const Source& source, const Golden& golden, std::shared_ptr<Backend> backend) {
     const auto model = open(source, backend);
     const auto trainer = must(Trainer::create(model, golden_adapter(source.name, *model), golden_options()));
+    const bool rounded = rounds_products(*model);
     for (std::size_t s = 0; s < golden.batches.size(); ++s) {
       CAPTURE(s);
       const StepResult result = must(trainer->step(std::vector<Batch>{pack(golden.batches[s])}));
       CHECK(result.step == static_cast<std::int64_t>(s) + 1);
-      CHECK(std::fabs(result.loss - golden.tensors.at("losses")[s]) <= 1e-4);  // measured 4.1e-6; the families' at most 2.2e-6
-      CHECK(result.grad_norm == doctest::Approx(golden.tensors.at("grad_norms")[s]).epsilon(1e-3));  // measured 1.2e-5
+      CHECK(std::fabs(result.loss - golden.tensors.at("losses")[s]) <= (rounded ? 1e-1 : 1e-4));  // measured 4.1e-6; the families' at most 2.2e-6
+      CHECK(result.grad_norm == doctest::Approx(golden.tensors.at("grad_norms")[s]).epsilon(rounded ? 3e-1 : 1e-3));  // measured 1.2e-5
       CHECK(result.lr == doctest::Approx(golden.tensors.at("lrs")[s]).epsilon(1e-6));
       CHECK(result.kl == 0);
     }

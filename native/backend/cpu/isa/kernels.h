@@ -37,12 +37,12 @@ struct WeightView {
   Nf4View nf4 = {};
 };
 
-/// C [rows, cols] = A B (+ bias) (+ add): one fused multiply-add chain over depth per element, in ascending order, then bias,
-/// then add. So an element's bits depend on nothing but its own row of A and column of B.
+/// C [rows, cols] = A B (+ bias) (+ add): one chain of multiply-adds over depth per element, in ascending order, then bias, then
+/// add. So an element's bits depend on nothing but its own row of A and column of B. A and B are packed: see Products.
 struct TileArgs {
   int64_t rows;         ///< 1..tile_rows
   int64_t cols;         ///< 1..kPanel
-  int64_t depth;
+  int64_t depth;        ///< words
   const float* a;       ///< element (i, k) at a[i + k * a_step] (tile), a[i * kPanel + k] (tile_transposed)
   int64_t a_step;
   const float* b;       ///< panels of `panel_width` columns: (k, j) at b[j / width * b_panel + k * b_step + j % width]
@@ -101,23 +101,35 @@ struct AdamWArgs {
   float grad_scale;
 };
 
-struct KernelTable {
-  const char* isa;
+/// A matrix product and the form of its operands: they are packed into 32-bit words along the depth (declared as float, whatever
+/// they hold), an f32 or two neighbouring bf16, the first in the lower half. A last word that is not full is padded with 0.
+struct Products {
+  int64_t values;        ///< of a word: 1 = f32, 2 = bf16
   int64_t tile_rows;     ///< most rows of a tile
   int64_t panel_width;   ///< columns of one packed panel: divides kPanel
 
-  // --- packing ---
-  /// out [cols][rows]: rows n0..n0+rows (<= tile_rows) of w, decoded and transposed.
+  /// out [words][rows]: rows n0..n0+rows (<= tile_rows) of w, decoded and transposed.
   void (*pack_rows)(const WeightView& w, int64_t n0, int64_t rows, float* out);
-  /// out [kPanel / width][depth][width]: rows n0..n0+rows (<= kPanel) of w as columns; columns past `rows` are 0. Writes w.cols of `depth`.
+  /// out [kPanel / width][depth][width]: rows n0..n0+rows (<= kPanel) of w as columns; columns past `rows` are 0. Writes the words of
+  /// w.cols, of `depth` words.
   void (*pack_columns)(const WeightView& w, int64_t n0, int64_t rows, int64_t depth, float* out);
   /// The same layout without a transpose: columns col0..col0+31 of w's rows n0..n1; columns past w.cols are 0.
   void (*pack_slice)(const WeightView& w, int64_t col0, int64_t n0, int64_t n1, int64_t depth, float* out);
+  /// Makes words [words][kPanel] of x [n][kPanel], in place: the columns of a tile's A. Null where a word is an f32: nothing to do.
+  void (*narrow_columns)(float* x, int64_t n);
+  void (*tile)(const TileArgs& args);
+};
+
+struct KernelTable {
+  const char* isa;
+  Products f32;             ///< operands as they are
+  const Products* narrow;   ///< with operands rounded to bf16 and f32 sums, for matrices that are not f32; null = f32's for all
+
   /// out [cols] = row n of w.
   void (*decode_row)(const WeightView& w, int64_t n, float* out);
 
-  // --- products ---
-  void (*tile)(const TileArgs& args);
+  // --- products in f32 ---
+  /// The same as f32.tile with another form of A, see TileArgs.
   void (*tile_transposed)(const TileArgs& args);
   void (*dot)(const DotArgs& args);
 
@@ -153,6 +165,7 @@ extern const KernelTable kScalarKernels;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+extern const Products kAvx512Bf16Products;  ///< of an AVX-512 with BF16; everything else is kAvx512Kernels
 #elif defined(__aarch64__) || defined(_M_ARM64)
 extern const KernelTable kNeonKernels;
 #endif

@@ -52,14 +52,26 @@ NAMESAKE_INLINE void decode_at(const WeightView& w, int64_t n, int64_t k, V* out
   decode_panel<type>(w, row, k / kPanel, out);
 }
 
-/// Transposes rows n0..n0+rows (<= kLanes): value k of them goes to out[k * step .. + rows]. Writes kLanes values at each k
-/// (later ones overwrite the excess) as long as that stays below `limit` floats.
-template <WeightType type>
+/// Words of one f32 each, see Products.
+struct F32Words {
+  static constexpr int kValues = 1;
+  /// The words of the 32 values of row n from column k on.
+  template <WeightType type>
+  static NAMESAKE_INLINE void decode(const WeightView& w, int64_t n, int64_t k, V* out) {
+    decode_at<type>(w, n, k, out);
+  }
+};
+
+/// Transposes rows n0..n0+rows (<= kLanes): word k of them goes to out[k * step .. + rows]. Writes kLanes words at each k
+/// (later ones overwrite the excess) as long as that stays below `limit` words.
+template <class Words, WeightType type>
 inline void transpose_rows(const WeightView& w, int64_t n0, int64_t rows, int64_t step, int64_t limit, float* out) {
-  for (int64_t k = 0; k < w.cols; k += kPanel) {
-    V block[kLanes][kBlockVectors];
-    for (int64_t i = 0; i < rows; ++i) decode_at<type>(w, n0 + i, k, block[i]);
-    const int64_t depth = w.cols - k < kPanel ? w.cols - k : kPanel;
+  constexpr int64_t kWords = kPanel / Words::kValues;
+  const int64_t words = (w.cols + Words::kValues - 1) / Words::kValues;
+  for (int64_t k = 0; k < words; k += kWords) {
+    V block[kLanes][kWords / kLanes];
+    for (int64_t i = 0; i < rows; ++i) Words::template decode<type>(w, n0 + i, k * Words::kValues, block[i]);
+    const int64_t depth = words - k < kWords ? words - k : kWords;
     for (int part = 0; part * kLanes < depth; ++part) {
       V square[kLanes];
       for (int i = 0; i < kLanes; ++i) square[i] = i < rows ? block[i][part] : zero();
@@ -93,25 +105,29 @@ inline void transpose_rows(const WeightView& w, int64_t n0, int64_t rows, int64_
     case WeightType::nf4: call(WeightType::nf4); break;   \
   }
 
+template <class Words>
 inline void pack_rows(const WeightView& w, int64_t n0, int64_t rows, float* out) {
-#define NAMESAKE_CALL(type) transpose_rows<type>(w, n0, rows, rows, w.cols * rows, out)
+  const int64_t words = (w.cols + Words::kValues - 1) / Words::kValues;
+#define NAMESAKE_CALL(type) transpose_rows<Words, type>(w, n0, rows, rows, words * rows, out)
   NAMESAKE_BY_TYPE(w.type, NAMESAKE_CALL)
 #undef NAMESAKE_CALL
 }
 
+template <class Words>
 inline void pack_columns(const WeightView& w, int64_t n0, int64_t rows, int64_t depth, float* out) {
+  const int64_t words = (w.cols + Words::kValues - 1) / Words::kValues;
   for (int64_t col = 0; col < kPanel; col += kLanes) {
     float* at = out + col / kWidth * depth * kWidth + col % kWidth;
     if (col >= rows) {
-      for (int64_t k = 0; k < w.cols; ++k) store(at + k * kWidth, zero());
+      for (int64_t k = 0; k < words; ++k) store(at + k * kWidth, zero());
       continue;
     }
     // Full vectors are written up to the panel's end: the columns past `rows` become 0.
-    const int64_t group = rows - col < kLanes ? rows - col : kLanes, limit = w.cols * kWidth;
-    if (group < kLanes && w.cols % kLanes != 0) {
-      for (int64_t k = w.cols / kLanes * kLanes; k < w.cols; ++k) store(at + k * kWidth, zero());
+    const int64_t group = rows - col < kLanes ? rows - col : kLanes, limit = words * kWidth;
+    if (group < kLanes && words % kLanes != 0) {
+      for (int64_t k = words / kLanes * kLanes; k < words; ++k) store(at + k * kWidth, zero());
     }
-#define NAMESAKE_CALL(type) transpose_rows<type>(w, n0 + col, group, kWidth, limit, at)
+#define NAMESAKE_CALL(type) transpose_rows<Words, type>(w, n0 + col, group, kWidth, limit, at)
     NAMESAKE_BY_TYPE(w.type, NAMESAKE_CALL)
 #undef NAMESAKE_CALL
   }

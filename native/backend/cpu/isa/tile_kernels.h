@@ -3,8 +3,13 @@
 namespace namesake::cpu::NAMESAKE_ISA {
 namespace {
 
+/// sum += the products of a word of A, in every lane of x, with those of B's columns.
+struct F32Product {
+  static inline V accumulate(V x, V column, V sum) { return fma(x, column, sum); }
+};
+
 /// Rows x Vectors accumulators. Stride is the distance of A's rows: 1 for packed rows, kPanel for transposed ones.
-template <int Rows, int Vectors, int Stride>
+template <class Product, int Rows, int Vectors, int Stride>
 inline void micro(const TileArgs& t, const float* b, int64_t col) {
   V sum[Rows][Vectors];
 #pragma GCC unroll 16
@@ -21,7 +26,7 @@ inline void micro(const TileArgs& t, const float* b, int64_t col) {
     for (int i = 0; i < Rows; ++i) {
       const V x = set1(a[i * Stride]);
 #pragma GCC unroll 2
-      for (int v = 0; v < Vectors; ++v) sum[i][v] = fma(x, column[v], sum[i][v]);
+      for (int v = 0; v < Vectors; ++v) sum[i][v] = Product::accumulate(x, column[v], sum[i][v]);
     }
     a += t.a_step;
     b += t.b_step;
@@ -46,24 +51,25 @@ inline void micro(const TileArgs& t, const float* b, int64_t col) {
   }
 }
 
-template <int Rows, int Stride>
+template <class Product, int Rows, int Stride>
 inline void panel(const TileArgs& t, const float* b, int64_t col) {
   if (t.rows == Rows) {
-    t.cols - col > kLanes ? micro<Rows, 2, Stride>(t, b, col) : micro<Rows, 1, Stride>(t, b, col);
+    t.cols - col > kLanes ? micro<Product, Rows, 2, Stride>(t, b, col) : micro<Product, Rows, 1, Stride>(t, b, col);
   } else if constexpr (Rows > 1) {
-    panel<Rows - 1, Stride>(t, b, col);
+    panel<Product, Rows - 1, Stride>(t, b, col);
   }
 }
 
+template <class Product>
 inline void tile(const TileArgs& t) {
-  for (int64_t col = 0; col < t.cols; col += kWidth) panel<kTileRows, 1>(t, t.b + col / kWidth * t.b_panel, col);
+  for (int64_t col = 0; col < t.cols; col += kWidth) panel<Product, kTileRows, 1>(t, t.b + col / kWidth * t.b_panel, col);
 }
 
 inline void tile_transposed(const TileArgs& args) {
   TileArgs t = args;
   t.a_step = 1;
   for (int64_t col = 0; col < t.cols; col += kWidth) {
-    panel<kTileRows, static_cast<int>(kPanel)>(t, t.b + col / kWidth * t.b_panel, col);
+    panel<F32Product, kTileRows, static_cast<int>(kPanel)>(t, t.b + col / kWidth * t.b_panel, col);
   }
 }
 
