@@ -26,6 +26,14 @@ std::size_t rope_bytes(const Config& config) {
 
 std::int64_t values_of(const LinearShape& shape) { return shape.out * shape.in; }
 
+/// Values of all linear layers, and of the embedding with its head.
+std::int64_t linear_values(const Config& config) {
+  std::int64_t values = 0;
+  for (Linear linear : linears_of(config)) values += config.layers * values_of(linear_shape(config, linear));
+  return values;
+}
+std::int64_t table_values(const Config& config) { return config.vocab * config.hidden * (config.tied ? 1 : 2); }
+
 TrainingMemory training_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
                                bool recompute) {
   const LossMemory loss = loss_memory(config, backend, rank, room, recompute ? Keep::inputs : Keep::all);
@@ -107,12 +115,7 @@ std::uint64_t mapped_bytes(const StoredWeights& stored, std::uint64_t file_bytes
 }
 
 std::uint64_t mapped_bytes(const Config& config, std::uint64_t file_bytes, Precision precision) {
-  std::int64_t linears = 0;
-  for (Linear linear : linears_of(config)) {
-    const LinearShape shape = linear_shape(config, linear);
-    linears += config.layers * shape.out * shape.in;
-  }
-  const std::int64_t tables = config.vocab * config.hidden * (config.tied ? 1 : 2);
+  const std::int64_t linears = linear_values(config), tables = table_values(config);
   if (!converted_type(precision, true)) return file_bytes;
   if (converted_type(precision, false)) return 0;
   const double share = static_cast<double>(tables) / static_cast<double>(tables + linears);
@@ -153,9 +156,7 @@ std::size_t resident_bytes(const Config& config, std::uint64_t file_bytes, Preci
     tables = converted_bytes(config.vocab, config.hidden, *to) * (config.tied ? 1 : 2);
   }
   if (config.fused_qkv && !converted_type(precision, true)) {
-    std::int64_t block = 0;
-    for (Linear linear : linears_of(config)) block += values_of(linear_shape(config, linear));
-    const double all = static_cast<double>(config.layers * block + config.vocab * config.hidden * (config.tied ? 1 : 2));
+    const double all = static_cast<double>(linear_values(config) + table_values(config));
     const double copied = static_cast<double>(config.layers * values_of(linear_shape(config, Linear::qkv)));
     fused = static_cast<std::size_t>(static_cast<double>(file_bytes) * copied / all);
   }
@@ -206,7 +207,11 @@ Result<ModelShape> shape_of_file(const std::string& path, Precision precision) {
 
 Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_bytes, Precision precision) {
   NAMESAKE_TRY(check_sizes(config));
-  return ModelShape{config, file_bytes, mapped_bytes(config, file_bytes, precision), resident_bytes(config, file_bytes, precision)};
+  Config guessed = config;
+  // A file of two bytes a value or fewer has no f32 matrix worth the name.
+  const double values = static_cast<double>(linear_values(config) + table_values(config));
+  guessed.f32_matrices = precision == Precision::f32 || static_cast<double>(file_bytes) > 2.5 * values;
+  return ModelShape{guessed, file_bytes, mapped_bytes(config, file_bytes, precision), resident_bytes(config, file_bytes, precision)};
 }
 
 Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, const MemoryOptions& options) {
