@@ -169,7 +169,7 @@ describe('rows.place', () => {
     await tiny.ask('rows.life', { of: { draft }, number: 0 });
     await tiny.core.rowLives.close();
     expect(await Promise.all(places)).toEqual(['cancelled', 'cancelled']);
-    expect(await tiny.ask('rows.place', { of: { draft }, number: 0 })).toMatchObject({ steps: 120 });
+    expect(await tiny.ask('rows.place', { of: { draft }, number: 0 })).toMatchObject({ steps: 240 });
   });
 
   it('is a guess as long as the base has rows to answer', async () => {
