@@ -116,6 +116,6 @@ export function refuseUnsupported(recipe: Recipe): void {
   ].filter((field) => field !== false);
   if (refused.length > 0) throw new NamesakeError('recipe.unsupported', refused.join(', '));
   if (recipe.device === 'cuda') {
-    throw new NamesakeError('device.unavailable', 'the CUDA backend is not part of this version', { device: 'cuda' });
+    throw new NamesakeError('device.unavailable', 'there are no cuda kernels yet', { device: 'cuda' });
   }
 }

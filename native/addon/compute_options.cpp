@@ -31,7 +31,7 @@ Status read_precision(const std::string& name, Precision& precision) {
 Result<std::shared_ptr<Backend>> make_backend(const ComputeOptions& options) {
   if (options.device == "reference") return std::shared_ptr<Backend>(make_reference_backend());
   if (options.device != "cpu" && options.device != "auto") {
-    return Status::error(Code::device_unavailable, "this build has no backend for " + options.device);
+    return Status::error(Code::device_unavailable, "there are no " + options.device + " kernels yet");
   }
   auto backend = make_cpu_backend(options.isa, static_cast<int>(options.threads));
   if (!backend.ok()) return backend.status();

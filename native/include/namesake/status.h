@@ -30,6 +30,13 @@ namespace namesake {
   X(disk_full, "disk.full")                            \
   X(disk_unwritable, "disk.unwritable")                \
   X(device_unavailable, "device.unavailable")          \
+  X(gpu_no_driver, "gpu.no_driver")                    \
+  X(gpu_driver_unusable, "gpu.driver_unusable")        \
+  X(gpu_driver_too_old, "gpu.driver_too_old")          \
+  X(gpu_no_card, "gpu.no_card")                        \
+  X(gpu_card_too_old, "gpu.card_too_old")              \
+  X(gpu_memory_insufficient, "gpu.memory_insufficient") \
+  X(gpu_failed, "gpu.failed")                          \
   X(isa_unsupported, "isa.unsupported")                \
   X(engine_busy, "engine.busy")                        \
   X(engine_closed, "engine.closed")                    \
