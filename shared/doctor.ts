@@ -1,6 +1,40 @@
 // Doctor: what works on this machine, and what does not.
 import type { ErrorCode } from './errors.ts';
 
+interface Problem {
+  code: ErrorCode;
+  detail: string;
+}
+
+/** One NVIDIA card as its driver describes it. */
+export interface GpuCard {
+  /** Its number, as the driver counts. */
+  ordinal: number;
+  name: string;
+  /** "8.6" */
+  compute_capability: string;
+  total_memory_bytes: number;
+  /** null where the driver gave no place on the card to ask from. */
+  free_memory_bytes: number | null;
+  /** Its memory is the machine's own. */
+  integrated: boolean;
+  /** Windows' display driver model lies below: memory may be moved out, and no kernel may take two seconds. */
+  wddm: boolean;
+  /** Why it cannot be used: gpu.card_too_old, gpu.memory_insufficient or gpu.failed. */
+  problem: Problem | null;
+}
+
+/** This machine's NVIDIA cards, and the one that would be taken. */
+export interface GpuReport {
+  /** The newest CUDA that the driver knows ("12.8"); null without a driver that works. */
+  driver: string | null;
+  cards: GpuCard[];
+  /** Its ordinal. */
+  chosen: number | null;
+  /** Why no card can be used: one of the codes gpu.*; null where one can. */
+  problem: Problem | null;
+}
+
 export interface DoctorReport {
   version: string;
   node: string;
@@ -10,9 +44,11 @@ export interface DoctorReport {
   total_memory_bytes: number;
   free_memory_bytes: number;
   /** null where the engine answers. */
-  engine_error: { code: ErrorCode; detail: string } | null;
+  engine_error: Problem | null;
   addon: string | null;
   /** Instruction sets: the one that is taken by itself, and why another one is not supported. */
   isa: { auto: string | null; levels: { isa: string; supported: boolean; reason: string | null }[] };
+  /** null where there is no engine to ask. */
+  gpu: GpuReport | null;
   default_model: { id: string; here: boolean; path: string };
 }

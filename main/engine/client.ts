@@ -72,6 +72,7 @@ export function startEngine(options: EngineOptions = {}): EngineProcess {
 
   return {
     about: forward('about'),
+    gpus: forward('gpus'),
     open: forward('open'),
     close: forward('close'),
     tokenize: forward('tokenize'),

@@ -3,6 +3,7 @@
 import { isAbsolute } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Answer } from '../../shared/chat.ts';
+import type { GpuReport } from '../../shared/doctor.ts';
 import type {
   AdapterChoice,
   AnswerRequest,
@@ -66,6 +67,10 @@ export class Engine implements HostApi {
   async about(): Promise<EngineAbout> {
     const { addon, path } = this.#load();
     return { addon: path, isa: addon.isa() };
+  }
+
+  async gpus(): Promise<GpuReport> {
+    return this.#load().addon.gpus();
   }
 
   open(options: OpenOptions): Promise<ModelInfo> {

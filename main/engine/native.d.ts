@@ -4,6 +4,7 @@
 // another call rejects with engine.busy, any call on something closed with engine.closed. close() is idempotent and
 // throws engine.busy while a job runs.
 import type { Sampling, StopReason } from '../../shared/chat.ts';
+import type { GpuReport } from '../../shared/doctor.ts';
 import type { EngineBatch, EngineStep, GenerateTimes, ScoreResult, TrainerOptions } from '../../shared/engine.ts';
 import type { EngineChoice, MemoryBudget, MemoryQuestion } from '../../shared/memory.ts';
 import type { ModelInfo, ModelShape } from '../../shared/model.ts';
@@ -123,6 +124,8 @@ export interface NativeMemoryOptions extends Pick<MemoryQuestion, 'precision' | 
 
 export interface NativeAddon {
   isa(): IsaReport;
+  /** The NVIDIA cards, or why there are none: loads the driver and takes a place on each card, up to a second. */
+  gpus(): Promise<GpuReport>;
   /** The shapes that a GGUF file or a folder in Hugging Face layout states. */
   modelShape(path: string): Promise<ModelShape & { file_bytes: number }>;
   /** Of a GGUF file or a folder, or of a model that is not here by its shapes. */

@@ -1,5 +1,6 @@
 // Protocol: what goes over the wire between the engine host and its client. Calls and events are birpc's; errors cross as
 // {code, detail, params}, because a structured clone keeps nothing of an error but its message.
+import type { GpuReport } from '../../shared/doctor.ts';
 import type { EngineApi } from '../../shared/engine.ts';
 import { isErrorCode, NamesakeError, toNamesakeError, type ErrorParams } from '../../shared/errors.ts';
 import type { IsaReport } from './native.d.ts';
@@ -14,6 +15,8 @@ export interface EngineAbout {
 export interface HostApi extends EngineApi {
   /** engine.missing or engine.incompatible where there is no engine to ask. */
   about(): Promise<EngineAbout>;
+  /** The machine's NVIDIA cards. A driver that crashes takes the host with it (engine.crashed). */
+  gpus(): Promise<GpuReport>;
 }
 
 /** One end of a connection between two processes that clones messages, typed arrays included. */

@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
-import type { DoctorReport } from '../../shared/doctor.ts';
+import type { DoctorReport, GpuReport } from '../../shared/doctor.ts';
 import { toNamesakeError } from '../../shared/errors.ts';
 import { hasModel, modelPath } from '../../tools/fetch-model.mjs';
 import type { EngineProcess } from '../engine/client.ts';
@@ -21,25 +21,37 @@ export async function freeDisk(folder: string): Promise<number> {
   }
 }
 
-type EngineReport = Pick<DoctorReport, 'engine_error' | 'addon' | 'isa'>;
+type EngineReport = Pick<DoctorReport, 'engine_error' | 'addon' | 'isa' | 'gpu'>;
+type ExaminedEngine = Pick<EngineProcess, 'about' | 'gpus' | 'dispose'>;
 
-async function examineEngine(startEngine: () => Pick<EngineProcess, 'about' | 'dispose'>): Promise<EngineReport> {
+/** The cards; a driver that brings the engine down is one that does not work. */
+async function examineGpus(engine: ExaminedEngine): Promise<GpuReport> {
+  try {
+    return await engine.gpus();
+  } catch (error) {
+    const { code, detail } = toNamesakeError(error);
+    const unusable = { code: 'gpu.driver_unusable', detail: `${code}: ${detail}` } as const;
+    return { driver: null, cards: [], chosen: null, problem: unusable };
+  }
+}
+
+async function examineEngine(startEngine: () => ExaminedEngine): Promise<EngineReport> {
   try {
     const engine = startEngine();
     try {
       const { addon, isa } = await engine.about();
-      return { engine_error: null, addon, isa };
+      return { engine_error: null, addon, isa, gpu: await examineGpus(engine) };
     } finally {
       await engine.dispose();
     }
   } catch (error) {
     const { code, detail } = toNamesakeError(error);
-    return { engine_error: { code, detail }, addon: null, isa: { auto: null, levels: [] } };
+    return { engine_error: { code, detail }, addon: null, isa: { auto: null, levels: [] }, gpu: null };
   }
 }
 
 /** Looks at the machine, the home and the engine. Never throws for what is missing or broken: the report says it. */
-export async function examine(home: Home, startEngine: () => Pick<EngineProcess, 'about' | 'dispose'>): Promise<DoctorReport> {
+export async function examine(home: Home, startEngine: () => ExaminedEngine): Promise<DoctorReport> {
   const catalogue = loadCatalogue();
   const entry = catalogue.models.find(({ id }) => id === catalogue.default);
   return {

@@ -4,6 +4,7 @@
 
 #include "addon/adapter_object.h"
 #include "addon/generator_object.h"
+#include "addon/gpu_call.h"
 #include "addon/memory_call.h"
 #include "addon/model_object.h"
 #include "addon/trainer_object.h"
@@ -59,6 +60,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("openModel", Napi::Function::New<&ModelObject::open>(env, "openModel"));
   exports.Set("planMemory", Napi::Function::New<&plan_memory_call>(env, "planMemory"));
   exports.Set("modelShape", Napi::Function::New<&model_shape_call>(env, "modelShape"));
+  exports.Set("gpus", Napi::Function::New<&gpus_call>(env, "gpus"));
   exports.Set("isa", Napi::Function::New<&isa>(env, "isa"));
   return exports;
 }

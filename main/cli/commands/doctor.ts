@@ -1,6 +1,7 @@
 // doctor: what works on this machine, and what does not.
 import type { Command } from 'commander';
 import { NamesakeError } from '../../../shared/errors.ts';
+import { gpuWords } from '../../../shared/i18n/gpu-words.ts';
 import { translate } from '../../../shared/i18n/translate.ts';
 import { startEngine } from '../../engine/client.ts';
 import { Home } from '../../home.ts';
@@ -33,6 +34,7 @@ export function addDoctor(program: Command): void {
         output.print(translate(language, 'doctor.memory', { free: gigabytes(free_memory_bytes), total: gigabytes(total_memory_bytes) }));
         output.print(default_model.here ? translate(language, 'doctor.model', { path: default_model.path }) : translate(language, 'doctor.model_absent'));
         if (engine_error === null) output.print(translate(language, 'doctor.engine', { isa: isa.auto ?? '—' }));
+        for (const { words } of gpuWords(language, report.gpu)) output.print(words);
       }
       if (engine_error !== null) throw new NamesakeError(engine_error.code, engine_error.detail);
     });

@@ -1,6 +1,7 @@
 // Doctor lines: what works on this machine, in words.
 import type { DoctorReport } from '../../../shared/doctor.ts';
-import { explainStored, t } from '../../state/words.svelte.ts';
+import { gpuWords } from '../../../shared/i18n/gpu-words.ts';
+import { currentLanguage, explainStored, t } from '../../state/words.svelte.ts';
 
 export interface DoctorLine {
   good: boolean;
@@ -15,6 +16,7 @@ export function doctorLines(report: DoctorReport): DoctorLine[] {
   const { engine_error: error, isa } = report;
   return [
     error === null ? { good: true, words: t('doctor.engine', { isa: isa.auto ?? '–' }) } : { good: false, words: explainStored(error.code, error.detail) },
+    ...gpuWords(currentLanguage(), report.gpu),
     { good: true, words: t('doctor.memory', { free: gigabytes(report.free_memory_bytes), total: gigabytes(report.total_memory_bytes) }) },
     { good: report.free_disk_bytes >= LITTLE_DISK, words: t('doctor.disk', { free: gigabytes(report.free_disk_bytes) }) },
     // One that is not here yet is fetched when it is needed.

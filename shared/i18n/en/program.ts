@@ -74,6 +74,8 @@ export const program = {
   'doctor.disk': 'Free disk {free} GB',
   'doctor.memory': 'Free memory {free} of {total} GB',
   'doctor.engine': 'Engine: {isa}',
+  'doctor.gpu': 'Graphics card: {name}, {free} of {total} GB free (compute capability {capability}, driver for CUDA {driver})',
+  'doctor.gpu_later': 'This version does not compute on graphics cards yet: the processor trains and answers.',
   'doctor.model': 'Default model {path}',
   'doctor.model_absent': 'Default model not fetched yet: run “npm run setup”',
   'duration.seconds': '{seconds} s',

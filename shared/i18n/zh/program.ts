@@ -68,6 +68,8 @@ export const program: Record<keyof typeof en, string> = {
   'doctor.disk': '磁盘剩余 {free} GB',
   'doctor.memory': '可用内存 {free} GB，共 {total} GB',
   'doctor.engine': '引擎：{isa}',
+  'doctor.gpu': '显卡：{name}，可用显存 {free} GB，共 {total} GB（计算能力 {capability}，驱动支持 CUDA {driver}）',
+  'doctor.gpu_later': '这个版本还不能用显卡计算：训练和回答都由处理器完成。',
   'doctor.model': '默认模型 {path}',
   'doctor.model_absent': '默认模型尚未获取：请运行“npm run setup”',
   'status.preparing': '准备中',

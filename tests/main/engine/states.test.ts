@@ -12,6 +12,7 @@ const batch = batchOf({ ids: [1, 2, 3], labels: [-100, 2, 3], pieces: [] });
 /** Each method: how it is called, and its outcome without a model, without a trainer, and while a job runs. */
 const methods: Record<keyof HostApi, [(engine: EngineProcess, folder: string) => Promise<unknown>, string, string, string]> = {
   about: [(engine) => engine.about(), 'resolved', 'resolved', 'resolved'],
+  gpus: [(engine) => engine.gpus(), 'resolved', 'resolved', 'resolved'],
   open: [(engine) => engine.open(openOptions), 'resolved', 'resolved', 'engine.busy'],
   close: [(engine) => engine.close(), 'resolved', 'resolved', 'resolved'],
   tokenize: [(engine) => engine.tokenize([conversation], null), 'engine.closed', 'resolved', 'engine.busy'],

@@ -24,6 +24,7 @@ describe('examine', () => {
     expect(report.default_model.path.startsWith(home.folder)).toBe(true);
     expect(report.addon).toMatch(/namesake\.node$/);
     expect(report.isa.levels.find(({ isa }) => isa === report.isa.auto)).toMatchObject({ supported: true, reason: null });
+    expect(report.gpu?.chosen === null).toBe(report.gpu?.problem !== null);
     for (const bytes of [report.free_disk_bytes, report.free_memory_bytes]) expect(bytes).toBeGreaterThan(1e6);
     expect(existsSync(home.folder)).toBe(false);
   });
@@ -33,9 +34,26 @@ describe('examine', () => {
     ['engine.incompatible', { NAMESAKE_ADDON: tinyModel }],
   ])('reports %s and everything else', async (code, environment) => {
     const report = await examine(new Home(temporaryFolder()), engine(environment));
-    expect(report).toMatchObject({ engine_error: { code }, addon: null, isa: { auto: null, levels: [] } });
+    expect(report).toMatchObject({ engine_error: { code }, addon: null, isa: { auto: null, levels: [] }, gpu: null });
     expect(report.engine_error?.detail).not.toBe('');
     expect(report.free_disk_bytes).toBeGreaterThan(0);
+  });
+
+  it.runIf(process.platform === 'linux')('takes the driver from the system alone: no variable puts another one in its place', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'libcuda.so.1'), 'what would not even open');
+    const report = await examine(new Home(temporaryFolder()), engine({ LD_LIBRARY_PATH: folder }));
+    expect(report.gpu?.problem).toEqual((await examine(new Home(temporaryFolder()), engine())).gpu?.problem);
+  });
+
+  it('a driver that brings the engine down is one that does not work', async () => {
+    const start = (): ReturnType<typeof startEngine> => {
+      const real = startEngine({ priority: 'normal' });
+      return { ...real, gpus: () => (process.kill(real.pid ?? 0, 'SIGKILL'), real.gpus()) };
+    };
+    const report = await examine(new Home(temporaryFolder()), start);
+    expect(report).toMatchObject({ engine_error: null, gpu: { driver: null, cards: [], chosen: null, problem: { code: 'gpu.driver_unusable' } } });
+    expect(report.gpu?.problem?.detail).toContain('engine.crashed');
   });
 
   it('works in a home that cannot be written to, and in one whose database is damaged', async () => {

@@ -133,11 +133,13 @@ describe('the page', () => {
 it('the report is words, and text that can be pasted', () => {
   const report: DoctorReport = {
     ...{ version: '1.2.3', node: '24.0.0', platform: 'linux-x64', home: '/h', free_disk_bytes: 5e8, total_memory_bytes: 16e9, free_memory_bytes: 8e9 },
-    ...{ engine_error: null, addon: 'a', isa: { auto: 'avx2', levels: [] }, default_model: { id: 'm', here: true, path: '/m' } },
+    ...{ engine_error: null, addon: 'a', isa: { auto: 'avx2', levels: [] }, gpu: null, default_model: { id: 'm', here: true, path: '/m' } },
   };
   expect(doctorLines(report).map(({ good }) => good)).toEqual([true, true, false, true]);
   expect(doctorText(report).split('\n')[0]).toBe('Namesake 1.2.3 · linux-x64 · Node.js 24.0.0');
   expect(doctorText(report)).toContain('✗ Free disk 0.5 GB');
+  const cards: DoctorReport['gpu'] = { driver: null, cards: [], chosen: null, problem: { code: 'gpu.driver_too_old', detail: 'it knows CUDA 10.2' } };
+  expect(doctorText({ ...report, gpu: cards })).toContain('✗ The NVIDIA driver is too old (it knows CUDA 10.2)');
   const broken = doctorLines({ ...report, engine_error: { code: 'engine.missing', detail: 'no file' } });
   expect(broken[0]).toMatchObject({ good: false });
   expect(broken[0]?.words).toContain('no file');

@@ -1,0 +1,31 @@
+// gpuWords: a machine's NVIDIA cards in words, the same on the command line and on the screen.
+import type { GpuCard, GpuReport } from '../doctor.ts';
+import { NamesakeError } from '../errors.ts';
+import type { Language } from '../persona.ts';
+import { explainError, translate } from './translate.ts';
+
+interface Line {
+  good: boolean;
+  words: string;
+}
+
+const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);
+
+/** A line for each card, or for why there is none; then what computes. Nothing where nobody could be asked. */
+export function gpuWords(language: Language, report: GpuReport | null): Line[] {
+  if (report === null) return [];
+  const { cards, driver, problem } = report;
+  const explain = ({ code, detail }: NonNullable<GpuReport['problem']>): string => explainError(language, new NamesakeError(code, detail));
+  const ofCard = (card: GpuCard): Line => {
+    if (card.problem !== null) return { good: false, words: explain(card.problem) };
+    const values = { name: card.name, free: gigabytes(card.free_memory_bytes ?? 0), total: gigabytes(card.total_memory_bytes) };
+    return { good: true, words: translate(language, 'doctor.gpu', { ...values, capability: card.compute_capability, driver: driver ?? '–' }) };
+  };
+  const lines = cards.map(ofCard);
+  if (lines.length === 0 && problem !== null) {
+    // A machine without a card lacks nothing.
+    const none = problem.code === 'gpu.no_driver' || problem.code === 'gpu.no_card';
+    lines.push({ good: none, words: explain(problem) });
+  }
+  return [...lines, { good: true, words: translate(language, 'doctor.gpu_later') }];
+}

@@ -1,0 +1,50 @@
+// The cards of a machine in words: each reason why there is none in both languages, with what was found.
+import { describe, expect, it } from 'vitest';
+import type { GpuCard, GpuReport } from '../../shared/doctor.ts';
+import { errorCodes, type ErrorCode } from '../../shared/errors.ts';
+import { gpuWords } from '../../shared/i18n/gpu-words.ts';
+import { translate } from '../../shared/i18n/translate.ts';
+import { languages } from '../../shared/persona.ts';
+
+const card: GpuCard = {
+  ...{ ordinal: 0, name: 'NVIDIA GeForce RTX 3060', compute_capability: '8.6', total_memory_bytes: 12.9e9, free_memory_bytes: 9.44e9 },
+  ...{ integrated: false, wddm: false, problem: null },
+};
+const none: GpuReport = { driver: null, cards: [], chosen: null, problem: null };
+const reasons = errorCodes.filter((code) => code.startsWith('gpu.'));
+
+describe.each(languages)('in %s', (language) => {
+  const later = { good: true, words: translate(language, 'doctor.gpu_later') };
+
+  it('a card with its memory, what it can do and its driver; then what computes', () => {
+    const lines = gpuWords(language, { driver: '12.8', cards: [card], chosen: 0, problem: null });
+    expect(lines).toHaveLength(2);
+    expect(lines[0]?.good).toBe(true);
+    for (const part of ['NVIDIA GeForce RTX 3060', '9.4', '12.9', '8.6', '12.8']) expect(lines[0]?.words).toContain(part);
+    expect(lines[1]).toEqual(later);
+  });
+
+  it('every reason, with what was found; a machine without a card lacks nothing', () => {
+    expect(reasons.length).toBeGreaterThan(5);
+    const said = reasons.map((code) => gpuWords(language, { ...none, problem: { code, detail: 'what was found' } }));
+    for (const lines of said) {
+      expect(lines[0]?.words).toContain('what was found');
+      expect(lines.slice(1)).toEqual([later]);
+    }
+    expect(new Set(said.map(([first]) => first?.words)).size).toBe(reasons.length);
+    expect(reasons.filter((_, i) => said[i]?.[0]?.good)).toEqual(['gpu.no_driver', 'gpu.no_card']);
+  });
+
+  it('a line for each card, with its own reason', () => {
+    const code: ErrorCode = 'gpu.card_too_old';
+    const old = { ...card, ordinal: 1, free_memory_bytes: null, problem: { code, detail: 'GTX 1080, 6.1' } };
+    const lines = gpuWords(language, { driver: '12.8', cards: [card, old], chosen: 0, problem: null });
+    expect(lines.map(({ good }) => good)).toEqual([true, false, true]);
+    expect(lines[1]?.words).toContain('GTX 1080, 6.1');
+    expect(gpuWords(language, { driver: '12.8', cards: [old], chosen: null, problem: old.problem })).toEqual([lines[1], later]);
+  });
+
+  it('nothing where there was no engine to ask', () => {
+    expect(gpuWords(language, null)).toEqual([]);
+  });
+});
