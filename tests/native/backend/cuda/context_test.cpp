@@ -54,6 +54,13 @@ TEST_CASE("another thread binds the context before it uses it") {
   CHECK(after);
 }
 
+TEST_CASE("a context that ends in another thread closes its streams all the same") {
+  const FakeMachine machine("one card");
+  auto context = open_context(machine);
+  std::thread([&] { context.reset(); }).join();
+  CHECK(machine.open_things() == 0);
+}
+
 TEST_CASE("an event is reached once it was waited for; only timed ones tell a time") {
   const FakeMachine machine("one card");
   const auto context = open_context(machine);
