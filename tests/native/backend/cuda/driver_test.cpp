@@ -2,7 +2,6 @@
 #include "backend/cuda/driver.h"
 
 #include <filesystem>
-#include <fstream>
 
 #include "backend/cuda/device.h"
 #include "backend/cuda/fake_machine.h"
@@ -84,14 +83,14 @@ TEST_CASE("each driver that does not work has its reason") {
       {"half updated", NAMESAKE_FAKE_DRIVER, Code::gpu_driver_unusable, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"},
       {"no card", NAMESAKE_FAKE_DRIVER, Code::gpu_no_card, "no card"},
   };
-  for (const auto& [profile, library, code, says] : cases) {
-    CAPTURE(profile);
-    const FakeMachine machine(profile, library);
+  for (const auto& one : cases) {
+    CAPTURE(one.profile);
+    const FakeMachine machine(one.profile, one.library);
     const auto driver = machine.open();
-    CHECK(driver.status().code == code);
-    CHECK(driver.status().message.find(says) != std::string::npos);
+    CHECK(driver.status().code == one.code);
+    CHECK(driver.status().message.find(one.says) != std::string::npos);
     const GpuReport report = cuda::report_of(driver);
-    CHECK(report.problem.code == code);
+    CHECK(report.problem.code == one.code);
     CHECK(report.driver_version == 0);
     CHECK(report.cards.empty());
     CHECK_FALSE(report.chosen.has_value());
