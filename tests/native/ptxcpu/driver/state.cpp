@@ -1,0 +1,26 @@
+#include "driver/state.h"
+
+#include "execute/report.h"
+
+namespace ptxcpu {
+
+Driver& driver() {
+  static Driver& made = *new Driver;
+  return made;
+}
+
+std::vector<CUcontext>& context_stack() {
+  static thread_local std::vector<CUcontext> stack;
+  return stack;
+}
+
+CUresult refuse(const std::string& message, CUresult code) {
+  report(message);
+  return code;
+}
+
+bool known_stream(CUstream stream) {
+  return !stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD || driver().streams.contains(stream);
+}
+
+}  // namespace ptxcpu

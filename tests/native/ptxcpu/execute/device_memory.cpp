@@ -1,0 +1,137 @@
+#include "execute/device_memory.h"
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+
+#include "execute/error.h"
+#include "execute/report.h"
+#include "execute/settings.h"
+#include "ptx/text.h"
+
+namespace ptxcpu {
+namespace {
+
+using u64 = std::uint64_t;
+using Allocations = std::map<u64, Allocation>;
+
+constexpr u64 kPage = 4096;
+constexpr u64 kLargestRange = 1ull << 42;
+constexpr u64 kSmallestRange = 1ull << 34;
+
+struct Range {
+  char* base = nullptr;
+  u64 size = 0, top = 0;
+};
+
+std::shared_mutex mutex;
+Range range;
+Allocations live, freed;
+u64 used = 0, allocations = 0;
+std::atomic<u64> generation{1};
+
+u64 pages(u64 size) { return (size + kPage - 1) / kPage * kPage; }
+
+bool reserve() {
+  for (u64 size = kLargestRange; !range.base && size >= kSmallestRange; size /= 2) {
+    void* at = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at != MAP_FAILED) range = {static_cast<char*>(at), size, 0};
+  }
+  return range.base != nullptr;
+}
+
+bool counts_as_device(MemoryKind kind) { return kind == MemoryKind::device || kind == MemoryKind::managed; }
+
+const Allocation* inside(const Allocations& all, u64 address, u64 size) {
+  auto found = all.upper_bound(address);
+  if (found == all.begin()) return nullptr;
+  const Allocation& candidate = (--found)->second;
+  const u64 offset = address - candidate.base;
+  return offset <= candidate.size && size <= candidate.size - offset ? &candidate : nullptr;
+}
+
+}  // namespace
+
+int allocate(u64 size, MemoryKind kind, u64* address) {
+  const std::unique_lock lock(mutex);
+  if (counts_as_device(kind) && ++allocations == settings().fail_allocation) return kOutOfMemory;
+  const u64 span = pages(size) + kPage;
+  if (!reserve() || range.top + span > range.size) return kOutOfMemory;
+  if (counts_as_device(kind) && used + size > settings().profile.memory) return kOutOfMemory;
+  char* at = range.base + range.top;
+  if (mprotect(at, span - kPage, PROT_READ | PROT_WRITE) != 0) return kOutOfMemory;
+  range.top += span;
+  if (kind != MemoryKind::pinned) used += size;
+  const bool variable = kind == MemoryKind::variable || kind == MemoryKind::constant;
+  if (!variable && (settings().poison || kind == MemoryKind::pinned)) std::memset(at, 0xff, size);
+  *address = reinterpret_cast<u64>(at);
+  live[*address] = {*address, size, kind};
+  return kSuccess;
+}
+
+int free_memory(u64 address, unsigned kinds, const char* caller) {
+  std::unique_lock lock(mutex);
+  const auto found = live.find(address);
+  if (found == live.end() || !(kinds & kind_bit(found->second.kind))) {
+    const bool twice = freed.contains(address);
+    lock.unlock();
+    report(text("$($): $", caller, hex(address), twice ? "double free" : "not the start of a live allocation of this kind"));
+    return kInvalidValue;
+  }
+  const Allocation gone = found->second;
+  live.erase(found);
+  freed[address] = gone;
+  if (gone.kind != MemoryKind::pinned) used -= gone.size;
+  ++generation;
+  void* at = reinterpret_cast<void*>(address);
+  madvise(at, pages(gone.size), MADV_DONTNEED);
+  mprotect(at, pages(gone.size), PROT_NONE);
+  return kSuccess;
+}
+
+bool find_allocation(u64 address, u64 size, Allocation* found) {
+  const std::shared_lock lock(mutex);
+  const Allocation* it = inside(live, address, size);
+  if (it) *found = *it;
+  return it != nullptr;
+}
+
+std::string describe_address(u64 address) {
+  const std::shared_lock lock(mutex);
+  if (address < kPage) return "null pointer";
+  if (const Allocation* gone = inside(freed, address, 1)) {
+    return text("use after free: byte $ of a freed $-byte allocation", address - gone->base, gone->size);
+  }
+  std::string out;
+  const auto above = live.upper_bound(address);
+  if (above != live.begin()) {
+    const Allocation& below = std::prev(above)->second;
+    if (address - below.base < (1ull << 32)) {
+      const auto past = static_cast<std::int64_t>(address - below.base - below.size);
+      out = text("$ bytes past the end of the $-byte allocation at $", past, below.size, hex(below.base));
+    }
+  }
+  if (above != live.end() && above->second.base - address < 65536) {
+    out += text("$$ bytes before the $-byte allocation at $", out.empty() ? "" : ", ", above->second.base - address, above->second.size,
+                hex(above->second.base));
+  }
+  return out.empty() ? "not in any device allocation" : out;
+}
+
+u64 memory_used() {
+  const std::shared_lock lock(mutex);
+  return used;
+}
+
+u64 memory_generation() { return generation; }
+
+void restart_allocation_count() {
+  const std::unique_lock lock(mutex);
+  allocations = 0;
+}
+
+}  // namespace ptxcpu

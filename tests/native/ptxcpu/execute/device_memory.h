@@ -1,0 +1,34 @@
+// Device memory: one reserved range of addresses, handed out upwards and never twice, so that a stale pointer is always recognised.
+// Each allocation ends before a page that cannot be touched.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace ptxcpu {
+
+enum class MemoryKind { device, variable, constant, managed, pinned };
+
+struct Allocation {
+  std::uint64_t base = 0, size = 0;
+  MemoryKind kind = MemoryKind::device;
+};
+
+/// A set of kinds, for free_memory.
+constexpr unsigned kind_bit(MemoryKind kind) { return 1u << static_cast<unsigned>(kind); }
+
+/// kOutOfMemory beyond the profile's memory (device and managed memory alone), or where PTXCPU_FAIL_ALLOC says so.
+int allocate(std::uint64_t size, MemoryKind kind, std::uint64_t* address);
+/// kInvalidValue, and a report that names `caller`, for what is not the start of a live allocation of these kinds.
+int free_memory(std::uint64_t address, unsigned kinds, const char* caller);
+/// Is [address, address + size) inside one live allocation? Then `found` is it.
+bool find_allocation(std::uint64_t address, std::uint64_t size, Allocation* found);
+/// Where an address lies, in words: freed, or how far from which allocation.
+std::string describe_address(std::uint64_t address);
+/// Bytes of live allocations, pinned host memory apart.
+std::uint64_t memory_used();
+/// Changes with every free: what a site remembers of an older one may be gone.
+std::uint64_t memory_generation();
+/// The next allocation is the first again (PTXCPU_FAIL_ALLOC).
+void restart_allocation_count();
+
+}  // namespace ptxcpu
