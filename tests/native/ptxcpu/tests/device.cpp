@@ -44,10 +44,18 @@ std::string fixture(const std::string& name) {
   return bytes.str() + std::string(16, '\0');
 }
 
-Module::Module(const std::string& name) : bytes_(fixture(name)) {
-  const void* image = bytes_.data();
-  const CUresult loaded = Device::get().call("cuModuleLoadData", &module_, image);
+void Module::load(const std::string& image, const std::string& name) {
+  const void* at = image.data();
+  const CUresult loaded = Device::get().call("cuModuleLoadData", &module_, at);
   REQUIRE_MESSAGE(loaded == CUDA_SUCCESS, name << ": " << Device::get().message());
+}
+
+Module::Module(const std::string& name) { load(fixture(name), name); }
+
+std::unique_ptr<Module> Module::of_text(const std::string& ptx) {
+  std::unique_ptr<Module> made(new Module);
+  made->load(ptx + std::string(16, '\0'), "text");
+  return made;
 }
 
 Module::~Module() { Device::get().call("cuModuleUnload", module_); }

@@ -1,7 +1,7 @@
 // A program's view of the driver: the library opened at run time, as the engine opens it.
 #pragma once
 #include <cstdlib>
-#include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -88,6 +88,7 @@ struct Size {
 class Module {
  public:
   explicit Module(const std::string& fixture);
+  static std::unique_ptr<Module> of_text(const std::string& ptx);
   ~Module();
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
@@ -106,7 +107,8 @@ class Module {
   }
 
  private:
-  std::string bytes_;
+  Module() = default;
+  void load(const std::string& image, const std::string& name);
   CUmodule module_ = nullptr;
 };
 

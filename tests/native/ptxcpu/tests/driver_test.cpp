@@ -67,6 +67,32 @@ TEST_CASE("lazy streams: work runs when something waits for it") {
   CHECK(device.call("cuStreamDestroy_v2", stream) == CUDA_SUCCESS);
 }
 
+TEST_CASE("launches by configuration and by parameter buffer, on managed memory") {
+  const Device& device = Device::get();
+  const Module m("compute_80.ptx");
+  CUdeviceptr x = 0;
+  REQUIRE(device.call("cuMemAllocManaged", &x, std::size_t{32 * 4}, 1u) == CUDA_SUCCESS);
+  auto* values = reinterpret_cast<float*>(x);  // managed memory is the host's too
+  for (int i = 0; i < 32; ++i) values[i] = static_cast<float>(i);
+  struct {
+    CUdeviceptr a, b, c;
+    int n;
+  } arguments{x, x, x, 32};
+  std::size_t size = 28;  // without the padding at its end
+  void* buffer[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, &arguments, CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END};
+  const CUlaunchConfig config{1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, 0};
+  const auto launch = [&] {
+    return device.call("cuLaunchKernelEx", &config, m.function("vecadd"), static_cast<void**>(nullptr), static_cast<void**>(buffer));
+  };
+  CHECK(launch() == CUDA_SUCCESS);
+  CHECK(device.call("cuCtxSynchronize") == CUDA_SUCCESS);
+  CHECK(values[31] == 62);
+  const Setting quiet("PTXCPU_QUIET", "1");
+  size = 24;
+  CHECK(launch() == CUDA_ERROR_INVALID_VALUE);
+  CHECK(device.call("cuMemFree_v2", x) == CUDA_SUCCESS);
+}
+
 TEST_CASE("cuGetProcAddress gives the newest version of a function, and names one that it lacks") {
   const Device& device = Device::get();
   const Setting quiet("PTXCPU_QUIET", "1");

@@ -30,7 +30,7 @@ std::string emit_add_sub_carry(Emitter& e) {
   return out + e.write(e.arg(0), word, text("($)z_", word));
 }
 
-// mul and mad with .lo, .hi and .wide, mul24 and mad24.
+// mul and mad with .lo, .hi and .wide.
 std::string emit_multiply(Emitter& e) {
   const std::string type = e.type(), value = value_type(type), word = bits_type(type);
   if (is_floating(type)) return emit_float(e);
@@ -47,7 +47,7 @@ std::string emit_multiply(Emitter& e) {
     const std::string wide = size_of(type) == 2 ? "u32" : word;
     product = text("($)(($)$ * ($)$)", word, wide, e.read(e.arg(1), word), wide, e.read(e.arg(2), word));
   }
-  if (e.instruction().opcode.starts_with("mul")) return e.write(e.arg(0), result, product);
+  if (e.instruction().opcode == "mul") return e.write(e.arg(0), result, product);
   const std::string sum = text("u$", cpp_size(result) * 8);
   return e.write(e.arg(0), sum, text("($)(($)$ + $)", sum, sum, product, e.read(e.arg(3), sum)));
 }

@@ -9,5 +9,6 @@ for name in compute matrix instructions faults; do
     "$nvcc" -ptx "-arch=compute_$arch" "$name.cu" -o - | sed 's/^\.version .*/.version 7.0/' > "../fixtures/${name}_$arch.ptx"
   done
 done
-"$nvcc" -fatbin -gencode arch=compute_75,code=compute_75 -gencode arch=compute_80,code=compute_80 instructions.cu -o ../fixtures/instructions.fatbin
+"$nvcc" -fatbin \
+  -gencode arch=compute_75,code=compute_75 -gencode arch=compute_80,code=compute_80 instructions.cu -o ../fixtures/instructions.fatbin
 "$nvcc" -fatbin --no-compress -arch=compute_80 instructions.cu -o ../fixtures/instructions_plain.fatbin
