@@ -1,0 +1,28 @@
+// Half: the 16-bit type that a family's matrix products take: f16 on sm_75, bf16 from sm_80 on.
+#pragma once
+
+#include "asm.cuh"
+
+namespace namesake::cuda {
+
+/// The bits of one value.
+struct Half {
+  unsigned short bits;
+};
+
+/// Rounds to nearest even.
+__device__ __forceinline__ Half to_half(float x) { return {round_to_half(x)}; }
+
+/// Exact.
+__device__ __forceinline__ float to_float(Half x) {
+#if __CUDA_ARCH__ >= 800
+  return __uint_as_float(unsigned(x.bits) << 16);
+#else
+  return f16_to_float(x.bits);
+#endif
+}
+
+/// A 16-bit brain float (what blocks may hold, in either family) to float: exact.
+__device__ __forceinline__ float bf16_to_float(unsigned short bits) { return __uint_as_float(unsigned(bits) << 16); }
+
+}  // namespace namesake::cuda
