@@ -2,13 +2,9 @@
 #pragma once
 
 #include "asm.cuh"
+#include "half_type.h"
 
 namespace namesake::cuda {
-
-/// The bits of one value.
-struct Half {
-  unsigned short bits;
-};
 
 /// Rounds to nearest even.
 __device__ __forceinline__ Half to_half(float x) { return {round_to_half(x)}; }
