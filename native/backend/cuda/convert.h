@@ -10,17 +10,16 @@ namespace namesake::cuda {
 
 class CudaBackend;
 
-/// f16 holds 6e-8 to 65,504, so on that family operands are multiplied by powers of two before they are rounded, which are taken off
-/// after the product; bf16 has the range of f32, and none are needed.
-/// What round_rows takes: x [rows, cols], and out [rows, ld] with ld = half_stride(cols).
+/// What round_rows takes. f16 holds 6e-8 to 65,504, so on that family rows may be divided by powers of two before they are rounded,
+/// which the product puts back; bf16 has the range of f32, and needs none.
 struct RoundRows {
-  const float* x = nullptr;
+  const float* x = nullptr;       ///< [rows, cols]
   std::int64_t rows = 0, cols = 0;
   const float* row_on = nullptr;  ///< [rows] multiplies the row; where it is 0 the row is 0, whatever x holds. nullptr = 1
   float scale = 1;                ///< multiplies every value, in f32, before it is rounded
-  Half* out = nullptr;
-  std::int64_t ld = 0;
-  float* factor = nullptr;        ///< [rows] out: a power of two for each row, out * factor being its values; 1 on bf16. nullptr: none, values are rounded as they are
+  Half* out = nullptr;            ///< [rows, ld], at 16 bytes
+  std::int64_t ld = 0;            ///< half_stride(cols)
+  float* factor = nullptr;        ///< [rows] out: a power of two for each row, out * factor being its values; 1 on bf16. nullptr: none
 };
 
 Status round_rows(CudaBackend& backend, const RoundRows& args);
