@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "formats/blocks.h"
@@ -97,10 +98,14 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  /// "reference" or "cpu"; isa() is "scalar", "avx2", "avx512", "avx512bf16", "neon" (reference: "scalar").
+  /// "reference", "cpu" or "cuda"; isa() is "scalar", "avx2", "avx512", "avx512bf16", "neon" (reference: "scalar"), or a card's "sm_86".
   virtual std::string name() const = 0;
   virtual std::string isa() const = 0;
   virtual int threads() const = 0;
+
+  /// Whether ops read the host's memory, so that weights may stay where their file is mapped. Otherwise a model copies its weights
+  /// into memory of the backend, all but an embedding that is not the head too: embedding_forward takes a table in either.
+  virtual bool reads_host_memory() const { return true; }
 
   /// Ops return Code::cancelled soon after *flag becomes true. nullptr = never. Not owned.
   virtual void set_cancel(const std::atomic<bool>* flag) = 0;
@@ -108,7 +113,7 @@ class Backend {
   // --- memory ---
   /// Bytes that allocate could still give without harm to the machine: an estimate, see backend/host_memory.h.
   virtual std::uint64_t available() const = 0;
-  /// Zeroed memory of `bytes`, 64-byte aligned; memory.insufficient if there is none.
+  /// Zeroed memory of `bytes`, 64-byte aligned; memory.insufficient (a card's: gpu.memory_insufficient) if there is none.
   virtual Result<void*> allocate(std::size_t bytes) = 0;
   virtual void release(void* pointer) = 0;
   /// The machine may use the pages of allocated memory until it is written again; contents are undefined from here on.
@@ -200,5 +205,9 @@ std::unique_ptr<Backend> make_reference_backend();
 /// The fast CPU backend. isa: "auto" | "scalar" | "avx2" | "avx512" | "avx512bf16" | "neon"; isa.unsupported names what this CPU lacks.
 /// threads 0 = all physical cores. Low priority threads are the host's business.
 Result<std::unique_ptr<Backend>> make_cpu_backend(const std::string& isa, int threads);
+
+/// The backend on an NVIDIA card: number `ordinal`, or of those that can be used the one with the most free memory. gpu.* says what
+/// there is not.
+Result<std::unique_ptr<Backend>> make_cuda_backend(std::optional<int> ordinal = std::nullopt);
 
 }  // namespace namesake

@@ -41,6 +41,10 @@ enum CUdevice_attribute : int {
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
 };
 
+enum CUfunction_attribute : int {
+  CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8,  ///< what a launch may ask for beyond 48 KB, in bytes
+};
+
 /// Options of compiling PTX. A value goes through a void*: a number as the pointer itself, a buffer as its address.
 enum CUjit_option : int {
   CU_JIT_INFO_LOG_BUFFER = 3,
@@ -72,6 +76,14 @@ constexpr unsigned CU_EVENT_DISABLE_TIMING = 2;
   X(cuDevicePrimaryCtxRelease, "cuDevicePrimaryCtxRelease_v2", (CUdevice device))                                         \
   X(cuCtxSetCurrent, "cuCtxSetCurrent", (CUcontext context))                                                              \
   X(cuMemGetInfo, "cuMemGetInfo_v2", (std::size_t * free, std::size_t * total))                                           \
+  X(cuMemAlloc, "cuMemAlloc_v2", (CUdeviceptr * address, std::size_t bytes))                                              \
+  X(cuMemFree, "cuMemFree_v2", (CUdeviceptr address))                                                                     \
+  X(cuMemHostAlloc, "cuMemHostAlloc", (void** pointer, std::size_t bytes, unsigned flags))                                \
+  X(cuMemFreeHost, "cuMemFreeHost", (void* pointer))                                                                      \
+  X(cuMemcpyHtoDAsync, "cuMemcpyHtoDAsync_v2", (CUdeviceptr to, const void* from, std::size_t bytes, CUstream stream))    \
+  X(cuMemcpyDtoHAsync, "cuMemcpyDtoHAsync_v2", (void* to, CUdeviceptr from, std::size_t bytes, CUstream stream))          \
+  X(cuMemcpyDtoDAsync, "cuMemcpyDtoDAsync_v2", (CUdeviceptr to, CUdeviceptr from, std::size_t bytes, CUstream stream))    \
+  X(cuMemsetD8Async, "cuMemsetD8Async", (CUdeviceptr to, unsigned char value, std::size_t count, CUstream stream))        \
   X(cuStreamCreate, "cuStreamCreate", (CUstream * stream, unsigned flags))                                                \
   X(cuStreamDestroy, "cuStreamDestroy_v2", (CUstream stream))                                                             \
   X(cuStreamSynchronize, "cuStreamSynchronize", (CUstream stream))                                                        \
@@ -85,7 +97,11 @@ constexpr unsigned CU_EVENT_DISABLE_TIMING = 2;
   X(cuModuleLoadDataEx, "cuModuleLoadDataEx",                                                                             \
     (CUmodule * module, const void* image, unsigned count, CUjit_option* options, void** values))                         \
   X(cuModuleUnload, "cuModuleUnload", (CUmodule module))                                                                  \
-  X(cuModuleGetFunction, "cuModuleGetFunction", (CUfunction * function, CUmodule module, const char* name))
+  X(cuModuleGetFunction, "cuModuleGetFunction", (CUfunction * function, CUmodule module, const char* name))               \
+  X(cuFuncSetAttribute, "cuFuncSetAttribute", (CUfunction function, CUfunction_attribute attribute, int value))           \
+  X(cuLaunchKernel, "cuLaunchKernel",                                                                                     \
+    (CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,          \
+     unsigned block_z, unsigned shared_bytes, CUstream stream, void** parameters, void** extra))
 
 /// Every function, by its name without a version.
 struct Functions {

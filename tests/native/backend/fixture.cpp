@@ -21,6 +21,28 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
+std::vector<Subject> make_subjects() {
+  const char* only = std::getenv("BACKEND");
+  std::vector<Subject> all;
+  for (const char* isa : {"scalar", "avx2", "avx512", "avx512bf16", "neon"}) {
+    if (only && std::string(only) != isa) continue;
+    Subject subject{isa, {}};
+    for (int threads : {1, 2, 3}) {
+      auto made = make_cpu_backend(isa, threads);
+      if (!made.ok()) {
+        if (made.status().code != Code::isa_unsupported) FAIL("cpu/", isa, ": ", made.status().message);
+        std::cout << "skipped: backend cpu/" << isa << " (" << made.status().message << ")\n";
+        break;
+      }
+      subject.by_threads.push_back(made.take());
+    }
+    if (!subject.by_threads.empty()) all.push_back(std::move(subject));
+  }
+  return all;
+}
+
+}  // namespace
+
 void check_same_bits(const Outputs& actual, const Outputs& expected) {
   REQUIRE(actual.size() == expected.size());
   for (std::size_t i = 0; i < actual.size(); ++i) {
@@ -47,28 +69,6 @@ void check_close(const std::vector<float>& actual, const std::vector<float>& exp
   CHECK(relative_l2 <= tolerance.relative_l2);
   CHECK(max_over_rms <= tolerance.max_over_rms);
 }
-
-std::vector<Subject> make_subjects() {
-  const char* only = std::getenv("BACKEND");
-  std::vector<Subject> all;
-  for (const char* isa : {"scalar", "avx2", "avx512", "avx512bf16", "neon"}) {
-    if (only && std::string(only) != isa) continue;
-    Subject subject{isa, {}};
-    for (int threads : {1, 2, 3}) {
-      auto made = make_cpu_backend(isa, threads);
-      if (!made.ok()) {
-        if (made.status().code != Code::isa_unsupported) FAIL("cpu/", isa, ": ", made.status().message);
-        std::cout << "skipped: backend cpu/" << isa << " (" << made.status().message << ")\n";
-        break;
-      }
-      subject.by_threads.push_back(made.take());
-    }
-    if (!subject.by_threads.empty()) all.push_back(std::move(subject));
-  }
-  return all;
-}
-
-}  // namespace
 
 std::uint64_t run_seed() {
   static const std::uint64_t seed = [] {

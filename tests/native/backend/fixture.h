@@ -86,6 +86,10 @@ struct Tolerance {
   double relative_l2, max_over_rms, floor = 0;
 };
 
+/// Compares one output with what it should be.
+void check_close(const std::vector<float>& actual, const std::vector<float>& expected, Tolerance tolerance);
+void check_same_bits(const Outputs& actual, const Outputs& expected);
+
 Backend& reference();
 
 /// The CPU backends of this machine: isa × threads. A missing isa is printed by name, once. BACKEND=isa keeps one.

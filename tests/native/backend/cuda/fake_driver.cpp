@@ -1,5 +1,5 @@
 // A driver library for the loader's tests: it answers what a machine of some kind would, and counts what is left open. It runs
-// no kernel. Built three times, with FAKE_DRIVER_LACKS 1 without cuEventQuery, with 2 without cuInit.
+// no kernel, and its cards' memory is the machine's. Built three times, with FAKE_DRIVER_LACKS 1 without cuEventQuery, with 2 without cuInit.
 #include <cstdio>
 #include <cstring>
 #include <set>
@@ -74,6 +74,13 @@ CUresult destroy(Thing* thing) {
   NEEDS_CONTEXT;
   if (open_things.erase(thing) == 0) return CUDA_ERROR_INVALID_VALUE;
   delete thing;
+  return CUDA_SUCCESS;
+}
+
+CUresult free_bytes(char* memory) {
+  NEEDS_CONTEXT;
+  if (open_things.erase(memory) == 0) return CUDA_ERROR_INVALID_VALUE;
+  delete[] memory;
   return CUDA_SUCCESS;
 }
 
@@ -160,6 +167,42 @@ API CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
   *total = card.total;
   return CUDA_SUCCESS;
 }
+API CUresult cuMemAlloc_v2(CUdeviceptr* address, std::size_t bytes) {
+  NEEDS_CONTEXT;
+  char* memory = nullptr;
+  make(&memory, new char[bytes]);
+  *address = reinterpret_cast<CUdeviceptr>(memory);
+  return CUDA_SUCCESS;
+}
+API CUresult cuMemFree_v2(CUdeviceptr address) { return free_bytes(reinterpret_cast<char*>(address)); }
+API CUresult cuMemHostAlloc(void** pointer, std::size_t bytes, unsigned) {
+  NEEDS_CONTEXT;
+  char* memory = nullptr;
+  make(&memory, new char[bytes]);
+  *pointer = memory;
+  return CUDA_SUCCESS;
+}
+API CUresult cuMemFreeHost(void* pointer) { return free_bytes(static_cast<char*>(pointer)); }
+API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size_t bytes, CUstream) {
+  NEEDS_CONTEXT;
+  std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+  return CUDA_SUCCESS;
+}
+API CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, std::size_t bytes, CUstream) {
+  NEEDS_CONTEXT;
+  std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
+  return CUDA_SUCCESS;
+}
+API CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, std::size_t bytes, CUstream) {
+  NEEDS_CONTEXT;
+  std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+  return CUDA_SUCCESS;
+}
+API CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, std::size_t count, CUstream) {
+  NEEDS_CONTEXT;
+  std::memset(reinterpret_cast<void*>(to), value, count);
+  return CUDA_SUCCESS;
+}
 API CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
   NEEDS_CONTEXT;
   if (flags != 1) return CUDA_ERROR_INVALID_VALUE;
@@ -217,4 +260,8 @@ API CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* nam
   if (std::strcmp(name, "kernel") != 0) return CUDA_ERROR_NOT_FOUND;
   *function = &kernel;
   return CUDA_SUCCESS;
+}
+API CUresult cuFuncSetAttribute(CUfunction, CUfunction_attribute, int) { return CUDA_SUCCESS; }
+API CUresult cuLaunchKernel(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void**, void**) {
+  return CUDA_ERROR_NOT_FOUND;
 }

@@ -1,0 +1,85 @@
+// Ops whose kernels are not there yet: each says so by its name.
+#include "backend/cuda/cuda_backend.h"
+
+namespace namesake::cuda {
+namespace {
+
+Status pending(const char* op) { return Status::error(Code::device_unavailable, std::string("there is no ") + op + " for cuda yet"); }
+
+}  // namespace
+
+std::size_t rows_scratch(const Workload&) { return 0; }
+std::size_t linear_scratch(const Workload&) { return 0; }
+std::size_t attention_scratch(const Workload&) { return 0; }
+std::size_t head_loss_scratch(const Workload&) { return 0; }
+std::size_t optimizer_scratch(const Workload&) { return 0; }
+
+Status CudaBackend::embedding_forward(const Matrix&, const std::int32_t*, std::int64_t, float*) { return pending("embedding_forward"); }
+
+Status CudaBackend::rmsnorm_forward(const float*, const float*, float, std::int64_t, std::int64_t, float*, float*) {
+  return pending("rmsnorm_forward");
+}
+
+Status CudaBackend::rmsnorm_backward(const float*, const float*, const float*, const float*, std::int64_t, std::int64_t, float*) {
+  return pending("rmsnorm_backward");
+}
+
+Status CudaBackend::rope_forward(float*, const std::int32_t*, const RopeTable&, std::int64_t, std::int64_t, std::int64_t) {
+  return pending("rope_forward");
+}
+
+Status CudaBackend::rope_backward(float*, const std::int32_t*, const RopeTable&, std::int64_t, std::int64_t, std::int64_t) {
+  return pending("rope_backward");
+}
+
+Status CudaBackend::split_qkv(const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*, float*, float*) {
+  return pending("split_qkv");
+}
+
+Status CudaBackend::join_qkv(const float*, const float*, const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*) {
+  return pending("join_qkv");
+}
+
+Status CudaBackend::linear_forward(const Matrix&, const float*, const LoraView*, const float*, std::int64_t, const float*, float*, float*,
+                                   Phase) {
+  return pending("linear_forward");
+}
+
+Status CudaBackend::linear_backward(const Matrix&, const LoraView*, const float*, const float*, const float*, std::int64_t, bool, float*,
+                                    float*, float*) {
+  return pending("linear_backward");
+}
+
+Status CudaBackend::swiglu_forward(const float*, const float*, std::int64_t, float*) { return pending("swiglu_forward"); }
+
+Status CudaBackend::swiglu_backward(const float*, const float*, const float*, std::int64_t, float*, float*) {
+  return pending("swiglu_backward");
+}
+
+Status CudaBackend::attention_forward(const float*, const float*, const float*, const std::int32_t*, std::int64_t, const AttentionShape&,
+                                      float*, float*) {
+  return pending("attention_forward");
+}
+
+Status CudaBackend::attention_backward(const float*, const float*, const float*, const float*, const float*, const float*,
+                                       const std::int32_t*, std::int64_t, const AttentionShape&, float*, float*, float*) {
+  return pending("attention_backward");
+}
+
+Status CudaBackend::kv_write(const float*, const float*, const std::int32_t*, const std::int32_t*, std::int64_t, std::int64_t,
+                             std::int64_t, const KvView&) {
+  return pending("kv_write");
+}
+
+Status CudaBackend::attention_cached(const float*, const std::int32_t*, const std::int32_t*, std::int64_t, const AttentionShape&,
+                                     const KvView&, float*) {
+  return pending("attention_cached");
+}
+
+Status CudaBackend::head_loss(const HeadLoss&) { return pending("head_loss"); }
+
+Status CudaBackend::sum_of_squares(const float*, std::int64_t, double*) { return pending("sum_of_squares"); }
+
+Status CudaBackend::adamw(const AdamW&, std::int64_t, const float*, float*, float*, float*) { return pending("adamw"); }
+
+}  // namespace namesake::cuda

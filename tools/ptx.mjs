@@ -1,0 +1,179 @@
+// @ts-check
+// Compiles the kernels of the CUDA backend: node tools/ptx.mjs [--check] [MODULE…]
+// nvcc makes PTX of native/backend/cuda/kernels/*.cu for two families, ptxas tries it on every architecture that they run on, and what it
+// says of registers, shared memory and spills becomes ptx/kernels.md. Builds of the engine take what is kept here and need neither.
+// --check writes nothing: it says whether what is kept is what the sources give. NVCC=… and PTXAS=… name other paths.
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endChildrenOnSignals, runChild } from './child.mjs';
+import { ARCHITECTURES, readLog, tableOf } from './ptx-table.mjs';
+
+const CUDA = join(import.meta.dirname, '..', 'native', 'backend', 'cuda');
+const KERNELS = join(CUDA, 'kernels');
+const PTX = join(CUDA, 'ptx');
+const TABLE = join(PTX, 'kernels.md');
+/** Another compiler gives other PTX: the committed files come from this one. */
+const NVCC_RELEASE = 'V13.0.88';
+/** The oldest version that has all instructions that are used; drivers from R450 on take it. */
+const PTX_VERSION = '7.0';
+const FAMILIES = ['sm_75', 'sm_80'];
+
+const TABLE_HEAD = `# Kernels
+
+Made by \`npm run ptx\` from what ptxas says: for each architecture the registers of a thread, and the share of a multiprocessor's warps
+that fit at once. Shared memory is a block's own and what its launch adds. No kernel spills registers.
+`;
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ * @returns {Promise<string>} all that it says
+ */
+async function run(program, args) {
+  const { code, output } = await runChild(program, args, { capture: true, cwd: KERNELS });
+  if (code === 127) throw new Error(`${program} is not installed`);
+  if (code !== 0) throw new Error(`${program} ${args.join(' ')}\n${output}`);
+  return output;
+}
+
+const nvcc = process.env['NVCC'] ?? 'nvcc';
+const ptxas = process.env['PTXAS'] ?? 'ptxas';
+
+/**
+ * The PTX of a module for a family.
+ * @param {string} module
+ * @param {string} family
+ * @param {string} folder for what the compiler writes
+ */
+async function compile(module, family, folder) {
+  const output = join(folder, `${module}.${family}.ptx`);
+  const architecture = family.replace('sm', 'compute');
+  await run(nvcc, ['-ptx', `-arch=${architecture}`, '-std=c++20', '-Werror', 'all-warnings', `${module}.cu`, '-o', output]);
+  const text = (await readFile(output, 'utf8')).replace(/^\.version .*$/m, `.version ${PTX_VERSION}`);
+  // Names that come of the file's path would differ between machines.
+  const name = /\w*(_INTERNAL_|_GLOBAL__N_)\w*/.exec(text)?.[0];
+  if (name !== undefined) throw new Error(`${module}: ${name}: a variable in a namespace without a name, or a static one`);
+  await writeFile(output, text);
+  return { output, text };
+}
+
+/**
+ * Bytes of shared memory that launches of a kernel add, as its source says: "// dynamic shared: NAME BYTES" for both families, or with
+ * " sm_75" or " sm_80" behind it.
+ * @param {string} source
+ * @param {string} kernel
+ */
+function dynamicShared(source, kernel) {
+  /** @type {Record<string, number>} */
+  const bytes = {};
+  for (const [, name, count, family] of source.matchAll(/^\/\/ dynamic shared: (\w+) (\d+)(?: (sm_\d+))?$/gm)) {
+    if (name === kernel) for (const each of family === undefined ? FAMILIES : [family]) bytes[each] = Number(count);
+  }
+  return bytes;
+}
+
+/**
+ * Compiles a module and tries it on every architecture.
+ * @param {string} module
+ * @param {string} folder
+ * @returns {Promise<{ ptx: Map<string, string>, table: string }>} texts by family, and the module's part of the table
+ */
+async function build(module, folder) {
+  /** @type {Map<string, string>} */
+  const ptx = new Map();
+  /** @type {Map<string, import('./ptx-table.mjs').Row>} */
+  const rows = new Map();
+  const source = await readFile(join(KERNELS, `${module}.cu`), 'utf8');
+  for (const family of FAMILIES) {
+    const { output, text } = await compile(module, family, folder);
+    ptx.set(family, text);
+    for (const { name: architecture } of ARCHITECTURES.filter((each) => each.family === family)) {
+      const log = await run(ptxas, ['-v', `-arch=${architecture}`, output, '-o', join(folder, 'out.cubin')]);
+      for (const [name, use] of readLog(log)) {
+        if (use.spills > 0) throw new Error(`${module}: ${name} spills ${use.spills} bytes on ${architecture}`);
+        const threads = new RegExp(`\\.entry ${name}\\([^{]*?\\.maxntid (\\d+)(?:, (\\d+))?(?:, (\\d+))?`).exec(text);
+        if (threads === null) throw new Error(`${module}: ${name} has no __launch_bounds__`);
+        const count = threads.slice(1).reduce((product, each) => product * Number(each ?? 1), 1);
+        const row = rows.get(name) ?? { name, threads: count, dynamic: dynamicShared(source, name), uses: new Map() };
+        row.uses.set(architecture, use);
+        rows.set(name, row);
+      }
+    }
+  }
+  return { ptx, table: tableOf([...rows.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) };
+}
+
+/** Text of a file, '' where there is none. @param {string} path */
+async function textOf(path) {
+  return existsSync(path) ? readFile(path, 'utf8') : '';
+}
+
+/** The parts of the table that is kept, by module. @returns {Promise<Map<string, string>>} */
+async function keptTables() {
+  const parts = (await textOf(TABLE)).split(/^## /m).slice(1);
+  return new Map(parts.map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n')).trim()]));
+}
+
+/** PTX files that are kept of modules that there are not. @param {string[]} modules */
+async function strays(modules) {
+  const found = [];
+  for (const family of FAMILIES) {
+    for (const file of existsSync(join(PTX, family)) ? await readdir(join(PTX, family)) : []) {
+      if (!modules.includes(file.replace(/\.ptx$/, ''))) found.push(join(PTX, family, file));
+    }
+  }
+  return found;
+}
+
+/**
+ * @param {string[]} wanted modules; none = all
+ * @param {boolean} check
+ * @returns {Promise<string[]>} what is not as it should be
+ */
+async function main(wanted, check) {
+  const version = await run(nvcc, ['--version']);
+  if (!version.includes(NVCC_RELEASE)) throw new Error(`nvcc ${NVCC_RELEASE} is needed; this is ${version.trim().split('\n').at(-1)}`);
+  const modules = (await readdir(KERNELS)).filter((file) => file.endsWith('.cu')).map((file) => file.slice(0, -3)).sort();
+  const unknown = wanted.find((module) => !modules.includes(module));
+  if (unknown !== undefined) throw new Error(`there is no kernels/${unknown}.cu`);
+  const wrong = [];
+  const tables = await keptTables();
+  const folder = await mkdtemp(join(tmpdir(), 'ptx-'));
+  try {
+    for (const module of wanted.length > 0 ? wanted : modules) {
+      process.stderr.write(`${module}\n`);
+      const { ptx, table } = await build(module, folder);
+      for (const [family, text] of ptx) {
+        const path = join(PTX, family, `${module}.ptx`);
+        if (check && (await textOf(path)) !== text) wrong.push(`${path} is not what its source gives`);
+        if (!check) await mkdir(join(PTX, family), { recursive: true }).then(() => writeFile(path, text));
+      }
+      if (check && tables.get(module) !== table) wrong.push(`${TABLE} is not up to date for ${module}`);
+      tables.set(module, table);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  for (const path of await strays(modules)) {
+    if (check) wrong.push(`${path} has no source`);
+    else await rm(path);
+  }
+  if (!check) {
+    const parts = modules.filter((module) => tables.has(module)).map((module) => `\n## ${module}\n\n${tables.get(module)}\n`);
+    await writeFile(TABLE, TABLE_HEAD + parts.join(''));
+  }
+  return wrong;
+}
+
+endChildrenOnSignals();
+const args = process.argv.slice(2);
+try {
+  const wrong = await main(args.filter((each) => each !== '--check'), args.includes('--check'));
+  for (const line of wrong) process.stderr.write(`${line}\n`);
+  if (wrong.length > 0) process.exitCode = 1;
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
