@@ -8,37 +8,11 @@ Status pending(const char* op) { return Status::error(Code::device_unavailable, 
 
 }  // namespace
 
-std::size_t rows_scratch(const Workload&) { return 0; }
 std::size_t linear_scratch(const Workload&) { return 0; }
 std::size_t attention_scratch(const Workload&) { return 0; }
 std::size_t head_loss_scratch(const Workload&) { return 0; }
-std::size_t optimizer_scratch(const Workload&) { return 0; }
 
 Status CudaBackend::embedding_forward(const Matrix&, const std::int32_t*, std::int64_t, float*) { return pending("embedding_forward"); }
-
-Status CudaBackend::rmsnorm_forward(const float*, const float*, float, std::int64_t, std::int64_t, float*, float*) {
-  return pending("rmsnorm_forward");
-}
-
-Status CudaBackend::rmsnorm_backward(const float*, const float*, const float*, const float*, std::int64_t, std::int64_t, float*) {
-  return pending("rmsnorm_backward");
-}
-
-Status CudaBackend::rope_forward(float*, const std::int32_t*, const RopeTable&, std::int64_t, std::int64_t, std::int64_t) {
-  return pending("rope_forward");
-}
-
-Status CudaBackend::rope_backward(float*, const std::int32_t*, const RopeTable&, std::int64_t, std::int64_t, std::int64_t) {
-  return pending("rope_backward");
-}
-
-Status CudaBackend::split_qkv(const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*, float*, float*) {
-  return pending("split_qkv");
-}
-
-Status CudaBackend::join_qkv(const float*, const float*, const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*) {
-  return pending("join_qkv");
-}
 
 Status CudaBackend::linear_forward(const Matrix&, const float*, const LoraView*, const float*, std::int64_t, const float*, float*, float*,
                                    Phase) {
@@ -48,12 +22,6 @@ Status CudaBackend::linear_forward(const Matrix&, const float*, const LoraView*,
 Status CudaBackend::linear_backward(const Matrix&, const LoraView*, const float*, const float*, const float*, std::int64_t, bool, float*,
                                     float*, float*) {
   return pending("linear_backward");
-}
-
-Status CudaBackend::swiglu_forward(const float*, const float*, std::int64_t, float*) { return pending("swiglu_forward"); }
-
-Status CudaBackend::swiglu_backward(const float*, const float*, const float*, std::int64_t, float*, float*) {
-  return pending("swiglu_backward");
 }
 
 Status CudaBackend::attention_forward(const float*, const float*, const float*, const std::int32_t*, std::int64_t, const AttentionShape&,
@@ -77,9 +45,5 @@ Status CudaBackend::attention_cached(const float*, const std::int32_t*, const st
 }
 
 Status CudaBackend::head_loss(const HeadLoss&) { return pending("head_loss"); }
-
-Status CudaBackend::sum_of_squares(const float*, std::int64_t, double*) { return pending("sum_of_squares"); }
-
-Status CudaBackend::adamw(const AdamW&, std::int64_t, const float*, float*, float*, float*) { return pending("adamw"); }
 
 }  // namespace namesake::cuda

@@ -139,6 +139,15 @@ std::vector<float> Array::host() const {
   return values;
 }
 
+Integers::Integers(Backend& backend, const std::vector<std::int32_t>& host) : backend_(backend) {
+  std::vector<std::int32_t> all(host.size() + 2 * kGuard, std::numeric_limits<std::int32_t>::min());
+  std::copy(host.begin(), host.end(), all.begin() + kGuard);
+  auto made = backend_.allocate(all.size() * sizeof(std::int32_t));
+  REQUIRE(made.ok());
+  memory_ = static_cast<std::int32_t*>(made.value());
+  REQUIRE(backend_.upload(memory_, all.data(), all.size() * sizeof(std::int32_t)).ok());
+}
+
 std::int64_t whole_blocks(BlockType type, std::int64_t cols) {
   const std::int64_t values = block_format(type).values_per_block;
   return (cols + values - 1) / values * values;
@@ -301,10 +310,6 @@ double inner(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += double(a[i]) * double(b[i]);
   return sum;
-}
-
-std::vector<float> slice(const std::vector<float>& x, std::int64_t width, std::int64_t first, std::int64_t count) {
-  return {x.begin() + first * width, x.begin() + (first + count) * width};
 }
 
 }  // namespace namesake::test

@@ -51,6 +51,23 @@ class Array {
   float* data_ = nullptr;
 };
 
+/// Integers in backend memory, between two guards that no op may take for an index.
+class Integers {
+ public:
+  Integers(Backend& backend, const std::vector<std::int32_t>& host);
+  ~Integers() { backend_.release(memory_); }
+  Integers(const Integers&) = delete;
+  Integers& operator=(const Integers&) = delete;
+
+  const std::int32_t* data() const { return memory_ + kGuard; }
+
+ private:
+  static constexpr std::int64_t kGuard = 16;
+
+  Backend& backend_;
+  std::int32_t* memory_ = nullptr;
+};
+
 /// Random blocks of one format in host memory, with NaN bytes before and after; the first byte is 32-byte aligned, as in GGUF.
 class Blocks {
  public:
@@ -120,7 +137,10 @@ double gradient_error(std::vector<float>& x, const std::vector<float>& gradient,
 double inner(const std::vector<float>& a, const std::vector<float>& b);
 
 /// Rows first..first+count-1 of a [rows, width] array.
-std::vector<float> slice(const std::vector<float>& x, std::int64_t width, std::int64_t first, std::int64_t count);
+template <class T>
+std::vector<T> slice(const std::vector<T>& x, std::int64_t width, std::int64_t first, std::int64_t count) {
+  return {x.begin() + first * width, x.begin() + (first + count) * width};
+}
 
 /// The command that runs just this test case again.
 std::string rerun_command(const std::string& isa);

@@ -2,40 +2,14 @@
 #include <numeric>
 #include <tuple>
 
-#include "backend/fixture.h"
+#include "backend/fused_qkv_problem.h"
 
 namespace namesake::test {
-
-namespace {
-
-struct Problem {
-  Problem(std::int64_t rows, std::int64_t query_heads, std::int64_t key_heads, std::int64_t head_dim)
-      : M(rows), H(query_heads), G(key_heads), D(head_dim),
-        random("fused qkv " + std::to_string(M) + " " + std::to_string(H) + " " + std::to_string(G) + " " + std::to_string(D)),
-        qkv(random.normals(M * width())) {}
-
-  std::int64_t width() const { return (H + 2 * G) * D; }
-
-  /// q, k, v, and what they are joined to.
-  Outputs run(Backend& backend, std::int64_t first, std::int64_t count) const {
-    Array from(backend, slice(qkv, width(), first, count)), q(backend, count * H * D), k(backend, count * G * D),
-        v(backend, count * G * D), to(backend, count * width());
-    REQUIRE(backend.split_qkv(from.data(), count, H, G, D, q.data(), k.data(), v.data()).ok());
-    REQUIRE(backend.join_qkv(q.data(), k.data(), v.data(), count, H, G, D, to.data()).ok());
-    return {q.host(), k.host(), v.host(), to.host()};
-  }
-
-  std::int64_t M, H, G, D;
-  Random random;
-  std::vector<float> qkv;
-};
-
-}  // namespace
 
 TEST_CASE("split_qkv and join_qkv agree with the reference on odd shapes, and undo each other") {
   for (std::int64_t M : {0, 1, 3, 17, 129}) {
     for (const auto& [H, G, D] : {std::tuple{1, 1, 2}, std::tuple{4, 2, 16}, std::tuple{6, 2, 7}, std::tuple{6, 6, 14}, std::tuple{16, 8, 128}}) {
-      const Problem p(M, H, G, D);
+      const FusedQkvProblem p(M, H, G, D);
       // Exact: values are only moved.
       check_agrees("M=" + std::to_string(M) + " H=" + std::to_string(H) + " G=" + std::to_string(G) + " D=" + std::to_string(D),
                    [&](Backend& backend) { return p.run(backend, 0, M); }, {0, 0});
@@ -45,14 +19,14 @@ TEST_CASE("split_qkv and join_qkv agree with the reference on odd shapes, and un
 }
 
 TEST_CASE("a row of split_qkv and join_qkv does not depend on the rows beside it") {
-  const Problem p(129, 6, 2, 7);
+  const FusedQkvProblem p(129, 6, 2, 7);
   check_rows_alone("split and join", 129, [&](Backend& backend, std::int64_t first, std::int64_t count) {
     return p.run(backend, first, count);
   });
 }
 
 TEST_CASE("a fused row has, for each key head, its query heads, its key and its value") {
-  Problem p(1, 4, 2, 1);
+  FusedQkvProblem p(1, 4, 2, 1);
   std::iota(p.qkv.begin(), p.qkv.end(), 0.0f);
   const Outputs parts = p.run(reference(), 0, 1);
   CHECK(parts[0] == std::vector<float>{0, 1, 4, 5});
@@ -61,7 +35,7 @@ TEST_CASE("a fused row has, for each key head, its query heads, its key and its 
 }
 
 TEST_CASE("join_qkv is the gradient of split_qkv") {
-  Problem p(2, 4, 2, 3);
+  FusedQkvProblem p(2, 4, 2, 3);
   Random random("fused qkv gradient");
   const auto dq = random.normals(2 * 4 * 3), dk = random.normals(2 * 2 * 3), dv = random.normals(2 * 2 * 3);
   std::vector<float> dqkv(p.qkv.size());

@@ -1,10 +1,8 @@
 // Cases of head_loss: cross-entropy, KL, skipped rows and their gradient.
 #include <bit>
 #include <cmath>
-#include <limits>
-#include <sstream>
 
-#include "backend/fixture.h"
+#include "backend/head_loss_problem.h"
 
 namespace namesake::test {
 
@@ -16,72 +14,8 @@ constexpr Tolerance kTolerance{1e-5, 1e-4, 0.01}, kKlTolerance{4e-5, 2e-4, 0.01}
 // With operands rounded to bf16, on logits of about 8 to 40: measured on seeds 1-6: 5.1e-2, 0.52.
 constexpr Tolerance kRounded{1e-1, 6e-1, 0.2};
 
-struct Shape {
-  BlockType type;
-  std::int64_t M, V, C;
-  bool with_base = true, with_dx = true;
-  float spread = 1;  // of the hidden states
-
-  std::string text() const {
-    std::ostringstream out;
-    out << block_format(type).name << " M=" << M << " V=" << V << " C=" << C << " base=" << with_base << " dx=" << with_dx;
-    return out.str();
-  }
-};
-
-struct Problem {
-  explicit Problem(const Shape& s)
-      : shape(s), random(s.text()), head(s.type, s.V, s.C, random), x(random.normals(s.M * s.C, s.spread)), x_base(x) {
-    for (float& value : x_base) value += random.normal(0.2f * s.spread);
-    for (std::int64_t m = 0; m < s.M; ++m) {
-      // Each of: skipped (where the target is -100, and hidden states are NaN), cross-entropy, KL, both.
-      const std::int64_t kind = random.integer(0, 4);
-      const bool ce = kind & 1, kl = (kind & 2) && s.with_base;
-      targets.push_back(ce ? std::int32_t(random.integer(0, s.V)) : -100);
-      ce_weight.push_back(ce ? 0.25f + std::fabs(random.normal()) : 0);
-      kl_weight.push_back(kl ? 0.25f + std::fabs(random.normal()) : 0);
-      if (!ce && !kl) std::fill_n(x.begin() + m * s.C, s.C, std::numeric_limits<float>::quiet_NaN());
-    }
-  }
-
-  /// ce, kl (where there is a base), dx (where asked for).
-  Outputs run(Backend& backend, std::int64_t first, std::int64_t count) const {
-    const Shape& s = shape;
-    Array ax(backend, slice(x, s.C, first, count)), abase(backend, slice(x_base, s.C, first, count)),
-        ace(backend, slice(ce_weight, 1, first, count)), akl(backend, slice(kl_weight, 1, first, count)),
-        ce(backend, count), kl(backend, count), dx(backend, count * s.C);
-    HeadLoss args;
-    args.head = head.matrix();
-    args.M = count;
-    args.x = ax.data();
-    args.x_base = s.with_base ? abase.data() : nullptr;
-    args.targets = targets.data() + first;
-    args.ce_weight = ace.data();
-    args.kl_weight = akl.data();
-    args.ce = ce.data();
-    args.kl = s.with_base ? kl.data() : nullptr;
-    args.dx = s.with_dx ? dx.data() : nullptr;
-    REQUIRE(backend.head_loss(args).ok());
-    Outputs outputs{ce.host()};
-    if (s.with_base) outputs.push_back(kl.host());
-    if (s.with_dx) outputs.push_back(dx.host());
-    return outputs;
-  }
-
-  double loss() const {
-    const Outputs made = run(reference(), 0, shape.M);
-    return inner(ce_weight, made[0]) + (shape.with_base ? inner(kl_weight, made[1]) : 0);
-  }
-
-  Shape shape;
-  Random random;
-  Blocks head;
-  std::vector<float> x, x_base, ce_weight, kl_weight;
-  std::vector<std::int32_t> targets;
-};
-
 /// Agreement of all outputs, KL by its own tolerance.
-void check_agrees_all(const Problem& p) {
+void check_agrees_all(const HeadLossProblem& p) {
   const bool f32 = p.shape.type == BlockType::f32;
   check_agrees(p.shape.text(), [&](Backend& backend) {
     Outputs outputs = p.run(backend, 0, p.shape.M);
@@ -100,10 +34,10 @@ TEST_CASE("head_loss agrees with the reference on odd shapes of every block form
     const std::int64_t C = whole_blocks(type, 67);
     for (std::int64_t M : {0, 1, 3, 17, 129}) {
       for (std::int64_t V : {5, 257, 1543}) {
-        Shape shape{.type = type, .M = M, .V = V, .C = C};
+        HeadLossShape shape{.type = type, .M = M, .V = V, .C = C};
         shape.with_base = (M + V) % 4 != 0;
         shape.with_dx = V != 257 || M == 129;
-        const Problem problem(shape);
+        const HeadLossProblem problem(shape);
         check_agrees_all(problem);
       }
     }
@@ -113,7 +47,7 @@ TEST_CASE("head_loss agrees with the reference on odd shapes of every block form
 TEST_CASE("logits in bf16 are exact sums of rounded operands: on bf16's own values, losses are those of f32") {
   for (std::int64_t M : {1, 17, 129}) {
     for (std::int64_t V : {5, 257, 1543}) {
-      Problem problem(Shape{.type = BlockType::bf16, .M = M, .V = V, .C = 67, .with_dx = false});
+      HeadLossProblem problem(HeadLossShape{.type = BlockType::bf16, .M = M, .V = V, .C = 67, .with_dx = false});
       for (std::vector<float>* values : {&problem.x, &problem.x_base}) {
         for (float& value : *values) value = std::bit_cast<float>(std::uint32_t{f32_to_bf16(value)} << 16);
       }
@@ -124,19 +58,19 @@ TEST_CASE("logits in bf16 are exact sums of rounded operands: on bf16's own valu
 }
 
 TEST_CASE("head_loss with logits in the hundreds stays finite") {
-  const Problem p(Shape{.type = BlockType::f32, .M = 17, .V = 300, .C = 64, .spread = 60});
+  const HeadLossProblem p(HeadLossShape{.type = BlockType::f32, .M = 17, .V = 300, .C = 64, .spread = 60});
   check_agrees_all(p);
 }
 
 TEST_CASE("a row of head_loss does not depend on the rows beside it") {
-  const Problem p(Shape{.type = BlockType::q8_0, .M = 129, .V = 300, .C = 64});
+  const HeadLossProblem p(HeadLossShape{.type = BlockType::q8_0, .M = 129, .V = 300, .C = 64});
   check_rows_alone(p.shape.text(), 129, [&](Backend& backend, std::int64_t first, std::int64_t count) {
     return p.run(backend, first, count);
   });
 }
 
 TEST_CASE("head_loss gives zeros, not rubbish, for rows that are skipped") {
-  Problem p(Shape{.type = BlockType::f32, .M = 17, .V = 40, .C = 8});
+  HeadLossProblem p(HeadLossShape{.type = BlockType::f32, .M = 17, .V = 40, .C = 8});
   p.ce_weight.assign(17, 0);
   p.kl_weight.assign(17, 0);
   const auto check = [&](Backend& backend) {
@@ -151,7 +85,7 @@ TEST_CASE("head_loss gives zeros, not rubbish, for rows that are skipped") {
 
 TEST_CASE("head_loss: equal logits cost log V, and KL against oneself is nothing") {
   const std::int64_t V = 50, C = 8;
-  Problem p(Shape{.type = BlockType::f32, .M = 1, .V = V, .C = C});
+  HeadLossProblem p(HeadLossShape{.type = BlockType::f32, .M = 1, .V = V, .C = C});
   p.x.assign(C, 0);
   p.x_base.assign(C, 0);
   p.ce_weight = {1};
@@ -163,7 +97,7 @@ TEST_CASE("head_loss: equal logits cost log V, and KL against oneself is nothing
 }
 
 TEST_CASE("dx of head_loss is the gradient of the weighted sum of cross-entropy and KL") {
-  Problem p(Shape{.type = BlockType::f32, .M = 9, .V = 13, .C = 5});
+  HeadLossProblem p(HeadLossShape{.type = BlockType::f32, .M = 9, .V = 13, .C = 5});
   for (float& value : p.x) value = p.random.normal();  // skipped rows too: their gradient is zero
   const auto dx = p.run(reference(), 0, 9)[2];
   CHECK(gradient_error(p.x, dx, [&] { return p.loss(); }) < 5e-5);  // measured 1.1e-5: f32 rounding of ce and kl over the step

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "backend/fixture.h"
+#include "backend/optimizer_problem.h"
 
 namespace namesake::test {
 
@@ -15,36 +15,18 @@ constexpr std::int64_t kSizes[] = {0, 1, 3, 17, 129, 40001};
 TEST_CASE("adamw agrees with the reference") {
   for (std::int64_t n : kSizes) {
     for (std::int64_t step : {1, 2, 1000}) {
-      Random random("adamw " + std::to_string(n) + " " + std::to_string(step));
-      const auto grad = random.normals(n), value = random.normals(n, 0.1f), m = random.normals(n, 0.1f);
-      auto v = random.normals(n, 0.1f);
-      for (float& x : v) x = std::fabs(x);
-      if (n > 3) v[1] = 0;
-      AdamW options;
-      options.lr = 1e-3f;
-      options.weight_decay = step == 2 ? 0.1f : 0;
-      options.step = step;
-      options.grad_scale = step == 1 ? 1 : 0.3f;
-      check_agrees("n=" + std::to_string(n) + " step=" + std::to_string(step), [&](Backend& backend) {
-        Array ag(backend, grad), avalue(backend, value), am(backend, m), av(backend, v);
-        REQUIRE(backend.adamw(options, n, ag.data(), avalue.data(), am.data(), av.data()).ok());
-        return Outputs{avalue.host(), am.host(), av.host()};
-      }, {1e-6, 1e-5});  // measured on seeds 1-3: 1.8e-7, 5.9e-7
+      const AdamWProblem problem(n, step);
+      check_agrees("n=" + std::to_string(n) + " step=" + std::to_string(step),
+                   [&](Backend& backend) { return problem.run(backend, 0, n); },
+                   {1e-6, 1e-5});  // measured on seeds 1-3: 1.8e-7, 5.9e-7
     }
   }
 }
 
 TEST_CASE("adamw of an element does not depend on those beside it") {
-  Random random("adamw alone");
-  const auto grad = random.normals(129), value = random.normals(129);
-  AdamW options;
-  options.lr = 1e-2f;
+  const AdamWProblem problem(129, 2);
   check_rows_alone("n=129", 129, [&](Backend& backend, std::int64_t first, std::int64_t count) {
-    const std::vector<float> zeros(static_cast<std::size_t>(count));
-    Array ag(backend, slice(grad, 1, first, count)), avalue(backend, slice(value, 1, first, count)), am(backend, zeros),
-        av(backend, zeros);
-    REQUIRE(backend.adamw(options, count, ag.data(), avalue.data(), am.data(), av.data()).ok());
-    return Outputs{avalue.host(), am.host(), av.host()};
+    return problem.run(backend, first, count);
   });
 }
 

@@ -1,54 +1,15 @@
 // Cases of rope_forward and rope_backward.
 #include <cmath>
 
-#include "backend/fixture.h"
+#include "backend/rope_problem.h"
 
 namespace namesake::test {
-
-namespace {
-
-constexpr std::int64_t kPositions = 40;
-
-struct Problem {
-  Problem(std::int64_t rows, std::int64_t head_count, std::int64_t head_dim, bool pairs_adjacent)
-      : M(rows), heads(head_count), D(head_dim), adjacent(pairs_adjacent),
-        random("rope " + std::to_string(M * 1000 + heads * 100 + D)), x(random.normals(M * heads * D)),
-        dy(random.normals(M * heads * D)) {
-    for (std::int64_t m = 0; m < M; ++m) positions.push_back(std::int32_t(random.integer(0, kPositions)));
-    for (std::int64_t p = 0; p < kPositions; ++p) {
-      for (std::int64_t i = 0; i < D / 2; ++i) {
-        const double angle = double(p) * std::pow(100.0, -2.0 * double(i) / double(D));
-        cos.push_back(float(std::cos(angle)));
-        sin.push_back(float(std::sin(angle)));
-      }
-    }
-  }
-
-  std::vector<float> run(Backend& backend, const std::vector<float>& in, bool forward, std::int64_t first,
-                         std::int64_t count) const {
-    Array ax(backend, slice(in, heads * D, first, count)), acos(backend, cos), asin(backend, sin);
-    const RopeTable table{acos.data(), asin.data(), kPositions, adjacent};
-    const std::int32_t* at = positions.data() + first;
-    REQUIRE((forward ? backend.rope_forward(ax.data(), at, table, count, heads, D)
-                     : backend.rope_backward(ax.data(), at, table, count, heads, D))
-                .ok());
-    return ax.host();
-  }
-
-  std::int64_t M, heads, D;
-  bool adjacent;
-  Random random;
-  std::vector<float> x, dy, cos, sin;
-  std::vector<std::int32_t> positions;
-};
-
-}  // namespace
 
 TEST_CASE("rope agrees with the reference on odd shapes") {
   for (bool adjacent : {true, false}) {
     for (std::int64_t D : {2, 14, 16, 64, 128}) {
       for (std::int64_t M : {0, 1, 3, 17, 129}) {
-        const Problem p(M, D == 14 ? 1 : 3, D, adjacent);
+        const RopeProblem p(M, D == 14 ? 1 : 3, D, adjacent);
         check_agrees("M=" + std::to_string(M) + " D=" + std::to_string(D) + " adjacent=" + std::to_string(adjacent),
                      [&](Backend& backend) {
                        return Outputs{p.run(backend, p.x, true, 0, M), p.run(backend, p.dy, false, 0, M)};
@@ -60,16 +21,16 @@ TEST_CASE("rope agrees with the reference on odd shapes") {
 }
 
 TEST_CASE("a row of rope does not depend on the rows beside it") {
-  const Problem p(129, 3, 14, true);
+  const RopeProblem p(129, 3, 14, true);
   check_rows_alone("forward and backward", 129, [&](Backend& backend, std::int64_t first, std::int64_t count) {
     return Outputs{p.run(backend, p.x, true, first, count), p.run(backend, p.dy, false, first, count)};
   });
 }
 
 TEST_CASE("rope turns pair i of position p by p * theta^(-2i/D), adjacent or by halves") {
-  // D = 4, position 1, angles 1 and 1/10: the table of Problem has base 100.
+  // D = 4, position 1, angles 1 and 1/10: the table of RopeProblem has base 100.
   for (bool adjacent : {true, false}) {
-    Problem p(1, 1, 4, adjacent);
+    RopeProblem p(1, 1, 4, adjacent);
     p.positions = {1};
     const std::vector<float> in = adjacent ? std::vector<float>{1, 0, 1, 0} : std::vector<float>{1, 1, 0, 0};
     const auto y = p.run(reference(), in, true, 0, 1);
@@ -81,7 +42,7 @@ TEST_CASE("rope turns pair i of position p by p * theta^(-2i/D), adjacent or by 
 
 TEST_CASE("rope_backward is the gradient of rope_forward") {
   for (bool adjacent : {true, false}) {
-    Problem p(3, 2, 6, adjacent);
+    RopeProblem p(3, 2, 6, adjacent);
     const auto dx = p.run(reference(), p.dy, false, 0, 3);
     CHECK(gradient_error(p.x, dx, [&] { return inner(p.dy, p.run(reference(), p.x, true, 0, 3)); }) < 5e-5);  // measured 1.5e-6
   }
