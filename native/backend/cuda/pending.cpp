@@ -9,7 +9,6 @@ Status pending(const char* op) { return Status::error(Code::device_unavailable, 
 }  // namespace
 
 std::size_t linear_scratch(const Workload&) { return 0; }
-std::size_t attention_scratch(const Workload&) { return 0; }
 std::size_t head_loss_scratch(const Workload&) { return 0; }
 
 Status CudaBackend::embedding_forward(const Matrix&, const std::int32_t*, std::int64_t, float*) { return pending("embedding_forward"); }
@@ -22,26 +21,6 @@ Status CudaBackend::linear_forward(const Matrix&, const float*, const LoraView*,
 Status CudaBackend::linear_backward(const Matrix&, const LoraView*, const float*, const float*, const float*, std::int64_t, bool, float*,
                                     float*, float*) {
   return pending("linear_backward");
-}
-
-Status CudaBackend::attention_forward(const float*, const float*, const float*, const std::int32_t*, std::int64_t, const AttentionShape&,
-                                      float*, float*) {
-  return pending("attention_forward");
-}
-
-Status CudaBackend::attention_backward(const float*, const float*, const float*, const float*, const float*, const float*,
-                                       const std::int32_t*, std::int64_t, const AttentionShape&, float*, float*, float*) {
-  return pending("attention_backward");
-}
-
-Status CudaBackend::kv_write(const float*, const float*, const std::int32_t*, const std::int32_t*, std::int64_t, std::int64_t,
-                             std::int64_t, const KvView&) {
-  return pending("kv_write");
-}
-
-Status CudaBackend::attention_cached(const float*, const std::int32_t*, const std::int32_t*, std::int64_t, const AttentionShape&,
-                                     const KvView&, float*) {
-  return pending("attention_cached");
 }
 
 Status CudaBackend::head_loss(const HeadLoss&) { return pending("head_loss"); }

@@ -68,6 +68,17 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[kMmaK / 4
 #endif
 }
 
+/// d [16, 8] += a [16, 16] bᵀ, b [8, 16], in either family: one instruction, or two with the lower half of the depth first. Fragments
+/// are those of m16n8k16.
+__device__ __forceinline__ void mma_16(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+#if __CUDA_ARCH__ >= 800
+  mma(d, a, {b0, b1});
+#else
+  mma(d, {a[0], a[1]}, {b0});
+  mma(d, {a[2], a[3]}, {b1});
+#endif
+}
+
 /// Four 8 x 8 matrices of 16-bit values: lane 8 i + j gives the shared address of row j of matrix i (16 bytes, aligned).
 __device__ __forceinline__ void ldmatrix(unsigned (&r)[4], unsigned address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"

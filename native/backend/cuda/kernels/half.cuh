@@ -6,6 +6,13 @@
 
 namespace namesake::cuda {
 
+/// Whether the type has less range than a float: f16 holds 6e-8 to 65,504.
+#if __CUDA_ARCH__ >= 800
+inline constexpr bool kNarrowHalf = false;
+#else
+inline constexpr bool kNarrowHalf = true;
+#endif
+
 /// Rounds to nearest even.
 __device__ __forceinline__ Half to_half(float x) { return {round_to_half(x)}; }
 
