@@ -45,10 +45,14 @@ export interface MemoryBudget {
   between_steps: number;
   /** Program, tokenizer and heap of the engine's process. */
   process: number;
-  /** What the engine's process takes at its peak. */
+  /** What the engine's process takes at its peak; on a graphics card, what the card does. */
   total: number;
-  /** What this machine has free now. */
+  /** What this machine, or the card, has free now. */
   available: number;
+  /** With a card: what the machine's own memory has besides (`weights_mapped` and `process` are no part of the total then); else 0. */
+  host: number;
+  /** The same: what the machine has free now. */
+  host_available: number;
   fits: boolean;
   /** Whether activations are computed again for the backward pass instead of being kept. */
   recompute: boolean;

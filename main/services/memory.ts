@@ -148,7 +148,8 @@ export class MemoryService {
     const rows = (await make()).map(answered);
     const engine = this.#startEngine();
     try {
-      await engine.open({ path, precision: 'as-stored', device: recipe.device, ...this.#compute() });
+      // Only its tokenizer is asked: no card has to take the weights for that.
+      await engine.open({ path, precision: 'as-stored', device: 'cpu', ...this.#compute() });
       const tokenized = await engine.tokenize(
         rows.map(({ messages }) => messages),
         recipe.data.max_length,

@@ -3,6 +3,14 @@
 #include <utility>
 
 namespace namesake::addon {
+namespace {
+
+Result<std::shared_ptr<Backend>> shared(Result<std::unique_ptr<Backend>> made) {
+  if (!made.ok()) return made.status();
+  return std::shared_ptr<Backend>(made.take());
+}
+
+}  // namespace
 
 ComputeOptions read_compute_options(Fields& fields) {
   ComputeOptions options;
@@ -30,12 +38,10 @@ Status read_precision(const std::string& name, Precision& precision) {
 
 Result<std::shared_ptr<Backend>> make_backend(const ComputeOptions& options) {
   if (options.device == "reference") return std::shared_ptr<Backend>(make_reference_backend());
-  if (options.device != "cpu" && options.device != "auto") {
-    return Status::error(Code::device_unavailable, "there are no " + options.device + " kernels yet");
-  }
-  auto backend = make_cpu_backend(options.isa, static_cast<int>(options.threads));
-  if (!backend.ok()) return backend.status();
-  return std::shared_ptr<Backend>(backend.take());
+  // auto is the processor while a card lacks an op (backend/cuda/pending.cpp).
+  if (options.device == "cpu" || options.device == "auto") return shared(make_cpu_backend(options.isa, static_cast<int>(options.threads)));
+  if (options.device == "cuda") return shared(make_cuda_backend());
+  return Status::error(Code::device_unavailable, "there is no device " + options.device);
 }
 
 }  // namespace namesake::addon

@@ -71,8 +71,9 @@ Result<MemoryPlan> answer(const Question& question) {
   NAMESAKE_TRY(read_precision(question.compute.precision, precision));
   const auto backend = make_backend(question.compute);
   if (!backend.ok()) return backend.status();
-  const auto shape = question.path.empty() ? shape_of_config(question.config, question.file_bytes, precision)
-                                           : shape_of_file(question.path, precision);
+  const bool in_file = backend.value()->reads_host_memory();
+  const auto shape = question.path.empty() ? shape_of_config(question.config, question.file_bytes, precision, in_file)
+                                           : shape_of_file(question.path, precision, in_file);
   if (!shape.ok()) return shape.status();
   return plan_memory(shape.value(), *backend.value(), question.memory);
 }
@@ -91,6 +92,8 @@ Napi::Value plan_to_js(Napi::Env env, MemoryPlan& plan) {
   set("process", plan.process);
   set("total", plan.total);
   set("available", plan.available);
+  set("host", plan.host);
+  set("host_available", plan.host_available);
   object.Set("fits", plan.fits);
   object.Set("recompute", plan.training.recompute);
   return object;

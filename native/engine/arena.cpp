@@ -3,17 +3,29 @@
 
 namespace namesake {
 
+namespace {
+
+/// memory.insufficient with the numbers, of a card's memory gpu.memory_insufficient.
+Status no_room(const Backend& backend, std::uint64_t needed, std::uint64_t available, const std::string& what) {
+  Status status = Status::out_of_memory(what, needed, available);
+  if (!backend.reads_host_memory()) status.code = Code::gpu_memory_insufficient;
+  return status;
+}
+
+}  // namespace
+
 Status check_available(const Backend& backend, std::size_t needed, const std::string& what) {
   const std::uint64_t available = backend.available();
   if (needed <= available) return {};
-  return Status::out_of_memory(what, needed, available);
+  return no_room(backend, needed, available, what);
 }
 
 Status Arena::reserve(std::size_t bytes, const std::string& what) {
   release();
   NAMESAKE_TRY(check_available(*backend_, bytes, what));
   const Result<void*> memory = backend_->allocate(bytes);
-  if (!memory.ok()) return Status::out_of_memory(what, bytes, backend_->available());
+  if (memory.status().code == Code::gpu_failed) return memory.status();
+  if (!memory.ok()) return no_room(*backend_, bytes, backend_->available(), what);
   data_ = static_cast<std::byte*>(memory.value());
   capacity_ = bytes;
   return {};

@@ -23,8 +23,8 @@ class Arena {
   /// Bytes that a piece of `bytes` takes: pieces begin at cache lines.
   static std::size_t padded(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-  /// Allocates `bytes`, zeroed, in place of what was there; all pieces are dead. memory.insufficient (with both numbers, `what`
-  /// the bytes are for, and nothing allocated) where the backend has less available.
+  /// Allocates `bytes`, zeroed, in place of what was there; all pieces are dead. memory.insufficient (of a card's memory
+  /// gpu.memory_insufficient; with both numbers, `what` the bytes are for, and nothing allocated) where the backend has less available.
   Status reserve(std::size_t bytes, const std::string& what);
 
   /// Points `piece` at the next `bytes`. `internal` names the piece that the plan has no room for.
@@ -54,7 +54,7 @@ class Arena {
   std::size_t used_ = 0;
 };
 
-/// memory.insufficient where `backend` has less than `needed` bytes available.
+/// memory.insufficient (of a card's memory gpu.memory_insufficient) where `backend` has less than `needed` bytes available.
 Status check_available(const Backend& backend, std::size_t needed, const std::string& what);
 
 /// Ops use memory of a plan as their scratch, for the length of a call.

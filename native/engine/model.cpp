@@ -22,7 +22,7 @@ namespace {
 class LoadedModel final : public Model {
  public:
   LoadedModel(ModelSource source, Precision precision, std::shared_ptr<Backend> backend)
-      : source_(std::move(source)), precision_(precision), backend_(std::move(backend)), memory_(backend_) {}
+      : source_(std::move(source)), holding_{precision, backend->reads_host_memory()}, backend_(std::move(backend)), memory_(backend_) {}
 
   /// `path` and `cache_folder` as in Model::open.
   Status load(const std::string& path, const std::string& cache_folder);
@@ -35,12 +35,13 @@ class LoadedModel final : public Model {
 
  private:
   Status take_layer(const StoredLayer& stored, LayerWeights& layer);
-  Status convert(const StoredRows& stored, bool linear, Matrix& matrix);
+  Status convert(const StoredRows& stored, std::optional<BlockType> to, Matrix& matrix);
+  Status copy_whole(const Matrix& from, std::byte* to);
   Status take_vector(const StoredTensor* tensor, const float*& vector);
   Status make_rope();
 
   ModelSource source_;
-  Precision precision_;
+  Holding holding_;
   std::shared_ptr<Backend> backend_;
   Weights weights_;
   RopeTable rope_;
@@ -48,10 +49,20 @@ class LoadedModel final : public Model {
   std::optional<Nf4Weights> nf4_;
 };
 
+/// Rows as they are stored, some megabytes at a time: the file's pages of those that are copied may go.
+Status LoadedModel::copy_whole(const Matrix& from, std::byte* to) {
+  const std::int64_t row_size = row_bytes(from.type, from.cols), piece = std::max<std::int64_t>(1, (16 << 20) / row_size);
+  for (std::int64_t r = 0; r < from.rows; r += piece) {
+    const Matrix rows{from.type, std::min(piece, from.rows - r), from.cols, from.row(r)};
+    NAMESAKE_TRY(backend_->upload(to + r * row_size, rows.data, static_cast<std::size_t>(rows.rows * row_size)));
+    source_.file->release_pages(rows);
+  }
+  return {};
+}
+
 /// The one place where a matrix changes its format: `matrix` lies in the file where it stays as it is, else in memory, made a row
-/// at a time.
-Status LoadedModel::convert(const StoredRows& stored, bool linear, Matrix& matrix) {
-  const std::optional<BlockType> to = copied_type(stored, precision_, linear);
+/// at a time in format `to`.
+Status LoadedModel::convert(const StoredRows& stored, std::optional<BlockType> to, Matrix& matrix) {
   if (!to) {
     matrix = *stored.whole();
     return {};
@@ -61,6 +72,8 @@ Status LoadedModel::convert(const StoredRows& stored, bool linear, Matrix& matri
   const std::size_t row_size = static_cast<std::size_t>(row_bytes(*to, cols));
   std::byte* data = nullptr;
   NAMESAKE_TRY(memory_.take(data, converted_bytes(rows, cols, *to), "converted weights"));
+  matrix = {*to, rows, cols, data};
+  if (stored.whole() && stored.type() == *to) return copy_whole(*stored.whole(), data);
   std::vector<float> row(static_cast<std::size_t>(cols));
   std::vector<std::uint16_t> rounded(row.size());
   for (std::int64_t r = 0; r < rows; ++r) {
@@ -77,7 +90,6 @@ Status LoadedModel::convert(const StoredRows& stored, bool linear, Matrix& matri
     NAMESAKE_TRY(backend_->upload(data + static_cast<std::size_t>(r) * row_size, from, row_size));
   }
   stored.release_pages(*source_.file);
-  matrix = {*to, rows, cols, data};
   return {};
 }
 
@@ -89,7 +101,7 @@ Status LoadedModel::take_vector(const StoredTensor* tensor, const float*& vector
   if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) {
     return Status::error(Code::model_invalid, "tensor " + tensor->name + " holds a value that is not finite");
   }
-  if (!is_copied(*tensor, precision_)) {
+  if (!is_copied(*tensor, holding_)) {
     vector = reinterpret_cast<const float*>(tensor->matrix.data);
     return {};
   }
@@ -109,7 +121,8 @@ Status LoadedModel::take_layer(const StoredLayer& stored, LayerWeights& layer) {
   NAMESAKE_TRY(take_vector(stored.k_norm, layer.k_norm));
   NAMESAKE_TRY(take_vector(stored.ffn_norm, layer.ffn_norm));
   for (Linear linear : linears_of(config())) {
-    NAMESAKE_TRY(convert(stored.linears[static_cast<std::size_t>(linear)], true, matrix_of(layer, linear)));
+    const StoredRows& rows = stored.linears[static_cast<std::size_t>(linear)];
+    NAMESAKE_TRY(convert(rows, copied_type(rows, holding_, true), matrix_of(layer, linear)));
   }
   return {};
 }
@@ -131,23 +144,23 @@ Status LoadedModel::load(const std::string& path, const std::string& cache_folde
   const Result<StoredWeights> found = find_weights(*source_.file, config(), source_.naming);
   if (!found.ok()) return found.status();
   const StoredWeights& stored = found.value();
-  source_.config.f32_matrices = has_f32_matrix(stored, config(), precision_);
-  std::size_t resident = resident_bytes(stored, config(), precision_);
-  if (precision_ == Precision::nf4) {
+  source_.config.f32_matrices = has_f32_matrix(stored, config(), holding_);
+  std::size_t resident = resident_bytes(stored, config(), holding_);
+  if (holding_.precision == Precision::nf4) {
     std::vector<Nf4Shape> shapes = nf4_shapes(stored, config());
     const std::size_t quantised = nf4_bytes(shapes);
     nf4_.emplace(*source_.file, path, cache_folder, std::move(shapes));
-    if (nf4_->cached()) resident -= quantised;
+    if (nf4_->cached() && holding_.in_file) resident -= quantised;
   }
   NAMESAKE_TRY(memory_.reserve(resident, "the model's weights"));
-  NAMESAKE_TRY(convert(stored.embedding, false, weights_.embedding));
+  NAMESAKE_TRY(convert(stored.embedding, copied_embedding(stored, config(), holding_), weights_.embedding));
   weights_.layers.resize(stored.layers.size());
   for (std::size_t l = 0; l < stored.layers.size(); ++l) NAMESAKE_TRY(take_layer(stored.layers[l], weights_.layers[l]));
   NAMESAKE_TRY(take_vector(stored.output_norm, weights_.output_norm));
   if (config().tied) {
     weights_.head = weights_.embedding;
   } else {
-    NAMESAKE_TRY(convert(stored.head, false, weights_.head));
+    NAMESAKE_TRY(convert(stored.head, copied_type(stored.head, holding_, false), weights_.head));
   }
   if (nf4_) nf4_->finish();
   return make_rope();

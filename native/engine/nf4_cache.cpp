@@ -87,6 +87,12 @@ const std::vector<Nf4FileMatrix>& Nf4Cache::open() {
   return matrices_;
 }
 
+void Nf4Cache::release_pages(std::size_t index) const {
+  const Nf4FileMatrix& matrix = matrices_[index];
+  mapping_.release_pages(matrix.codes, static_cast<std::size_t>(shapes_[index].code_bytes()));
+  mapping_.release_pages(reinterpret_cast<const std::byte*>(matrix.scales.absmax), static_cast<std::size_t>(shapes_[index].blocks()));
+}
+
 void Nf4Cache::begin() {
   if (path_.empty()) return;
   std::error_code ignored;  // where the folder cannot be made, no file can

@@ -29,6 +29,11 @@ class Nf4Cache {
   /// Maps a cache that is there and whole; the matrices in the order of the shapes, pointing into it. Empty where there is none.
   const std::vector<Nf4FileMatrix>& open();
 
+  /// The shape of matrix `index`.
+  const Nf4Shape& shape(std::size_t index) const { return shapes_[index]; }
+  /// The machine may drop the pages of matrix `index` of those that open() gave; they stay readable.
+  void release_pages(std::size_t index) const;
+
   /// Begins a new one; add every matrix in order, then finish. Each does nothing once something could not be written.
   void begin();
   void add(const Nf4Matrix& matrix);

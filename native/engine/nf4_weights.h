@@ -20,7 +20,7 @@ class Nf4Weights {
   /// in Nf4Cache.
   Nf4Weights(const WeightFile& file, const std::string& path, const std::string& folder, std::vector<Nf4Shape> shapes);
 
-  /// Whether the matrices come out of a cache and so take nothing of an arena.
+  /// Whether the matrices come out of a cache, and so take nothing of an arena where the backend reads them there.
   bool cached() const { return !cached_.empty(); }
 
   /// The next matrix, from the cache, or decoded by `threads` threads, quantised, and placed in `memory`. The file's pages of it
@@ -31,6 +31,7 @@ class Nf4Weights {
   void finish();
 
  private:
+  Status take_cached(std::size_t index, Arena& memory, const std::byte*& codes, Nf4Scales& scales);
   Status quantize(const StoredRows& stored, int threads, Arena& memory, const std::byte*& codes, Nf4Scales& scales);
 
   const WeightFile* file_;

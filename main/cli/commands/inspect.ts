@@ -82,6 +82,10 @@ function printBudget(output: Output, budget: MemoryBudget): void {
   line('memory.process', budget.process);
   line('memory.total', budget.total);
   line('memory.available', budget.available);
+  if (budget.host > 0) {
+    line('memory.host', budget.host);
+    line('memory.host_available', budget.host_available);
+  }
   output.print(translate(output.language, budget.fits ? 'memory.fits' : 'memory.does_not_fit'));
 }
 

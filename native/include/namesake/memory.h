@@ -25,10 +25,11 @@ struct ModelShape {
   std::uint64_t mapped = 0;  ///< of the file that stays in use: pages of copied matrices go
   std::size_t resident = 0;  ///< held beside the mapped file: converted matrices, rope table
 };
-/// Of a model that is here. The codes of Model::open.
-Result<ModelShape> shape_of_file(const std::string& path, Precision precision);
+/// Of a model that is here. The codes of Model::open. `in_file`: for a backend that reads the host's memory; otherwise what
+/// is resident lies in the backend's.
+Result<ModelShape> shape_of_file(const std::string& path, Precision precision, bool in_file = true);
 /// Of a model that is not. model.invalid for sizes out of range.
-Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_bytes, Precision precision);
+Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_bytes, Precision precision, bool in_file = true);
 
 struct MemoryOptions {
   std::int64_t rank = 0;          ///< 0 = answers only
@@ -41,15 +42,17 @@ struct MemoryOptions {
   std::uint64_t process = 0;      ///< program, tokenizer and heap
 };
 
-/// Bytes by purpose. While answers are given, scores are taken or a checkpoint is written, the activations and their scratch are
+/// Bytes by purpose; on a card weights_mapped and process are the machine's and no part of the total. While answers are given, scores are taken or a checkpoint is written, the activations and their scratch are
 /// given back: the peak has the larger of the two.
 struct MemoryPlan {
   std::uint64_t weights_mapped = 0, weights_resident = 0;
   TrainingMemory training;
   std::uint64_t between_steps = 0;
   std::uint64_t process = 0;
-  std::uint64_t total = 0;      ///< peak of the process
-  std::uint64_t available = 0;  ///< of the machine, before any of it is taken
+  std::uint64_t total = 0;      ///< peak of the process, or of a card
+  std::uint64_t available = 0;  ///< of the machine or the card, before any of it is taken
+  std::uint64_t host = 0;            ///< with a card: what the machine's own memory has besides, else 0
+  std::uint64_t host_available = 0;  ///< the same
   bool fits = false;
 };
 

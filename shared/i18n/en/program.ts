@@ -54,6 +54,8 @@ export const program = {
   'memory.process': 'program and tokenizer',
   'memory.total': 'together',
   'memory.available': 'free now',
+  'memory.host': 'of the machine itself, beside the card',
+  'memory.host_available': 'free there now',
   'memory.fits': 'It fits.',
   'memory.does_not_fit': 'It does not fit: close other programs, lower batch_tokens, or take a smaller model.',
   'serve.address': 'Open this address in a browser. It works once:\n{url}',

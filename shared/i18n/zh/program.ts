@@ -48,6 +48,8 @@ export const program: Record<keyof typeof en, string> = {
   'memory.process': '程序与分词器',
   'memory.total': '合计',
   'memory.available': '现在可用',
+  'memory.host': '显卡之外占用的内存',
+  'memory.host_available': '内存现在可用',
   'memory.fits': '装得下。',
   'memory.does_not_fit': '装不下：请关闭其他程序、调小 batch_tokens，或换更小的模型。',
   'serve.address': '请在浏览器中打开这个地址，它只能用一次：\n{url}',

@@ -70,11 +70,16 @@ describe('inspect memory', () => {
     expect(result.stdout).toMatch(/It fits\.\n$/);
   });
 
+  it('plans for a card with what the machine has besides, or says why there is none', async () => {
+    const result = await namesake(['inspect', 'memory', '--json', '--model', tinyModel, '--device', 'cuda'], { home: temporaryFolder() });
+    if (result.code !== 0) expect(errorCode(result, 1)).toMatch(/^gpu\./);
+    else expect(lastEvent(result)).toMatchObject({ host: expect.any(Number), host_available: expect.any(Number), fits: true });
+  });
+
   it('refuses by code what it cannot plan', async () => {
     const home = temporaryFolder();
     const refused = async (args: readonly string[]): Promise<string> => errorCode(await namesake(['inspect', 'memory', '--json', ...args], { home }), 1);
     expect(await refused(['--model', 'no-such-model'])).toBe('model.unknown');
-    expect(await refused(['--model', tinyModel, '--device', 'cuda'])).toBe('device.unavailable');
     expect(await refused(['--model', tinyModel, '--rank', '1025'])).toBe('recipe.unsupported');
   });
 });

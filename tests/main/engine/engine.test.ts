@@ -48,13 +48,13 @@ describe('open', () => {
   test.each([
     ['model.unreadable', { path: join(tinyModel, 'nothing') }],
     ['recipe.unsupported', { precision: 'q2' as 'nf4' }],
-    ['device.unavailable', { device: 'cuda' }],
+    ['device.unavailable', { device: 'tpu' as 'cuda' }],
     ['isa.unsupported', { isa: 'pentium' }],
   ] as const)('%s closes what was open and says why', async (code, wrong) => {
     const error: unknown = await engine.open({ ...openOptions, ...wrong }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(NamesakeError);
     expect(error).toMatchObject({ code, detail: expect.stringMatching(/\w/) });
-    if (code === 'device.unavailable') expect(error).toMatchObject({ params: { device: 'cuda' } });
+    if (code === 'device.unavailable') expect(error).toMatchObject({ params: { device: 'tpu' } });
     expect(await codeOf(engine.encode('a'))).toBe('engine.closed');
     await engine.open(openOptions);
   });
