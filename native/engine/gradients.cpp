@@ -18,6 +18,7 @@ Status check_trainable(Adapter& adapter) {
 Status step_gradients(const Model& model, Adapter& adapter, LossGraph& loss, std::span<const Batch> micro_batches,
                       StepResult& result) {
   if (micro_batches.empty()) return Status::error(Code::rows_invalid, "a step has no batch");
+  NAMESAKE_TRY(loss.hold());
   const ScratchScope scratch = loss.scratch();
   NAMESAKE_TRY(zero_gradients(model.backend(), adapter.trainables()));
   LossSums sums;

@@ -98,19 +98,32 @@ LossGraph::LossGraph(const Model& model, const Adapter* adapter, Keep keep)
 Status LossGraph::reserve(const BatchRoom& room, std::shared_ptr<Arena> arena) {
   const std::int64_t rank = adapter_ ? adapter_->rank() : 0;
   memory_ = loss_memory(model_.config(), model_.backend(), rank, room, acts_.keep());
-  if (!arena) {
-    arena = std::make_shared<Arena>(model_.shared_backend());
-    NAMESAKE_TRY(arena->reserve(memory_.total(), "a batch of " + std::to_string(room.expanded) + " tokens"));
+  room_ = room;
+  if (!arena || has_own_arena(model_.backend())) {
+    arena_ = std::make_shared<Arena>(model_.shared_backend());
+    return take_own();
   }
-  NAMESAKE_TRY(arena->take(activations_, memory_.activations, "activations"));
-  NAMESAKE_TRY(arena->take(scratch_, memory_.scratch, "scratch"));
   arena_ = std::move(arena);
-  acts_.place(activations_, room);
+  return place();
+}
+
+Status LossGraph::take_own() {
+  NAMESAKE_TRY(arena_->reserve(memory_.total(), "a batch of " + std::to_string(room_.expanded) + " tokens"));
+  return place();
+}
+
+Status LossGraph::place() {
+  NAMESAKE_TRY(arena_->take(activations_, memory_.activations, "activations"));
+  NAMESAKE_TRY(arena_->take(scratch_, memory_.scratch, "scratch"));
+  acts_.place(activations_, room_);
   return {};
 }
 
+Status LossGraph::hold() { return arena_->capacity() == 0 ? take_own() : Status{}; }
+
 void LossGraph::release() {
   if (!arena_) return;
+  if (has_own_arena(arena_->backend())) return arena_->release();
   arena_->backend().discard(activations_, memory_.activations);
   arena_->backend().discard(scratch_, memory_.scratch);
 }

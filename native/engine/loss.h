@@ -53,8 +53,11 @@ class LossGraph {
   /// them.
   LossGraph(const Model& model, const Adapter* adapter, Keep keep);
 
-  /// Takes room for batches of up to so much from `arena`, or from an arena of its own where that is nullptr.
+  /// Takes room for batches of up to so much from `arena`, or from an arena of its own where that is nullptr, or where the backend
+  /// has memory of its own (has_own_arena).
   Status reserve(const BatchRoom& room, std::shared_ptr<Arena> arena = nullptr);
+  /// Takes the room again that release() gave away, before scratch() and the calls below. The codes of Arena::reserve.
+  Status hold();
   /// Ops use the planned scratch while this lives.
   ScratchScope scratch() { return {model_.backend(), scratch_, memory_.scratch}; }
 
@@ -65,8 +68,11 @@ class LossGraph {
   /// Unweighted losses of the labelled rows, adapter on and off.
   Status score(const Batch& batch, ScoreResult& result);
 
-  /// Lets the machine use the memory until the next call: it holds nothing between calls.
+  /// Lets the machine, or the card, use the memory until hold(): it holds nothing between calls.
   void release();
+
+  /// Whether the room is a block of its own: a card takes back whole blocks only, the machine takes pages.
+  static bool has_own_arena(const Backend& backend) { return !backend.reads_host_memory(); }
 
  private:
   /// A pass over packed sequences, and which of its rows are wanted.
@@ -75,6 +81,8 @@ class LossGraph {
     std::vector<std::int32_t> rows;   ///< rows of `packed`, ascending
     std::vector<std::int32_t> slots;  ///< base pass: the place of each among the batch's loss rows
   };
+  Status take_own();
+  Status place();
   static Pass tuned_pass(const Batch& batch, const LossRows& rows);
   static Pass base_pass(const Batch& batch, const LossRows& rows);
   Status check_room(const Packed& packed) const;
@@ -89,6 +97,7 @@ class LossGraph {
   Graph graph_;
   Activations acts_;
   LossMemory memory_;
+  BatchRoom room_;
   std::shared_ptr<Arena> arena_;
   std::byte* activations_ = nullptr;
   std::byte* scratch_ = nullptr;

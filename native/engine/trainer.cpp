@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/arena.h"
 #include "engine/checkpoint.h"
 #include "engine/gradients.h"
 #include "engine/loss.h"
@@ -98,8 +99,11 @@ Result<std::shared_ptr<Arena>> reserve_training(const Model& model, std::int64_t
   if (rank < 1 || rank > kMaxRank) return unsupported("rank " + std::to_string(rank) + " is not between 1 and " + std::to_string(kMaxRank));
   const TrainingMemory memory = plan_training(model.config(), model.backend(), rank, room_of(options), options.recompute,
                                               model.backend().available());
+  const std::string what = "training with batches of " + std::to_string(options.batch_tokens) + " tokens";
+  NAMESAKE_TRY(check_available(model.backend(), memory.total(), what));
   auto arena = std::make_shared<Arena>(model.shared_backend());
-  NAMESAKE_TRY(arena->reserve(memory.total(), "training with batches of " + std::to_string(options.batch_tokens) + " tokens"));
+  const std::size_t steps = LossGraph::has_own_arena(model.backend()) ? memory.activations + memory.scratch : 0;
+  NAMESAKE_TRY(arena->reserve(memory.total() - steps, what));
   options.recompute = memory.recompute;
   return arena;
 }

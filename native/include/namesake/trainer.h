@@ -62,7 +62,7 @@ struct ScoreResult {
 };
 
 /// All memory of a training, asked for at once: adapter, gradients and optimizer state of `rank`, activations and scratch of
-/// options.batch_tokens. Decides options.recompute where it is empty. Adapter::create or load and Trainer::create take their
+/// options.batch_tokens (which a card has in a block of its own, Trainer::create's). Decides options.recompute where it is empty. Adapter::create or load and Trainer::create take their
 /// parts of it. memory.insufficient with what is needed at least, and nothing allocated; recipe.unsupported.
 Result<std::shared_ptr<Arena>> reserve_training(const Model& model, std::int64_t rank, TrainerOptions& options);
 
@@ -89,7 +89,8 @@ class Trainer {
   virtual Status load_checkpoint(const std::string& folder) = 0;
 
   /// Gives the activations, the most of a trainer's memory, back to the machine until the next step writes them again: they hold
-  /// nothing between steps, and decoding can use the room. Changes no bit.
+  /// nothing between steps, and decoding can use the room. Changes no bit. A card's are taken anew by the next step, which fails
+  /// with gpu.memory_insufficient where another program has the room by then.
   virtual void release_activations() = 0;
 
   /// Looked at between tiles. Not owned; nullptr = never.

@@ -29,7 +29,7 @@ void check_cuda_rows_alone(const std::string& what, std::int64_t M,
 /// The stand-in with some of its variables set (tests/native/ptxcpu/README.md), for as long as this lives.
 class StandIn {
  public:
-  /// Whether the driver under test is the stand-in.
+  /// Whether the driver under test is the stand-in, which counts every byte of memory and has nobody else on its card.
   static bool there();
 
   StandIn(const char* variable, const char* value);
