@@ -22,10 +22,6 @@ constexpr Kernel<KvWriteArgs> kKvWrite{"attention_cached", "kv_write"};
 constexpr Kernel<AttentionCachedArgs> kPieces{"attention_cached", "attention_cached_pieces"},
     kJoin{"attention_cached", "attention_cached_join"};
 
-/// Products and sums of one launch, so that it ends within 0.3 s on the slowest card that is taken (1.8 TFLOP/s are a third of what
-/// a GTX 1650 has): Windows ends what takes two, and a job is cancelled between launches.
-constexpr double kLaunchFlop = 0x1p38;
-
 /// Bytes of what pieces of keys give, for the rows of one launch (more, where one row needs more).
 constexpr std::int64_t kPieceBytes = std::int64_t{8} << 20;
 
@@ -44,7 +40,8 @@ struct AttentionScratch {
 /// What attention_cached takes: the pieces of a few rows at a time, so that a long prompt needs no more than kPieceBytes.
 struct CachedScratch {
   CachedScratch(std::int64_t M, std::int64_t H, std::int64_t D, std::int64_t keys) : count(ceil_div(keys, kCachedKeys)) {
-    const std::int64_t pieces_bytes = H * count * std::int64_t(sizeof(CachedPiece)), outs_bytes = H * count * D * std::int64_t(sizeof(float));
+    const std::int64_t pieces_bytes = H * count * std::int64_t(sizeof(CachedPiece));
+    const std::int64_t outs_bytes = H * count * D * std::int64_t(sizeof(float));
     const std::int64_t row_bytes = pieces_bytes + outs_bytes;
     rows = std::min({M, kCachedRows, row_bytes > 0 ? std::max<std::int64_t>(1, kPieceBytes / row_bytes) : M});
     pieces = plan.take(rows * pieces_bytes);
@@ -93,10 +90,10 @@ AttentionSizes sizes_of(const AttentionShape& shape, std::initializer_list<const
           takes_fours(shape.head_dim, arrays), shape.scale};
 }
 
-/// run(head, count) over `heads` heads, each of which takes `flop`, a launch at a time.
+/// run(head, count) over `heads` heads, as many at a time as fit into `most` products and sums; each takes `flop`.
 template <class Run>
-Status over_heads(std::int64_t heads, double flop, const Run& run) {
-  const std::int64_t at_once = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::min(kLaunchFlop / flop, double(heads))));
+Status over_heads(std::int64_t heads, double flop, double most, const Run& run) {
+  const std::int64_t at_once = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::min(most / flop, double(heads))));
   for (std::int64_t head = 0; head < heads; head += at_once) NAMESAKE_TRY(run(head, std::min(at_once, heads - head)));
   return {};
 }
@@ -125,7 +122,7 @@ Status CudaBackend::attention_forward(const float* q, const float* k, const floa
   AttentionForwardArgs args{sizes_of(shape, {q, k, v, o}), q, k, v, o, lse};
   args.sizes.tiles = reinterpret_cast<const AttentionTile*>(memory.value() + need.query_tiles);
   const double flop = 4 * tiles.rows * kAttentionRows * double(padded(D));  // q k and p v
-  return over_heads(H, flop, [&](std::int64_t head, std::int64_t count) {
+  return over_heads(H, flop, launch_flop_, [&](std::int64_t head, std::int64_t count) {
     args.sizes.first_head = static_cast<std::int32_t>(head);
     return launch(D <= 64 ? kForward64 : kForward128, {{tiles.size(), count}, {kAttentionThreads}}, args);
   });
@@ -151,9 +148,10 @@ Status CudaBackend::attention_backward(const float* do_, const float* q, const f
                       AttentionRowsArgs{do_, o, lse, rows, largest, M, static_cast<std::int32_t>(H), static_cast<std::int32_t>(D)}));
 
   AttentionBackwardArgs args{sizes_of(shape, {do_, q, k, v, dq, dk, dv}), do_, q, k, v, rows, largest, dq, dk, dv, M};
-  const auto run = [&](const Kernel<AttentionBackwardArgs>& kernel, std::size_t list, const TileList& tiles, std::int64_t heads, double flop) {
+  const auto run = [&](const Kernel<AttentionBackwardArgs>& kernel, std::size_t list, const TileList& tiles, std::int64_t heads,
+                       double flop) {
     args.sizes.tiles = reinterpret_cast<const AttentionTile*>(memory.value() + list);
-    return over_heads(heads, flop, [&](std::int64_t head, std::int64_t count) {
+    return over_heads(heads, flop, launch_flop_, [&](std::int64_t head, std::int64_t count) {
       args.sizes.first_head = static_cast<std::int32_t>(head);
       return launch(kernel, {{tiles.size(), count}, {kAttentionThreads}}, args);
     });

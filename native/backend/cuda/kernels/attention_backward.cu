@@ -145,10 +145,11 @@ __device__ __forceinline__ void attention_backward_keys(const AttentionBackwardA
 #pragma unroll
           for (int j = 0; j < 2; ++j) {
             const int query = first + at + 8 * n + 2 * (lane % 4) + j;
+            // Past the sequence's end a query's row of do is 0, and so is all that it adds; what is summed for a key there is not kept.
             const AttentionRow row = query < tile.length ? rows[query] : AttentionRow{};
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
-              const bool seen = query < tile.length && key + 8 * i < tile.length && (!causal || key + 8 * i <= query);
+              const bool seen = !causal || key + 8 * i <= query;
               // ex2.approx: two units in the last place of a weight that is then rounded to 16 bits.
               p[n][2 * i + j] = seen ? exp2_approx(fmaf(p[n][2 * i + j], scale, -row.lse)) : 0;
               ds[n][2 * i + j] = p[n][2 * i + j] * (ds[n][2 * i + j] - row.delta * power);

@@ -28,7 +28,8 @@ extern "C" __global__ void __launch_bounds__(kCachedThreads) kv_write(const __gr
   }
 }
 
-/// The softmax of one piece of keys for up to kCachedHeads heads. Grid: x pieces, y key/value heads times the parts of their query heads, z rows.
+/// The softmax of one piece of keys for up to kCachedHeads heads. Grid: x pieces, y key/value heads times the parts of their query
+/// heads, z rows.
 extern "C" __global__ void __launch_bounds__(kCachedThreads) attention_cached_pieces(const __grid_constant__ AttentionCachedArgs a) {
   __shared__ __align__(16) float query[kCachedHeads][kMostD];
   __shared__ float weights[kCachedHeads][kKeys];

@@ -42,7 +42,8 @@ class Tile {
     const auto put = [&](int row, float4 x) {
       const float f = row < valid && 4 * group < D ? factor(row) : 0;
       char* to = reinterpret_cast<char*>(memory_ + offset) + row * kRowBytes + ((group / 2) ^ (row % 8)) * 16 + group % 2 * 8;
-      *reinterpret_cast<uint2*>(to) = f == 0 ? make_uint2(0, 0) : make_uint2(round_to_halves(f * x.x, f * x.y), round_to_halves(f * x.z, f * x.w));
+      const uint2 rounded = make_uint2(round_to_halves(f * x.x, f * x.y), round_to_halves(f * x.z, f * x.w));
+      *reinterpret_cast<uint2*>(to) = f == 0 ? make_uint2(0, 0) : rounded;
     };
     if (aligned) {
       // Without a branch, so that all loads of a batch are under way together: what lies outside reads a neighbour.
@@ -124,7 +125,8 @@ __device__ __forceinline__ float row_sum(float x) {
   return x + __shfl_xor_sync(0xffffffffu, x, 2);
 }
 
-/// Stores this lane's part of one row of a [16, width] product times `factor` at `to`, a row of D floats. i: 0 for row l / 4, 1 for the other.
+/// Stores this lane's part of one row of a [16, width] product times `factor` at `to`, a row of D floats. i: 0 for row l / 4, 1 for
+/// the other.
 template <int count>
 __device__ __forceinline__ void store_row(float* to, const float (&d)[count][4], int i, float factor, int D, bool aligned) {
 #pragma unroll

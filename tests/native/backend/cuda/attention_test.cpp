@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "backend/attention_problem.h"
+#include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/cuda_fixture.h"
 
 TEST_SUITE_BEGIN("cuda");
@@ -120,6 +121,20 @@ TEST_CASE("cuda: a sequence's attention does not depend on the sequences beside 
   }
 }
 
+TEST_CASE("cuda: attention that is cut into more launches has the same bits") {
+  if (cuda_backend() == nullptr) return;
+  auto& backend = dynamic_cast<cuda::CudaBackend&>(*cuda_backend());
+  const AttentionProblem p({9, 3, 16}, {20}, true);
+  const Outputs forward = p.forward(backend, 0, 1), backward = p.backward(backend, 0, 1);
+  // The tile of 64 rows and 64 columns takes 4 products of 20 keys a head: two heads at a time; backward one.
+  for (double most : {2.5 * 4 * 20 * 64 * 64, 1.0}) {
+    backend.set_launch_flop(most);
+    check_same_bits(p.forward(backend, 0, 1), forward);
+    check_same_bits(p.backward(backend, 0, 1), backward);
+  }
+  backend.set_launch_flop(0x1p38);
+}
+
 TEST_CASE("cuda: attention's gradients scale with their cause, far below and above the range of f16") {
   Backend* const backend = cuda_backend();
   if (backend == nullptr) return;
@@ -211,6 +226,35 @@ TEST_CASE("cuda: kv_write stores each row at its slot and position and touches n
         return Outputs{cache_k.host(), cache_v.host()};
       }, {0, 0});
     }
+  }
+}
+
+// Each array is an allocation of its own here: the guards of Array would take reads past its end.
+TEST_CASE("cuda: attention reads nothing outside of its arrays") {
+  Backend* const backend = cuda_backend();
+  if (backend == nullptr) return;
+  for (HeadShape shape : {HeadShape{1, 1, 16}, {1, 1, 96}, {1, 1, 7}}) {
+    CAPTURE(shape.D);
+    const AttentionProblem p(shape, {5}, true);
+    const AttentionShape sizes = attention_shape(shape, true);
+    std::vector<void*> memory;
+    const auto place = [&](const std::vector<float>& host) {
+      auto made = backend->allocate(host.size() * sizeof(float));
+      REQUIRE(made.ok());
+      memory.push_back(made.value());
+      REQUIRE(backend->upload(made.value(), host.data(), host.size() * sizeof(float)).ok());
+      return static_cast<float*>(made.value());
+    };
+    float *const q = place(p.q), *const k = place(p.k), *const v = place(p.v), *const do_ = place(p.do_), *const o = place(p.q),
+               *const lse = place(std::vector<float>(5)), *const dq = place(p.q), *const dk = place(p.k), *const dv = place(p.v);
+    const std::int32_t zero[5] = {}, positions[5] = {0, 1, 2, 3, 4};
+    REQUIRE(backend->attention_forward(q, k, v, p.cu_seqlens.data(), 1, sizes, o, lse).ok());
+    REQUIRE(backend->attention_backward(do_, q, k, v, o, lse, p.cu_seqlens.data(), 1, sizes, dq, dk, dv).ok());
+    REQUIRE(backend->kv_write(k, v, zero, positions, 5, 1, shape.D, {dk, dv, 5}).ok());
+    REQUIRE(backend->attention_cached(q, zero, positions, 5, sizes, {dk, dv, 5}, o).ok());
+    float last = 0;
+    REQUIRE(backend->download(&last, lse, sizeof last).ok());  // what failed on the card shows here at the latest
+    for (void* each : memory) backend->release(each);
   }
 }
 
