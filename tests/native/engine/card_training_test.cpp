@@ -25,7 +25,7 @@ TEST_CASE("cuda: activations leave the card between steps, and the next step tak
   trainer->release_activations();
   CHECK(before - backend->available() == planned.total() - steps);
   trainer->release_activations();
-  const auto saved = state_of(*adapter);
+  const auto saved = state_of(*adapter, *backend);
   Batch batch;
   batch.ids = batch.labels = {1, 2, 3, 4};
   batch.positions = {0, 1, 2, 3};
@@ -37,7 +37,7 @@ TEST_CASE("cuda: activations leave the card between steps, and the next step tak
     const auto result = trainer->step(step);
     CHECK(before - backend->available() == planned.total());
     CHECK((result.ok() || result.status().code == Code::device_unavailable));
-    CHECK((state_of(*adapter) == saved) == !result.ok());
+    CHECK((state_of(*adapter, *backend) == saved) == !result.ok());
   }
   trainer->release_activations();
   const StandIn stand_in("PTXCPU_MEM_MB", "64");  // what is left to the driver

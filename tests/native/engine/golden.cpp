@@ -206,11 +206,17 @@ double cosine(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 std::vector<std::vector<float>> state_of(Adapter& adapter) {
-  // Memory of the backends under test is host memory, so that no backend is needed here.
+  static const std::unique_ptr<Backend> host = make_reference_backend();
+  return state_of(adapter, *host);
+}
+
+std::vector<std::vector<float>> state_of(Adapter& adapter, Backend& backend) {
   std::vector<std::vector<float>> state;
   for (const Trainable& t : adapter.trainables()) {
     for (const float* values : {t.value, t.m, t.v}) {
-      if (values) state.emplace_back(values, values + t.rows * t.cols);
+      if (!values) continue;
+      std::vector<float>& copy = state.emplace_back(static_cast<std::size_t>(t.rows * t.cols));
+      must(backend.download(copy.data(), values, copy.size() * sizeof(float)));
     }
   }
   return state;

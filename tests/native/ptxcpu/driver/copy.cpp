@@ -50,6 +50,7 @@ CUresult copy(const char* caller, End to, End from, std::size_t bytes, CUstream 
     }
     const CUresult done = driver().queues.submit(stream, [=]() -> int {
       if (!valid_ends(caller, to, from, bytes)) return kIllegalAddress;
+      const DeviceAccess access;
       const void* source = staged ? staged->data() : reinterpret_cast<const void*>(from.address);
       std::memmove(reinterpret_cast<void*>(to.address), source, bytes);
       return kSuccess;
@@ -69,6 +70,7 @@ CUresult fill(const char* caller, CUdeviceptr address, T value, std::size_t coun
     if (!valid(caller, "destination", address, bytes)) return CUDA_ERROR_INVALID_VALUE;
     const CUresult done = driver().queues.submit(stream, [=]() -> int {
       if (!valid(caller, "destination", address, bytes)) return kIllegalAddress;
+      const DeviceAccess access;
       std::fill_n(reinterpret_cast<T*>(address), count, value);
       return kSuccess;
     });

@@ -33,6 +33,8 @@ Range range;
 Allocations live, freed;
 u64 used = 0, allocations = 0;
 std::atomic<u64> generation{1};
+bool guarded = false;  // by the settings
+int accesses = 0;      // DeviceAccess that live
 
 u64 pages(u64 size) { return (size + kPage - 1) / kPage * kPage; }
 
@@ -42,6 +44,13 @@ bool reserve() {
     if (at != MAP_FAILED) range = {static_cast<char*>(at), size, 0};
   }
   return range.base != nullptr;
+}
+
+/// Opens or closes all memory that cuMemAlloc gave.
+void protect(int protection) {
+  for (const auto& [base, allocation] : live) {
+    if (allocation.kind == MemoryKind::device) mprotect(reinterpret_cast<void*>(base), pages(allocation.size), protection);
+  }
 }
 
 bool counts_as_device(MemoryKind kind) { return kind == MemoryKind::device || kind == MemoryKind::managed; }
@@ -70,6 +79,7 @@ int allocate(u64 size, MemoryKind kind, u64* address) {
   if (!variable && (settings().poison || kind == MemoryKind::pinned)) std::memset(at, 0xff, size);
   *address = reinterpret_cast<u64>(at);
   live[*address] = {*address, size, kind};
+  if (guarded && accesses == 0 && kind == MemoryKind::device) mprotect(at, pages(size), PROT_NONE);
   return kSuccess;
 }
 
@@ -91,6 +101,23 @@ int free_memory(u64 address, unsigned kinds, const char* caller) {
   madvise(at, pages(gone.size), MADV_DONTNEED);
   mprotect(at, pages(gone.size), PROT_NONE);
   return kSuccess;
+}
+
+DeviceAccess::DeviceAccess() {
+  const std::unique_lock lock(mutex);
+  if (accesses++ == 0 && guarded) protect(PROT_READ | PROT_WRITE);
+}
+
+DeviceAccess::~DeviceAccess() {
+  const std::unique_lock lock(mutex);
+  if (--accesses == 0 && guarded) protect(PROT_NONE);
+}
+
+void guard_memory() {
+  const std::unique_lock lock(mutex);
+  if (guarded == settings().guard) return;
+  guarded = settings().guard;
+  if (accesses == 0) protect(guarded ? PROT_NONE : PROT_READ | PROT_WRITE);
 }
 
 bool find_allocation(u64 address, u64 size, Allocation* found) {

@@ -28,6 +28,16 @@ std::string describe_address(std::uint64_t address);
 std::uint64_t memory_used();
 /// Changes with every free: what a site remembers of an older one may be gone.
 std::uint64_t memory_generation();
+/// With PTXCPU_GUARD device memory can only be touched while one of these lives: kernels and copies hold one.
+class DeviceAccess {
+ public:
+  DeviceAccess();
+  ~DeviceAccess();
+  DeviceAccess(const DeviceAccess&) = delete;
+  DeviceAccess& operator=(const DeviceAccess&) = delete;
+};
+/// Begins or ends to guard what is allocated now, as the settings say.
+void guard_memory();
 /// The next allocation is the first again (PTXCPU_FAIL_ALLOC).
 void restart_allocation_count();
 

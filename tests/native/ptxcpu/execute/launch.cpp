@@ -11,6 +11,7 @@
 #include <numeric>
 #include <thread>
 
+#include "execute/device_memory.h"
 #include "execute/report.h"
 #include "execute/settings.h"
 #include "execute/worker.h"
@@ -195,7 +196,11 @@ int run_launch(const Launch& launch) {
   }
   const auto start = Clock::now();
   watchdog().start(launch.kernel->name);
-  const int error = pool().run(launch, number);
+  int error = kSuccess;
+  {
+    const DeviceAccess access;
+    error = pool().run(launch, number);
+  }
   watchdog().stop();
   const std::chrono::duration<double, std::milli> took = Clock::now() - start;
   tell(text("$ grid ($,$,$) block ($,$,$) $ ms -> $", launch.kernel->name, launch.grid[0], launch.grid[1], launch.grid[2], launch.block[0],

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <thread>
 
+#include "execute/device_memory.h"
+
 namespace ptxcpu {
 namespace {
 
@@ -55,6 +57,7 @@ void load_settings() {
   s.strict = flag("PTXCPU_STRICT", false);
   s.lazy = flag("PTXCPU_LAZY", false);
   s.poison = flag("PTXCPU_POISON", true);
+  s.guard = flag("PTXCPU_GUARD", false);
   s.verbose = flag("PTXCPU_VERBOSE", false);
   s.quiet = flag("PTXCPU_QUIET", false);
   read_schedule(s);
@@ -65,6 +68,7 @@ void load_settings() {
     if (const char* code = std::strchr(launch, ':')) s.fail_launch_code = std::atoi(code + 1);
   }
   settings() = s;
+  guard_memory();
 }
 
 }  // namespace ptxcpu

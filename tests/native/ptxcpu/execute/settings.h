@@ -16,6 +16,7 @@ struct Settings {
   bool strict = false;  ///< warnings are errors
   bool lazy = false;    ///< asynchronous work waits until something waits for it
   bool poison = true;   ///< fresh memory is all ones, which is NaN in every floating type
+  bool guard = false;   ///< the program itself cannot touch device memory
   bool verbose = false;
   bool quiet = false;  ///< diagnostics are kept, not printed
   Schedule schedule = Schedule::in_order;

@@ -3,6 +3,8 @@
 #include <functional>
 #include <optional>
 
+#include <unistd.h>
+
 #include "tests/device.h"
 
 namespace ptxcpu_tests {
@@ -16,6 +18,16 @@ void expect(CUresult code, const char* words, const std::function<CUresult()>& f
   device.reset();
   CHECK(got == code);
   CHECK_MESSAGE(message.find(words) != message.npos, message);
+}
+
+/// Whether the program itself can read this memory: the system looks, which does not end the process where it cannot.
+bool readable(CUdeviceptr address) {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const bool read = write(ends[1], reinterpret_cast<const void*>(address), 4) == 4;
+  close(ends[0]);
+  close(ends[1]);
+  return read;
 }
 
 bool all_nan(const std::vector<float>& values) {
@@ -92,6 +104,21 @@ TEST_CASE_FIXTURE(Faults, "copies past the end, double frees") {
     REQUIRE(device.call("cuMemFree_v2", p) == CUDA_SUCCESS);
     return device.call("cuMemFree_v2", p);
   });
+}
+
+TEST_CASE_FIXTURE(Faults, "guarded memory is there for copies and kernels, not for the program") {
+  const Buffer<float> before(32), y(32);
+  CHECK(readable(before.at()));
+  {
+    const Setting guard("PTXCPU_GUARD", "1");
+    const Buffer<float> x(std::vector<float>{1, 2, 3, 4});
+    CHECK_FALSE(readable(before.at()));
+    CHECK_FALSE(readable(x.at()));
+    CHECK(x.values() == std::vector<float>{1, 2, 3, 4});
+    CHECK_FALSE(readable(x.at()));
+    CHECK(m.run("bad_uninit", 1, 32, 0, before.at(), y.at()) == CUDA_SUCCESS);
+  }
+  CHECK(readable(before.at()));
 }
 
 TEST_CASE_FIXTURE(Faults, "what was never written reads as NaN") {
