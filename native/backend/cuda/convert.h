@@ -24,4 +24,20 @@ struct RoundRows {
 
 Status round_rows(CudaBackend& backend, const RoundRows& args);
 
+/// What round_together takes: the smaller operand of a product that sums over rows, where no power of two of a row can be taken off
+/// afterwards. So each row is multiplied by the factor that the same row of the other operand was divided by, and one power of two
+/// is found for the whole.
+struct RoundTogether {
+  const float* x = nullptr;           ///< [rows, cols]
+  std::int64_t rows = 0, cols = 0;
+  const float* row_on = nullptr;      ///< as in RoundRows
+  float scale = 1;
+  const float* row_factor = nullptr;  ///< [rows] of the other operand, out of round_rows
+  Half* out = nullptr;                ///< [rows, ld], at 16 bytes
+  std::int64_t ld = 0;                ///< half_stride(cols)
+  float* factor = nullptr;            ///< out: two floats, the first for split_gemm; the second is scratch
+};
+
+Status round_together(CudaBackend& backend, const RoundTogether& args);
+
 }  // namespace namesake::cuda

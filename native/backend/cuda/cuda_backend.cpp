@@ -21,7 +21,8 @@ CudaBackend::~CudaBackend() {
 int CudaBackend::threads() const { return cpu::physical_cores(); }
 
 std::size_t CudaBackend::scratch_bytes(const Workload& work) const {
-  return std::max({rows_scratch(work), linear_scratch(work), attention_scratch(work), head_loss_scratch(work), optimizer_scratch(work)});
+  return std::max({rows_scratch(work), embedding_scratch(work), linear_scratch(work), attention_scratch(work), head_loss_scratch(work),
+                   optimizer_scratch(work)});
 }
 
 Status CudaBackend::launch_kernel(const KernelName& kernel, const Shape& shape, const void* args) {

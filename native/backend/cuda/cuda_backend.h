@@ -86,7 +86,7 @@ class CudaBackend final : public Backend {
   Status sum_of_squares(const float* x, std::int64_t n, double* sum) override;
   Status adamw(const AdamW& options, std::int64_t n, const float* grad, float* value, float* m, float* v) override;
 
- private:
+  // --- for what ops are made of (gemm.h, decode.h, convert.h) ---
   KernelFamily family() const { return library_.family(); }
 
   /// Runs a kernel behind all that was given to the compute stream. Code::cancelled, with nothing run, once the flag is set.
@@ -94,6 +94,8 @@ class CudaBackend final : public Backend {
   Status launch(const Kernel<Args>& kernel, const Shape& shape, const Args& args) {
     return launch_kernel(kernel, shape, &args);
   }
+
+ private:
   Status launch_kernel(const KernelName& kernel, const Shape& shape, const void* args);
 
   /// `bytes` of scratch for one op, aligned to 256. What it holds is lost with the next op; ops in the stream do not meet in it.

@@ -17,6 +17,13 @@ enum class Form {
   columns_columns,  ///< A [K, M], B [K, N]: da = dybᵀ x
 };
 
+/// Which tile of C a block has: the same bits with either.
+enum class GemmTile {
+  by_size,  ///< the large one where it keeps a card busy
+  large,    ///< 128 x 128, on sm_75 128 x 64
+  small,    ///< 64 x 64
+};
+
 /// A pair of operands. Leading dimensions are those of half_stride(), in values; operands start at 16 bytes.
 struct GemmOperands {
   const Half* a = nullptr;
@@ -24,7 +31,7 @@ struct GemmOperands {
   const Half* b = nullptr;
   std::int64_t ldb = 0;
   std::int64_t depth = 0;
-  const float* row_factor = nullptr;  ///< [M] powers of two that A's rows were divided by before they were rounded; nullptr = 1
+  const float* row_factor = nullptr;  ///< [M] out of round_rows, nullptr = 1; not read on bf16, which has none
 };
 
 /// C [m, n] = scale * (row_factor[m] * (A B)[m, n] + the same of the second pair) + bias[n] + residual[m, n].
@@ -32,25 +39,26 @@ struct GemmOperands {
 struct Gemm {
   Form form = Form::rows_rows;
   std::int64_t M = 0, N = 0;
-  GemmOperands first, second;        ///< second.depth = 0: there is none
+  GemmOperands first = {}, second = {};  ///< second.depth = 0: there is none
   float scale = 1;
   const float* bias = nullptr;       ///< [N]
   const float* residual = nullptr;   ///< [M, N] with ldc; may be c itself, which is how products are added up
   float* c = nullptr;
   std::int64_t ldc = 0;
+  GemmTile tile = GemmTile::by_size;
 };
 
 /// Depth that one piece of a split product adds up.
 inline constexpr std::int64_t kPieceDepth = 512;
 
-/// Floats of scratch that split_gemm takes: [pieces, M, N].
+/// Floats of scratch that split_gemm takes.
 std::int64_t split_gemm_floats(std::int64_t M, std::int64_t N, std::int64_t depth);
 
 /// Queues the product. M, N and depths may be anything, 0 too (depth 0 leaves bias and residual).
 Status gemm(CudaBackend& backend, const Gemm& product);
 
-/// The same for a small C and a great depth: pieces of kPieceDepth, each summed by itself into `pieces`, then added up in order. No
-/// second pair, no bias; ldc = N. `factor`: one float in the card's memory that multiplies the sum, nullptr = 1.
+/// The same for a small C and a great depth: pieces of kPieceDepth are summed by blocks of their own, then added up in order. No second
+/// pair, no bias; ldc = N. `factor`: of round_together, multiplies the sum; nullptr = 1. `pieces`: split_gemm_floats() of scratch.
 Status split_gemm(CudaBackend& backend, const Gemm& product, const float* factor, float* pieces);
 
 }  // namespace namesake::cuda

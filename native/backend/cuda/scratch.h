@@ -27,6 +27,7 @@ class ScratchPlan {
 
 // The most that a call of each group of ops needs, up to the sizes of `work`; beside the ops themselves.
 std::size_t rows_scratch(const Workload& work);
+std::size_t embedding_scratch(const Workload& work);
 std::size_t linear_scratch(const Workload& work);
 std::size_t attention_scratch(const Workload& work);
 std::size_t head_loss_scratch(const Workload& work);

@@ -2,9 +2,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <sstream>
 
-#include "backend/fixture.h"
+#include "backend/linear_problem.h"
 
 namespace namesake::test {
 
@@ -18,116 +17,29 @@ constexpr Tolerance kRounded{1.5e-2, 8e-2, 0.5};
 /// The tolerance of a product whose matrix is of this format, where bf16 products are used.
 Tolerance rounded(BlockType type) { return type == BlockType::f32 ? kTolerance : kRounded; }
 
-enum class Residual { none, separate, in_place };
-
-struct Shape {
-  BlockType type;
-  std::int64_t M, N, K, rank = 0;  // rank 0 = no adapter
-  bool bias = false, row_on = false, accumulate = false, with_dx = true;
-  Residual residual = Residual::none;
-
-  std::string text() const {
-    std::ostringstream out;
-    out << block_format(type).name << " M=" << M << " N=" << N << " K=" << K << " rank=" << rank << " bias=" << bias
-        << " row_on=" << row_on << " accumulate=" << accumulate << " residual=" << int(residual);
-    return out.str();
+/// Makes every operand of W's products one that bf16 holds.
+void round_operands(LinearProblem& problem) {
+  for (std::vector<float>* values : {&problem.x, &problem.dy, &problem.a, &problem.b}) {
+    for (float& value : *values) value = std::bit_cast<float>(std::uint32_t{f32_to_bf16(value)} << 16);
   }
-};
+}
 
-struct Problem {
-  explicit Problem(const Shape& s)
-      : shape(s), random(s.text()), w(s.type, s.N, s.K, random), x(random.normals(s.M * s.K)), bias(random.normals(s.N)),
-        residual(random.normals(s.M * s.N)), a(random.normals(s.rank * s.K, 0.2f)), b(random.normals(s.N * s.rank, 0.2f)),
-        dy(random.normals(s.M * s.N)), dx0(random.normals(s.M * s.K)), da0(random.normals(s.rank * s.K)),
-        db0(random.normals(s.N * s.rank)) {
-    for (std::int64_t m = 0; m < s.M; ++m) row_on.push_back(s.row_on && random.integer(0, 2) ? 0.0f : 1.0f);
-  }
-
-  LoraView lora(const float* a_data, const float* b_data, const float* on) const {
-    return {a_data, b_data, shape.rank, 0.75f, shape.row_on ? on : nullptr};
-  }
-
-  /// Rows that are off may hold anything in xa.
-  std::vector<float> known_xa(std::vector<float> xa, std::int64_t first) const {
-    for (std::size_t i = 0; i < xa.size(); ++i) {
-      const std::int64_t m = first + static_cast<std::int64_t>(i) / shape.rank;
-      if (row_on[static_cast<std::size_t>(m)] == 0) xa[i] = 0;
-    }
-    return xa;
-  }
-
-  Outputs forward(Backend& backend, Phase phase, std::int64_t first, std::int64_t count) const {
-    const Shape& s = shape;
-    Array ax(backend, slice(x, s.K, first, count)), abias(backend, bias), aa(backend, a), ab(backend, b),
-        aon(backend, slice(row_on, 1, first, count)), ares(backend, slice(residual, s.N, first, count)),
-        y(backend, count * s.N), xa(backend, count * s.rank);
-    const LoraView view = lora(aa.data(), ab.data(), aon.data());
-    float* out = s.residual == Residual::in_place ? ares.data() : y.data();
-    REQUIRE(backend
-                .linear_forward(w.matrix(), s.bias ? abias.data() : nullptr, s.rank ? &view : nullptr, ax.data(), count,
-                                s.residual == Residual::none ? nullptr : ares.data(), out,
-                                s.rank ? xa.data() : nullptr, phase)
-                .ok());
-    Outputs outputs{s.residual == Residual::in_place ? ares.host() : y.host()};
-    if (s.rank) outputs.push_back(known_xa(xa.host(), first));
-    return outputs;
-  }
-
-  /// Makes every operand of W's products one that bf16 holds.
-  void round_operands() {
-    for (std::vector<float>* values : {&x, &dy, &a, &b}) {
-      for (float& value : *values) value = std::bit_cast<float>(std::uint32_t{f32_to_bf16(value)} << 16);
-    }
-  }
-
-  Outputs backward(Backend& backend, std::int64_t first, std::int64_t count) const {
-    const Shape& s = shape;
-    // The stored xa is what forward made; the reference's own, so that every backend gets the same input.
-    const std::vector<float> xa =
-        s.rank ? forward(reference(), Phase::prefill, first, count)[1] : std::vector<float>{};
-    Array ax(backend, slice(x, s.K, first, count)), aa(backend, a), ab(backend, b),
-        aon(backend, slice(row_on, 1, first, count)), axa(backend, xa), ady(backend, slice(dy, s.N, first, count)),
-        dx(backend, s.accumulate ? slice(dx0, s.K, first, count)
-                                 : std::vector<float>(static_cast<std::size_t>(count * s.K), 7.0f)),
-        da(backend, da0), db(backend, db0);
-    const LoraView view = lora(aa.data(), ab.data(), aon.data());
-    const bool on = s.rank > 0;
-    REQUIRE(backend
-                .linear_backward(w.matrix(), on ? &view : nullptr, ax.data(), on ? axa.data() : nullptr, ady.data(), count,
-                                 s.accumulate, s.with_dx ? dx.data() : nullptr, on ? da.data() : nullptr,
-                                 on ? db.data() : nullptr)
-                .ok());
-    Outputs outputs;
-    if (s.with_dx) outputs.push_back(dx.host());
-    if (on) {
-      outputs.push_back(da.host());
-      outputs.push_back(db.host());
-    }
-    return outputs;
-  }
-
-  /// An output of few elements is measured against the root of its number of terms, too: a lone sum of 256 of them may be near 0
-  /// (seed 1, q4_k: terms of 115 in all add up to 1.2), and its rounding is not. 0.2 is the deviation of A.
-  Tolerance forward_tolerance(Tolerance tolerance) const {
-    return {tolerance.relative_l2, tolerance.max_over_rms, std::max(tolerance.floor, 0.2 * std::sqrt(double(shape.K)))};
-  }
-
-  Shape shape;
-  Random random;
-  Blocks w;
-  std::vector<float> x, bias, residual, a, b, row_on, dy, dx0, da0, db0;
-};
+/// An output of few elements is measured against the root of its number of terms, too: a lone sum of 256 of them may be near 0
+/// (seed 1, q4_k: terms of 115 in all add up to 1.2), and its rounding is not. 0.2 is the deviation of A.
+Tolerance forward_tolerance(const LinearShape& shape, Tolerance tolerance) {
+  return {tolerance.relative_l2, tolerance.max_over_rms, std::max(tolerance.floor, 0.2 * std::sqrt(double(shape.K)))};
+}
 
 /// Odd sizes for every block format; options rotate so that each meets each format and M.
-std::vector<Shape> odd_shapes() {
-  std::vector<Shape> shapes;
+std::vector<LinearShape> odd_shapes() {
+  std::vector<LinearShape> shapes;
   const std::int64_t ranks[] = {0, 1, 3, 16, 20};
   std::size_t turn = 0;
   for (BlockType type : kBlockTypes) {
     constexpr std::pair<std::int64_t, std::int64_t> kSizes[] = {{1, 1}, {33, 67}, {130, 257}, {70, 1030}};
     for (std::int64_t M : {0, 1, 3, 17, 129}) {
       for (auto [N, K] : kSizes) {
-        Shape s{.type = type, .M = M, .N = N, .K = whole_blocks(type, K)};
+        LinearShape s{.type = type, .M = M, .N = N, .K = whole_blocks(type, K)};
         s.rank = ranks[turn % 5];
         s.bias = turn % 2;
         s.row_on = s.rank && turn % 3 == 0;
@@ -146,19 +58,19 @@ std::vector<Shape> odd_shapes() {
 }  // namespace
 
 TEST_CASE("linear_forward agrees with the reference on odd shapes of every block format") {
-  for (const Shape& shape : odd_shapes()) {
-    const Problem problem(shape);
+  for (const LinearShape& shape : odd_shapes()) {
+    const LinearProblem problem(shape);
     for (Phase phase : {Phase::prefill, Phase::decode}) {
       check_agrees(shape.text() + (phase == Phase::prefill ? " prefill" : " decode"),
-                   [&](Backend& backend) { return problem.forward(backend, phase, 0, shape.M); }, problem.forward_tolerance(kTolerance),
-                   problem.forward_tolerance(phase == Phase::prefill ? rounded(shape.type) : kTolerance));
+                   [&](Backend& backend) { return problem.forward(backend, phase, 0, shape.M); }, forward_tolerance(shape, kTolerance),
+                   forward_tolerance(shape, phase == Phase::prefill ? rounded(shape.type) : kTolerance));
     }
   }
 }
 
 TEST_CASE("linear_backward agrees with the reference on odd shapes of every block format") {
-  for (const Shape& shape : odd_shapes()) {
-    const Problem problem(shape);
+  for (const LinearShape& shape : odd_shapes()) {
+    const LinearProblem problem(shape);
     check_agrees(shape.text(), [&](Backend& backend) { return problem.backward(backend, 0, shape.M); }, kTolerance, rounded(shape.type));
     if (shape.rank == 0) continue;
     // Its operands come rounded from nowhere: B's gradient is as near on every instruction set.
@@ -169,16 +81,16 @@ TEST_CASE("linear_backward agrees with the reference on odd shapes of every bloc
 TEST_CASE("products in bf16 round their operands and nothing else") {
   for (std::int64_t M : {1, 3, 17, 129}) {
     for (auto [N, K] : {std::pair{1, 1}, {33, 67}, {130, 257}, {70, 1030}}) {
-      Shape shape{.type = BlockType::bf16, .M = M, .N = N, .K = K, .bias = true, .accumulate = M == 17};
+      LinearShape shape{.type = BlockType::bf16, .M = M, .N = N, .K = K, .bias = true, .accumulate = M == 17};
       shape.residual = Residual::separate;
-      Problem problem(shape);
-      problem.round_operands();
+      LinearProblem problem(shape);
+      round_operands(problem);
       check_agrees(shape.text(), [&](Backend& backend) { return problem.forward(backend, Phase::prefill, 0, M); },
-                   problem.forward_tolerance(kTolerance));
+                   forward_tolerance(shape, kTolerance));
       check_agrees(shape.text() + " dx", [&](Backend& backend) { return problem.backward(backend, 0, M); }, kTolerance);
       shape.rank = 20;
-      Problem low_rank(shape);
-      low_rank.round_operands();
+      LinearProblem low_rank(shape);
+      round_operands(low_rank);
       check_agrees(shape.text() + " xa", [&](Backend& backend) { return Outputs{low_rank.forward(backend, Phase::prefill, 0, M)[1]}; },
                    kTolerance);
       check_agrees(shape.text() + " da", [&](Backend& backend) { return Outputs{low_rank.backward(backend, 0, M)[1]}; }, kTolerance);
@@ -188,9 +100,9 @@ TEST_CASE("products in bf16 round their operands and nothing else") {
 
 TEST_CASE("a row of linear does not depend on the rows beside it") {
   for (BlockType type : kBlockTypes) {
-    Shape shape{.type = type, .M = 129, .N = 70, .K = whole_blocks(type, 288), .rank = 16, .bias = true, .row_on = true};
+    LinearShape shape{.type = type, .M = 129, .N = 70, .K = whole_blocks(type, 288), .rank = 16, .bias = true, .row_on = true};
     shape.residual = Residual::separate;
-    const Problem problem(shape);
+    const LinearProblem problem(shape);
     for (Phase phase : {Phase::prefill, Phase::decode}) {
       check_rows_alone(shape.text(), shape.M, [&](Backend& backend, std::int64_t first, std::int64_t count) {
         return problem.forward(backend, phase, first, count);
@@ -203,8 +115,8 @@ TEST_CASE("a row of linear does not depend on the rows beside it") {
 }
 
 TEST_CASE("rows with the adapter off are the base model's, bit for bit") {
-  const Problem mixed(Shape{.type = BlockType::q8_0, .M = 33, .N = 65, .K = 96, .rank = 8, .row_on = true});
-  Problem base = mixed, all_on = mixed;
+  const LinearProblem mixed(LinearShape{.type = BlockType::q8_0, .M = 33, .N = 65, .K = 96, .rank = 8, .row_on = true});
+  LinearProblem base = mixed, all_on = mixed;
   base.shape.rank = 0;
   all_on.shape.row_on = false;
   const auto check = [&](Backend& backend) {
@@ -227,7 +139,7 @@ TEST_CASE("rows with the adapter off are the base model's, bit for bit") {
 }
 
 TEST_CASE("linear_backward is the gradient of linear_forward") {
-  Problem p(Shape{.type = BlockType::f32, .M = 5, .N = 6, .K = 7, .rank = 3, .bias = true, .row_on = true});
+  LinearProblem p(LinearShape{.type = BlockType::f32, .M = 5, .N = 6, .K = 7, .rank = 3, .bias = true, .row_on = true});
   const Outputs gradients = p.backward(reference(), 0, 5);
   const auto loss = [&] { return inner(p.dy, p.forward(reference(), Phase::prefill, 0, 5)[0]); };
   const auto added = [](std::vector<float> sum, const std::vector<float>& before) {

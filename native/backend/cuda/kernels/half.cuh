@@ -28,4 +28,7 @@ __device__ __forceinline__ float to_float(Half x) {
 /// A 16-bit brain float (what blocks may hold, in either family) to float: exact.
 __device__ __forceinline__ float bf16_to_float(unsigned short bits) { return __uint_as_float(unsigned(bits) << 16); }
 
+/// Whether 16 bytes can be loaded from p at once.
+__device__ __forceinline__ bool at_16(const void* p) { return (reinterpret_cast<std::uintptr_t>(p) & 15u) == 0; }
+
 }  // namespace namesake::cuda

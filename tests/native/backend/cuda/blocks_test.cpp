@@ -1,0 +1,84 @@
+// Decoding of every block format on the card: f32 bit for bit as formats/blocks.cpp has it.
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/cuda_fixture.h"
+#include "backend/cuda/decode.h"
+#include "backend/placed_matrix.h"
+
+TEST_SUITE_BEGIN("cuda");
+
+namespace namesake::test {
+
+namespace {
+
+float half_to_f32(std::uint16_t bits, cuda::KernelFamily family) {
+  return family == cuda::KernelFamily::sm_75 ? f16_to_f32(bits) : bf16_to_f32(bits);
+}
+
+/// The two 16-bit numbers beside a float, and so the nearest of them, ties to even.
+bool is_nearest(float value, std::uint16_t bits, cuda::KernelFamily family) {
+  const auto distance = [&](int step) {
+    return std::fabs(double(half_to_f32(static_cast<std::uint16_t>(bits + step), family)) - double(value));
+  };
+  const double here = distance(0), up = distance(1), down = (bits & 0x7fff) == 0 ? up : distance(-1);
+  return here < std::min(up, down) || (here == std::min(up, down) && (bits & 1) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("cuda: embedding_forward is decode_row, for tables on the card and in the host's memory") {
+  Backend* const backend = cuda_backend();
+  if (backend == nullptr) return;
+  for (BlockType type : kBlockTypes) {
+    const std::int64_t V = 23, C = whole_blocks(type, 67);
+    Random random(std::string("embedding ") + block_format(type).name);
+    const Blocks table(type, V, C, random);
+    const PlacedMatrix placed(*backend, table.matrix());
+    for (std::int64_t M : {0, 1, 17}) {
+      std::vector<std::int32_t> ids{std::int32_t(V - 1), 0};
+      while (static_cast<std::int64_t>(ids.size()) < M) ids.push_back(std::int32_t(random.integer(0, V)));
+      const Integers on_card(*backend, ids);
+      std::vector<float> expected(static_cast<std::size_t>(M * C));
+      for (std::int64_t m = 0; m < M; ++m) decode_row(table.matrix(), ids[static_cast<std::size_t>(m)], expected.data() + m * C);
+      for (const Matrix& matrix : {placed.matrix(), table.matrix()}) {
+        INFO(block_format(type).name, " M=", M, matrix.data == table.matrix().data ? " in the host's memory" : "");
+        const Array y(*backend, M * C);
+        REQUIRE(backend->embedding_forward(matrix, on_card.data(), M, y.data()).ok());
+        check_same_bits({y.host()}, {expected});
+      }
+    }
+  }
+}
+
+TEST_CASE("cuda: rows for a product are decoded and rounded to the nearest") {
+  if (cuda_backend() == nullptr) return;
+  auto& backend = static_cast<cuda::CudaBackend&>(*cuda_backend());
+  for (BlockType type : kBlockTypes) {
+    const std::int64_t rows = 9, cols = whole_blocks(type, 67), ld = cuda::half_stride(cols), first = 2, count = 5;
+    Random random(std::string("halves ") + block_format(type).name);
+    const Blocks blocks(type, rows, cols, random);
+    const PlacedMatrix placed(backend, blocks.matrix());
+    const Array halves(backend, (count * ld + 1) / 2);
+    REQUIRE(cuda::decode_rows(backend, placed.matrix(), first, count, reinterpret_cast<cuda::Half*>(halves.data()), ld).ok());
+    const std::vector<float> words = halves.host();
+    std::vector<float> row(static_cast<std::size_t>(cols));
+    std::int64_t wrong = 0;
+    for (std::int64_t r = 0; r < count; ++r) {
+      decode_row(blocks.matrix(), first + r, row.data());
+      for (std::int64_t c = 0; c < cols; ++c) {
+        std::uint16_t bits;
+        std::memcpy(&bits, reinterpret_cast<const char*>(words.data()) + 2 * (r * ld + c), 2);
+        wrong += !is_nearest(row[static_cast<std::size_t>(c)], bits, backend.family());
+      }
+    }
+    INFO(block_format(type).name);
+    CHECK(wrong == 0);
+  }
+}
+
+}  // namespace namesake::test
+
+TEST_SUITE_END();

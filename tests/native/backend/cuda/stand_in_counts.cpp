@@ -1,0 +1,33 @@
+#include "backend/cuda/stand_in_counts.h"
+
+#include <cstdlib>
+
+#include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/cuda_fixture.h"
+#include "backend/cuda/driver_library.h"
+#include "driver/test_hooks.h"
+
+namespace namesake::test {
+
+LaunchCounts counts_of(const std::string& kernel, const std::function<void()>& run) {
+  const auto library = cuda::open_library({std::getenv("NAMESAKE_TEST_DRIVER")});
+  REQUIRE(library.ok());
+  void* const handle = library.value().handle;
+  const auto launches = reinterpret_cast<decltype(&ptxcpuLaunches)>(cuda::find_function(handle, "ptxcpuLaunches"));
+  const auto counts_at = reinterpret_cast<decltype(&ptxcpuLaunchCounts)>(cuda::find_function(handle, "ptxcpuLaunchCounts"));
+  REQUIRE((launches && counts_at));
+  const unsigned long long before = launches();
+  run();
+  for (unsigned long long index = launches(); index > before; --index) {
+    const char* name = nullptr;
+    Counts counts{};
+    REQUIRE(counts_at(index - 1, &name, &counts) == 1);
+    if (kernel != name) continue;
+    return {std::int64_t(counts.global_load_bytes), std::int64_t(counts.global_store_bytes), std::int64_t(counts.mma),
+            std::int64_t(counts.ldmatrix)};
+  }
+  FAIL("no launch of ", kernel);
+  return {};
+}
+
+}  // namespace namesake::test
