@@ -89,20 +89,21 @@ struct AttentionProblem {
 
 /// Rows of several sequences in a cache: slots and positions in no order, and what the cache holds.
 struct CachedAttentionProblem {
-  explicit CachedAttentionProblem(HeadShape s, std::int64_t rows = 129) : shape(s), M(rows), random("cached " + text(s)) {
+  explicit CachedAttentionProblem(HeadShape s, std::int64_t rows = 129, std::int64_t slot_positions = kCapacity)
+      : shape(s), M(rows), capacity(slot_positions), random("cached " + text(s)) {
     q = random.normals(M * s.H * s.D, 1.5f);
-    k = random.normals(kSlots * kCapacity * s.G * s.D, 1.5f);
-    v = random.normals(kSlots * kCapacity * s.G * s.D);
+    k = random.normals(kSlots * capacity * s.G * s.D, 1.5f);
+    v = random.normals(kSlots * capacity * s.G * s.D);
     for (std::int64_t m = 0; m < M; ++m) {
       slots.push_back(std::int32_t(random.integer(0, kSlots)));
-      positions.push_back(std::int32_t(m == 0 ? 0 : m == 1 ? kCapacity - 1 : random.integer(0, kCapacity)));
+      positions.push_back(std::int32_t(m == 0 ? 0 : m == 1 ? capacity - 1 : random.integer(0, capacity)));
     }
   }
 
   Outputs run(Backend& backend, std::int64_t first, std::int64_t count) const {
     Array aq(backend, slice(q, shape.H * shape.D, first, count)), ak(backend, k), av(backend, v),
         o(backend, count * shape.H * shape.D);
-    const KvView cache{ak.data(), av.data(), kCapacity};
+    const KvView cache{ak.data(), av.data(), capacity};
     REQUIRE(backend
                 .attention_cached(aq.data(), slots.data() + first, positions.data() + first, count,
                                   attention_shape(shape, true), cache, o.data())
@@ -112,7 +113,7 @@ struct CachedAttentionProblem {
 
   static constexpr std::int64_t kSlots = 5, kCapacity = 75;
   HeadShape shape;
-  std::int64_t M;
+  std::int64_t M, capacity;
   Random random;
   std::vector<float> q, k, v;
   std::vector<std::int32_t> slots, positions;

@@ -12,9 +12,41 @@ namespace {
 constexpr float kLog2E = 1.44269504088896341f;
 constexpr int kKeys = int(kCachedKeys);
 constexpr int kMostD = kCachedThreads;
-constexpr int kKeyLanes = 8;  // lanes that share one key's product with a query
+constexpr int kKeyLanes = 8;  // lanes that share one key's product with a query: each takes four values of every 32
+constexpr int kKeysAtOnce = kCachedThreads / kKeyLanes;
 
 static_assert(kCachedHeads == kCachedThreads / kWarp && kKeys == 2 * kWarp, "a warp does the softmax of one head, a lane two keys");
+
+/// weights [head][key] = the scores of a piece, -infinity from `keys` (at least 1) on. k: the piece's first key; query: zeros from D on.
+/// `steps` times 32 values are D or more.
+template <int steps>
+__device__ __forceinline__ void score(const float* k, long long stride, int keys, int D, bool aligned,
+                                      const float (&query)[kCachedHeads][kMostD], float (&weights)[kCachedHeads][kKeys]) {
+  const int lane = threadIdx.x % kKeyLanes;
+#pragma unroll
+  for (int key = threadIdx.x / kKeyLanes; key < kKeys; key += kKeysAtOnce) {
+    // Without a branch, so that loads of several keys are under way together: what lies outside reads a neighbour, and counts for
+    // nothing.
+    const float* row = k + min(key, keys - 1) * stride;
+    float scores[kCachedHeads] = {};
+#pragma unroll
+    for (int step = 0; step < steps; ++step) {
+      const int group = lane + kKeyLanes * step;
+      const float4 x = load_4(row, min(group, (D - 1) / 4), D, aligned);
+#pragma unroll
+      for (int h = 0; h < kCachedHeads; ++h) {
+        const float4 q = reinterpret_cast<const float4*>(query[h])[group];
+        scores[h] += q.x * x.x + q.y * x.y + (q.z * x.z + q.w * x.w);
+      }
+    }
+#pragma unroll
+    for (int h = 0; h < kCachedHeads; ++h) {
+#pragma unroll
+      for (int step = kKeyLanes / 2; step > 0; step /= 2) scores[h] += __shfl_xor_sync(0xffffffffu, scores[h], step);
+      if (lane == 0) weights[h][key] = key < keys ? scores[h] : -INFINITY;
+    }
+  }
+}
 
 }  // namespace
 
@@ -49,25 +81,16 @@ extern "C" __global__ void __launch_bounds__(kCachedThreads) attention_cached_pi
   }
   __syncthreads();
 
-#pragma unroll
-  for (int key = thread / kKeyLanes; key < kKeys; key += kCachedThreads / kKeyLanes) {
-    float score[kCachedHeads] = {};
-    if (key < keys) {
-      for (int i = thread % kKeyLanes; 4 * i < D; i += kKeyLanes) {
-        const float4 k = load_4(a.k + begin + key * stride, i, D, a.aligned);
-#pragma unroll
-        for (int h = 0; h < kCachedHeads; ++h) {
-          const float4 q = reinterpret_cast<const float4*>(query[h])[i];
-          score[h] += q.x * k.x + q.y * k.y + (q.z * k.z + q.w * k.w);
-        }
-      }
+  if (D <= 64) {
+    if (a.aligned) {
+      score<2>(a.k + begin, stride, keys, D, true, query, weights);
+    } else {
+      score<2>(a.k + begin, stride, keys, D, false, query, weights);
     }
-#pragma unroll
-    for (int h = 0; h < kCachedHeads; ++h) {
-#pragma unroll
-      for (int step = kKeyLanes / 2; step > 0; step /= 2) score[h] += __shfl_xor_sync(0xffffffffu, score[h], step);
-      if (thread % kKeyLanes == 0) weights[h][key] = key < keys ? score[h] : -INFINITY;
-    }
+  } else if (a.aligned) {
+    score<4>(a.k + begin, stride, keys, D, true, query, weights);
+  } else {
+    score<4>(a.k + begin, stride, keys, D, false, query, weights);
   }
   __syncthreads();
 
@@ -88,7 +111,7 @@ extern "C" __global__ void __launch_bounds__(kCachedThreads) attention_cached_pi
   const int width = D > kMostD / 2 ? kMostD : kMostD / 2, column = thread % width, share = thread / width, shares = kMostD / width;
   float out[kCachedHeads] = {};
   if (column < D) {
-#pragma unroll 8
+#pragma unroll 16
     for (int key = share; key < keys; key += shares) {
       const float v = a.v[begin + key * stride + column];
 #pragma unroll

@@ -160,8 +160,11 @@ TEST_CASE("cuda: attention's gradients keep rows that are small beside others") 
   const HeadShape shape{4, 2, 32};
   AttentionProblem p = problem(shape, {65}, true, true);
   const std::int64_t width = shape.H * shape.D;
-  // Rows in turns of 1, 2^-12 and 2^-24; every second head is 2^-10 of the first.
-  const auto exponent = [&](std::int64_t i) { return -12 * int(i / width % 3) - 10 * int(i / shape.D % 2); };
+  // Rows in turns of 1, 2^-12 and 2^-24; the first head of one group and the last of the other are 2^-10 of their neighbours.
+  const auto exponent = [&](std::int64_t i) {
+    const std::int64_t head = i / shape.D % shape.H;
+    return -12 * int(i / width % 3) - (head == 0 || head == 3 ? 10 : 0);
+  };
   for (std::size_t i = 0; i < p.do_.size(); ++i) p.do_[i] = std::ldexp(p.do_[i], exponent(std::int64_t(i)));
   check_cuda("dq by row and head, dk, dv", [&](Backend& backend) {
     Outputs outputs = p.backward(backend, 0, 1);
@@ -189,8 +192,9 @@ TEST_CASE("cuda: attention_cached agrees with the reference at any slot and posi
       check_cuda(text(shape) + " M=" + std::to_string(M), [&](Backend& backend) { return p.run(backend, 0, M); }, kCachedTolerance);
     }
   }
-  const CachedAttentionProblem p({2, 1, 16}, 129);
+  const CachedAttentionProblem p({2, 1, 16}, 129), pieces({2, 1, 16}, 5, 333);
   check_cuda("M=129", [&](Backend& backend) { return p.run(backend, 0, 129); }, kCachedTolerance);
+  check_cuda("333 positions", [&](Backend& backend) { return pieces.run(backend, 0, 5); }, kCachedTolerance);
 }
 
 TEST_CASE("cuda: a row of attention_cached does not depend on the rows beside it") {
