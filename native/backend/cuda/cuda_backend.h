@@ -1,6 +1,7 @@
 // CudaBackend: the ops of backend/ops.h on an NVIDIA card. One file per group of ops beside this one; kernels/ has what runs there.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -86,6 +87,10 @@ class CudaBackend final : public Backend {
   Status sum_of_squares(const float* x, std::int64_t n, double* sum) override;
   Status adamw(const AdamW& options, std::int64_t n, const float* grad, float* value, float* m, float* v) override;
 
+  /// 16-bit weights that linear layers decode at a time, at most as many as scratch_bytes counts with (kPanelBytes). A limit of 0 is one
+  /// tile of rows. dx is summed panel after panel, so that its rounding depends on this.
+  void limit_panels(std::int64_t bytes) { panel_bytes_ = std::min(bytes, kPanelBytes); }
+
   // --- for what ops are made of (gemm.h, decode.h, convert.h) ---
   KernelFamily family() const { return library_.family(); }
 
@@ -123,6 +128,7 @@ class CudaBackend final : public Backend {
   std::size_t own_scratch_bytes_ = 0;
   std::byte* lent_scratch_ = nullptr;
   std::size_t lent_scratch_bytes_ = 0;
+  std::int64_t panel_bytes_ = kPanelBytes;
 };
 
 }  // namespace namesake::cuda

@@ -65,6 +65,10 @@ Status decode_rows(CudaBackend& backend, const Matrix& matrix, const std::int32_
 }
 
 Status gemv(CudaBackend& backend, BlockType type, const GemvArgs& args) {
+  // Rows of whole blocks are as aligned as the first.
+  if (block_format(type).values_per_block > 1 && reinterpret_cast<std::uintptr_t>(args.x) % 16 != 0) {
+    return Status::error(Code::internal, "the rows of a product with blocks begin at multiples of 16 bytes");
+  }
   return backend.launch(kGemv[static_cast<std::size_t>(type)],
                         Shape{{ceil_div(args.w.rows, kGemvOutputs), ceil_div(args.M, kGemvRows)}, {256}}, args);
 }

@@ -11,14 +11,10 @@
 namespace namesake::cuda {
 namespace {
 
-/// 16-bit weights that are decoded at a time: they stay in the second-level cache of newer cards until the product has read them, and
-/// one product stays far below the two seconds that a display driver allows.
-constexpr std::int64_t kPanelBytes = std::int64_t{32} << 20;
-
 /// Rows of W [N, K] in a panel: whole tiles, by the shape of W alone, because dx sums panel after panel.
-std::int64_t panel_rows(std::int64_t N, std::int64_t K) {
+std::int64_t panel_rows(std::int64_t N, std::int64_t K, std::int64_t bytes = kPanelBytes) {
   constexpr std::int64_t tile = 128;
-  return std::min(N, std::max<std::int64_t>(1, kPanelBytes / (2 * half_stride(K) * tile)) * tile);
+  return std::min(N, std::max<std::int64_t>(1, bytes / (2 * half_stride(K) * tile)) * tile);
 }
 
 std::int64_t half_bytes(std::int64_t rows, std::int64_t cols) { return 2 * rows * half_stride(cols); }
@@ -95,7 +91,7 @@ Status CudaBackend::linear_forward(const Matrix& w, const float* bias, const Lor
     NAMESAKE_TRY(round_rows(*this, {.x = xa, .rows = M, .cols = R, .row_on = row_on, .scale = scale, .out = half(at.xa), .ld = ldr,
                                     .factor = floats(at.xa_factor)}));
   }
-  const std::int64_t panel = panel_rows(N, K);
+  const std::int64_t panel = panel_rows(N, K, panel_bytes_);
   for (std::int64_t n = 0; n < N; n += panel) {
     const std::int64_t rows = std::min(panel, N - n);
     NAMESAKE_TRY(decode_rows(*this, w, n, rows, half(at.w), ldk));
@@ -133,7 +129,7 @@ Status CudaBackend::linear_backward(const Matrix& w, const LoraView* lora, const
       NAMESAKE_TRY(round_rows(*this, {.x = floats(at.dyb), .rows = M, .cols = R, .row_on = lora->row_on, .scale = lora->scale,
                                       .out = half(at.dyb_half), .ld = ldr, .factor = floats(at.dyb_factor)}));
     }
-    const std::int64_t panel = panel_rows(N, K);
+    const std::int64_t panel = panel_rows(N, K, panel_bytes_);
     for (std::int64_t n = 0; n < N; n += panel) {
       const std::int64_t rows = std::min(panel, N - n);
       NAMESAKE_TRY(decode_rows(*this, w, n, rows, half(at.w), ldk));

@@ -25,6 +25,10 @@ class ScratchPlan {
   std::size_t bytes_ = 0;
 };
 
+/// 16-bit weights that a linear layer decodes at a time: they stay in the second-level cache of newer cards until the product has read
+/// them, and one product stays far below the two seconds that a display driver allows.
+inline constexpr std::int64_t kPanelBytes = std::int64_t{32} << 20;
+
 // The most that a call of each group of ops needs, up to the sizes of `work`; beside the ops themselves.
 std::size_t rows_scratch(const Workload& work);
 std::size_t embedding_scratch(const Workload& work);

@@ -31,9 +31,10 @@ __device__ __forceinline__ uint2 nibbles(uint2 bytes, int shift) {
   return make_uint2(bytes.x >> shift & 0x0f0f0f0fu, bytes.y >> shift & 0x0f0f0f0fu);
 }
 
-/// Eight values of f32 at p, zeros from `count` on.
+/// Eight values of f32 at p, zeros from `count` on; with kWhole there are eight, at 16 bytes.
+template <bool kWhole = false>
 __device__ __forceinline__ void load_floats(const float* p, std::int64_t count, float (&v)[kDecoded]) {
-  if (count >= kDecoded && at_16(p)) {
+  if (kWhole || (count >= kDecoded && at_16(p))) {
     const float4 low = reinterpret_cast<const float4*>(p)[0], high = reinterpret_cast<const float4*>(p)[1];
     v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w;
     v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;
@@ -43,9 +44,10 @@ __device__ __forceinline__ void load_floats(const float* p, std::int64_t count, 
   }
 }
 
-/// What a format of single values does: rows may start anywhere and end anywhere.
+/// A format of single values: rows may start anywhere and end anywhere. kTables counts floats of shared memory that decoding needs.
 struct F32Blocks {
   static constexpr int kTables = 0;
+  static constexpr bool kWhole = false;  ///< whether rows are whole groups of kDecoded values
   static __device__ __forceinline__ void decode(const BlockView& m, std::int64_t row, std::int64_t col, const float*, float (&v)[kDecoded]) {
     const float* p = reinterpret_cast<const float*>(m.data + row * m.row_bytes) + col;
     load_floats(p, m.cols - col, v);
@@ -55,6 +57,7 @@ struct F32Blocks {
 template <bool kBrain>
 struct HalfBlocks {
   static constexpr int kTables = 0;
+  static constexpr bool kWhole = false;
   static __device__ __forceinline__ float value(unsigned bits) {
     return kBrain ? bf16_to_float(static_cast<unsigned short>(bits)) : f16_to_float(static_cast<unsigned short>(bits));
   }
@@ -77,6 +80,7 @@ struct HalfBlocks {
 template <class Format, int kValues, int kBytes>
 struct BlockFormatBase {
   static constexpr int kTables = 0;
+  static constexpr bool kWhole = true;
   static __device__ __forceinline__ void decode(const BlockView& m, std::int64_t row, std::int64_t col, const float*, float (&v)[kDecoded]) {
     const unsigned at = static_cast<unsigned>(col);
     Format::decode_block(m.data + row * m.row_bytes + std::int64_t{at / kValues} * kBytes, static_cast<int>(at % kValues), v);
@@ -226,6 +230,7 @@ __device__ __forceinline__ float nf4_absmax_value(int code) {
 /// shared memory: the 16 values, then the 256 of the map.
 struct Nf4Blocks {
   static constexpr int kTables = 16 + 256;
+  static constexpr bool kWhole = true;
   static __device__ __forceinline__ void decode(const BlockView& m, std::int64_t row, std::int64_t col, const float* tables, float (&v)[kDecoded]) {
     const std::int64_t block = row * (m.cols / 64) + col / 64;
     const float absmax = __fadd_rn(__fmul_rn(tables[16 + m.absmax[block]], m.nested[block / 256]), m.offset);

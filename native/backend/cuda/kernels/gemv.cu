@@ -11,54 +11,47 @@ namespace namesake::cuda {
 
 inline constexpr int kGemvRows = 4, kGemvOutputs = 2, kWarps = 8, kLaneValues = 32 * kDecoded;
 
-template <class Format>
-__device__ __forceinline__ void gemv(const GemvArgs& args) {
-  __shared__ float tables[Format::kTables + 1];
-  fill_tables<Format>(tables);
+/// Outputs n0.. of kRows rows from m0 on. Past the last row or output the last one is computed again and not stored.
+template <class Format, int kRows>
+__device__ __forceinline__ void gemv_rows(const GemvArgs& args, const float* tables, std::int64_t n0, std::int64_t m0) {
   const int lane = threadIdx.x % 32;
   const std::int64_t N = args.w.rows, K = args.w.cols;
-  const std::int64_t n0 = (std::int64_t{blockIdx.x} * kWarps + threadIdx.x / 32) * kGemvOutputs, m0 = std::int64_t{blockIdx.y} * kGemvRows;
-  const int rows = static_cast<int>(args.M - m0 < kGemvRows ? args.M - m0 : kGemvRows);
-  const int outputs = static_cast<int>(N - n0 < kGemvOutputs ? N - n0 : kGemvOutputs);
-  if (outputs <= 0) return;
+  const auto output = [&](int i) { return n0 + i < N ? n0 + i : N - 1; };
+  const auto row = [&](int m) { return m0 + m < args.M ? m0 + m : args.M - 1; };
 
-  float sums[kGemvOutputs][kGemvRows] = {};
-#pragma unroll 2
+  float sums[kGemvOutputs][kRows] = {};
+#pragma unroll(kRows == 1 ? 2 : 1)
   for (std::int64_t k = lane * kDecoded; k < K; k += kLaneValues) {
     float w[kGemvOutputs][kDecoded];
 #pragma unroll
-    for (int i = 0; i < kGemvOutputs; ++i) {
-      if (i < outputs) Format::decode(args.w, n0 + i, k, tables, w[i]);
-    }
+    for (int i = 0; i < kGemvOutputs; ++i) Format::decode(args.w, output(i), k, tables, w[i]);
 #pragma unroll
-    for (int m = 0; m < kGemvRows; ++m) {
-      if (m >= rows) break;
+    for (int m = 0; m < kRows; ++m) {
       float x[kDecoded];
-      load_floats(args.x + (m0 + m) * K + k, K - k, x);
+      load_floats<Format::kWhole>(args.x + row(m) * K + k, K - k, x);
 #pragma unroll
       for (int i = 0; i < kGemvOutputs; ++i) {
-        if (i >= outputs) break;
 #pragma unroll
         for (int j = 0; j < kDecoded; ++j) sums[i][m] = __fmaf_rn(w[i][j], x[j], sums[i][m]);
       }
     }
   }
 #pragma unroll
-  for (int i = 0; i < kGemvOutputs; ++i) {
-    if (i >= outputs) break;
+  for (int m = 0; m < kRows; ++m) {
+    // Where the adapter is off nothing is added: xa may hold anything.
+    const float gain = args.row_on ? args.scale * args.row_on[row(m)] : args.scale;
+    if (gain != 0.0f) {
+#pragma unroll 1
+      for (std::int64_t r = lane; r < args.R; r += 32) {
+        const float low = __fmul_rn(args.xa[row(m) * args.R + r], gain);
 #pragma unroll
-    for (int m = 0; m < kGemvRows; ++m) {
-      if (m >= rows) break;
-      float sum = sums[i][m];
-      const float gain = args.row_on ? args.scale * args.row_on[m0 + m] : args.scale;
-      // Where the adapter is off nothing is added: xa may hold anything.
-      if (gain != 0.0f) {
-        for (std::int64_t r = lane; r < args.R; r += 32) {
-          sum = __fmaf_rn(__fmul_rn(args.xa[(m0 + m) * args.R + r], gain), args.b[(n0 + i) * args.R + r], sum);
-        }
+        for (int i = 0; i < kGemvOutputs; ++i) sums[i][m] = __fmaf_rn(low, args.b[output(i) * args.R + r], sums[i][m]);
       }
-      sum = warp_reduce<Sum>(sum);
-      if (lane == 0) {
+    }
+#pragma unroll
+    for (int i = 0; i < kGemvOutputs; ++i) {
+      float sum = warp_reduce<Sum>(sums[i][m]);
+      if (lane == 0 && m0 + m < args.M && n0 + i < N) {
         const std::int64_t at = (m0 + m) * N + n0 + i;
         if (args.bias) sum = __fadd_rn(sum, args.bias[n0 + i]);
         args.y[at] = args.residual ? __fadd_rn(args.residual[at], sum) : sum;
@@ -67,8 +60,21 @@ __device__ __forceinline__ void gemv(const GemvArgs& args) {
   }
 }
 
+template <class Format>
+__device__ __forceinline__ void gemv(const GemvArgs& args) {
+  __shared__ float tables[Format::kTables + 1];
+  fill_tables<Format>(tables);
+  const std::int64_t n0 = (std::int64_t{blockIdx.x} * kWarps + threadIdx.x / 32) * kGemvOutputs, m0 = std::int64_t{blockIdx.y} * kGemvRows;
+  if (n0 >= args.w.rows) return;
+  if (args.M == 1) {
+    gemv_rows<Format, 1>(args, tables, n0, m0);
+  } else {
+    gemv_rows<Format, kGemvRows>(args, tables, n0, m0);
+  }
+}
+
 #define NAMESAKE_GEMV_KERNEL(name, Format) \
-  extern "C" __global__ void __launch_bounds__(256) gemv_##name(GemvArgs args) { gemv<Format>(args); }
+  extern "C" __global__ void __launch_bounds__(256, 3) gemv_##name(GemvArgs args) { gemv<Format>(args); }
 NAMESAKE_BLOCK_FORMATS(NAMESAKE_GEMV_KERNEL)
 #undef NAMESAKE_GEMV_KERNEL
 

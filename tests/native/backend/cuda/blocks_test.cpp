@@ -6,6 +6,7 @@
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/cuda_fixture.h"
 #include "backend/cuda/decode.h"
+#include "backend/cuda/stand_in_counts.h"
 #include "backend/placed_matrix.h"
 
 TEST_SUITE_BEGIN("cuda");
@@ -76,6 +77,33 @@ TEST_CASE("cuda: rows for a product are decoded and rounded to the nearest") {
     }
     INFO(block_format(type).name);
     CHECK(wrong == 0);
+  }
+}
+
+// How far decoding is from the ideal, by what the stand-in counts for nf4 [64, 512]: 16,384 bytes of codes, and a byte for each 64
+// values and four for each 16,384 of scales.
+TEST_CASE("cuda: decoding reads codes once, and a product of a row reads nothing else but the row") {
+  if (cuda_backend() == nullptr || !StandIn::there()) return;
+  auto& backend = static_cast<cuda::CudaBackend&>(*cuda_backend());
+  const std::int64_t N = 64, K = 512, groups = N * K / 8;
+  Random random("counts");
+  const Blocks blocks(BlockType::nf4, N, K, random);
+  const PlacedMatrix placed(backend, blocks.matrix());
+  const Array halves(backend, N * K / 2), x(backend, random.normals(5 * K)), y(backend, 5 * N);
+  // Eight values a thread: their codes, and both scales, which threads of a block share by way of the cache.
+  const LaunchCounts decoded = counts_of("decode_nf4", [&] {
+    REQUIRE(cuda::decode_rows(backend, placed.matrix(), 0, N, reinterpret_cast<cuda::Half*>(halves.data()), K).ok());
+  });
+  CHECK(decoded.global_load_bytes == groups * (4 + 1 + 4));
+  CHECK(decoded.global_store_bytes == N * K * 2);
+  for (std::int64_t M : {1, 5}) {
+    const LaunchCounts multiplied = counts_of("gemv_nf4", [&] {
+      REQUIRE(backend.linear_forward(placed.matrix(), nullptr, nullptr, x.data(), M, nullptr, y.data(), nullptr, Phase::decode).ok());
+    });
+    // Weights are read for four rows at a time, the row for two outputs: the latter comes from the first-level cache.
+    const std::int64_t times = M == 1 ? 1 : 2, rows = M == 1 ? 1 : 8;
+    CHECK(multiplied.global_load_bytes == times * groups * (4 + 1 + 4) + rows * (N / 2) * K * 4);
+    CHECK(multiplied.global_store_bytes == M * N * 4);
   }
 }
 

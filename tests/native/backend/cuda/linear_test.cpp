@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/cuda_fixture.h"
 
 TEST_SUITE_BEGIN("cuda");
@@ -106,6 +107,19 @@ TEST_CASE("cuda: rows with the adapter off are the base model's, bit for bit") {
     CHECK(y != off);
     CHECK(y != on);
   }
+}
+
+TEST_CASE("cuda: a matrix in panels is one matrix") {
+  if (cuda_backend() == nullptr) return;
+  auto& backend = static_cast<cuda::CudaBackend&>(*cuda_backend());
+  backend.limit_panels(0);  // 128 rows
+  for (bool accumulate : {false, true}) {
+    const LinearProblem problem(LinearShape{.type = BlockType::q5_1, .M = 5, .N = 300, .K = 64, .rank = 3, .bias = true, .row_on = true,
+                                            .accumulate = accumulate, .residual = Residual::separate});
+    check_cuda("forward", [&](Backend& each) { return problem.forward(each, Phase::prefill, 0, 5); }, halves());
+    check_cuda("backward", [&](Backend& each) { return problem.backward(each, 0, 5); }, halves());
+  }
+  backend.limit_panels(cuda::kPanelBytes);
 }
 
 // On f16 a row's largest value is put in range by a power of two of its own: activations beyond 65,504, and gradients far below what
