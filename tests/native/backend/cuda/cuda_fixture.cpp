@@ -74,7 +74,8 @@ void check_cuda_rows_alone(const std::string& what, std::int64_t M,
   INFO("again: ", again());
   const Outputs whole = run(*backend, 0, M);
   const std::pair<std::int64_t, std::int64_t> parts[] = {{0, 1}, {M / 2, 1}, {M - 1, 1}, {M / 3, 5}, {1, M - 1}};
-  for (const auto& [first, count] : parts) {
+  for (const auto& part : parts) {
+    const std::int64_t first = part.first, count = part.second;
     INFO(what, " on cuda/", backend->isa(), ": rows ", first, " + ", count, " of ", M);
     Outputs expected;
     for (const auto& output : whole) {
