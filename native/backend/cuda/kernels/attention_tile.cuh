@@ -14,11 +14,11 @@ inline constexpr float kLn2 = 0.69314718055994531f;
 /// Rows of one head in an array [.., heads, D].
 struct HeadRows {
   const float* first;
-  long long stride;  ///< floats from row to row
+  int stride;  ///< floats from row to row: within a tile 32 bits hold all distances
 };
 
 __device__ __forceinline__ HeadRows head_rows(const float* array, long long row, int heads, int head, int D) {
-  return {array + (row * heads + head) * D, (long long)heads * D};
+  return {array + (row * heads + head) * D, heads * D};
 }
 
 /// A matrix of 16-bit values in a block's shared memory (which begins at a multiple of 256 bytes), `offset` values from its begin (a
@@ -40,10 +40,10 @@ class Tile {
     constexpr int kGroups = width / 4, kAtOnce = kAttentionThreads / kGroups;
     const int group = threadIdx.x % kGroups, top = threadIdx.x / kGroups;
     const auto put = [&](int row, float4 x) {
-      const float f = row < valid && 4 * group < D ? factor(row) : 0;
-      char* to = reinterpret_cast<char*>(memory_ + offset) + row * kRowBytes + ((group / 2) ^ (row % 8)) * 16 + group % 2 * 8;
+      const float f = factor(min(row, valid - 1));
       const uint2 rounded = make_uint2(round_to_halves(f * x.x, f * x.y), round_to_halves(f * x.z, f * x.w));
-      *reinterpret_cast<uint2*>(to) = f == 0 ? make_uint2(0, 0) : rounded;
+      char* to = reinterpret_cast<char*>(memory_ + offset) + row * kRowBytes + ((group / 2) ^ (row % 8)) * 16 + group % 2 * 8;
+      *reinterpret_cast<uint2*>(to) = row < valid && 4 * group < D ? rounded : make_uint2(0, 0);
     };
     if (aligned) {
       // Without a branch, so that all loads of a batch are under way together: what lies outside reads a neighbour.

@@ -282,7 +282,7 @@ TEST_CASE("cuda: attention keeps to the scratch that was planned for it") {
   const CachedAttentionProblem cached({3, 1, 16}, 40);
   const Workload work{.heads = 3, .kv_heads = 1, .head_dim = 16, .rows = 40, .sequence = 40, .backward = true,
                       .cached_keys = CachedAttentionProblem::kCapacity};
-  const std::size_t bytes = backend->scratch_bytes(work);
+  const std::size_t bytes = cuda::attention_scratch(work);
   auto memory = backend->allocate(bytes);
   REQUIRE(memory.ok());
   backend->lend_scratch(memory.value(), bytes);
