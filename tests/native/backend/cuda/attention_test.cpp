@@ -45,9 +45,9 @@ Tolerance forward_tolerance(bool exact) {
   return has_bf16() ? Tolerance{7e-3, 6e-2} : Tolerance{1e-3, 1.2e-2};
 }
 
-// Measured on seeds 1-3: exact 2.0e-3, 3.5e-2 (bf16) and 2.5e-4, 3.3e-3 (f16); otherwise 7.3e-3, 9.1e-2 and 1.1e-3, 1.2e-2.
+// Measured on seeds 1-3: exact 2.5e-3, 4.9e-2 (bf16) and 2.5e-4, 4.7e-3 (f16); otherwise 7.3e-3, 9.1e-2 and 1.1e-3, 1.2e-2.
 Tolerance backward_tolerance(bool exact) {
-  if (exact) return has_bf16() ? Tolerance{4e-3, 6e-2} : Tolerance{5e-4, 8e-3};
+  if (exact) return has_bf16() ? Tolerance{5e-3, 0.1} : Tolerance{6e-4, 1e-2};
   return has_bf16() ? Tolerance{1.5e-2, 0.2} : Tolerance{2e-3, 2.5e-2};
 }
 
@@ -158,12 +158,13 @@ TEST_CASE("cuda: attention's gradients scale with their cause, far below and abo
 TEST_CASE("cuda: attention's gradients keep rows that are small beside others") {
   if (cuda_backend() == nullptr) return;
   const HeadShape shape{4, 2, 32};
-  AttentionProblem p = problem(shape, {65}, true, true);
+  AttentionProblem p = problem(shape, {70}, true, true);
   const std::int64_t width = shape.H * shape.D;
-  // Rows in turns of 1, 2^-12 and 2^-24; the first head of one group and the last of the other are 2^-10 of their neighbours.
+  // Rows in turns of 1, 2^-12 and 2^-24, those of the second tile 2^8 times that; the first head of one group and the last of the
+  // other are 2^-10 of their neighbours.
   const auto exponent = [&](std::int64_t i) {
     const std::int64_t head = i / shape.D % shape.H;
-    return -12 * int(i / width % 3) - (head == 0 || head == 3 ? 10 : 0);
+    return (i / width < 64 ? 0 : 8) - 12 * int(i / width % 3) - (head == 0 || head == 3 ? 10 : 0);
   };
   for (std::size_t i = 0; i < p.do_.size(); ++i) p.do_[i] = std::ldexp(p.do_[i], exponent(std::int64_t(i)));
   check_cuda("dq by row and head, dk, dv", [&](Backend& backend) {
