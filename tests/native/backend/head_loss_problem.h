@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/fixture.h"
+#include "backend/placed_matrix.h"
 
 namespace namesake::test {
 
@@ -17,7 +18,8 @@ struct HeadLossShape {
   BlockType type;
   std::int64_t M, V, C;
   bool with_base = true, with_dx = true;
-  float spread = 1;  // of the hidden states
+  float spread = 1;     // of the hidden states
+  bool halves = false;  // hidden states are such that bf16 and f16 hold them
 
   std::string text() const {
     std::ostringstream out;
@@ -29,7 +31,7 @@ struct HeadLossShape {
 /// Rows of all kinds: skipped, with cross-entropy, with KL, with both.
 struct HeadLossProblem {
   explicit HeadLossProblem(const HeadLossShape& s)
-      : shape(s), random(s.text()), head(s.type, s.V, s.C, random), x(random.normals(s.M * s.C, s.spread)), x_base(x) {
+      : shape(s), random(s.text()), blocks(s.type, s.V, s.C, random), head(blocks.matrix()), x(random.normals(s.M * s.C, s.spread)), x_base(x) {
     for (float& value : x_base) value += random.normal(0.2f * s.spread);
     for (std::int64_t m = 0; m < s.M; ++m) {
       // Each of: skipped (where the target is -100, and hidden states are NaN), cross-entropy, KL, both.
@@ -38,33 +40,47 @@ struct HeadLossProblem {
       targets.push_back(ce ? std::int32_t(random.integer(0, s.V)) : -100);
       ce_weight.push_back(ce ? 0.25f + std::fabs(random.normal()) : 0);
       kl_weight.push_back(kl ? 0.25f + std::fabs(random.normal()) : 0);
+      if (s.halves) {
+        for (std::int64_t i = m * s.C; i < (m + 1) * s.C; ++i) {
+          for (float* value : {&x[std::size_t(i)], &x_base[std::size_t(i)]}) *value = bf16_to_f32(f32_to_bf16(*value));
+        }
+      }
       if (!ce && !kl) std::fill_n(x.begin() + m * s.C, s.C, std::numeric_limits<float>::quiet_NaN());
     }
   }
 
   /// ce, kl (where there is a base), dx (where asked for).
   Outputs run(Backend& backend, std::int64_t first, std::int64_t count) const {
+    Outputs outputs;
+    REQUIRE(run(backend, first, count, outputs).ok());
+    return outputs;
+  }
+  Status run(Backend& backend, std::int64_t first, std::int64_t count, Outputs& outputs) const {
     const HeadLossShape& s = shape;
     const Integers at(backend, slice(targets, 1, first, count));
     Array ax(backend, slice(x, s.C, first, count)), abase(backend, slice(x_base, s.C, first, count)),
         ace(backend, slice(ce_weight, 1, first, count)), akl(backend, slice(kl_weight, 1, first, count)),
         ce(backend, count), kl(backend, count), dx(backend, count * s.C);
     HeadLoss args;
-    args.head = head.matrix();
+    const PlacedMatrix placed(backend, head);
+    args.head = placed.matrix();
     args.M = count;
     args.x = ax.data();
     args.x_base = s.with_base ? abase.data() : nullptr;
-    args.targets = at.data();
+    args.targets = nullptr;  // where no row has a target nobody asks for one
+    for (float weight : slice(ce_weight, 1, first, count)) {
+      if (weight != 0) args.targets = at.data();
+    }
     args.ce_weight = ace.data();
     args.kl_weight = akl.data();
     args.ce = ce.data();
     args.kl = s.with_base ? kl.data() : nullptr;
     args.dx = s.with_dx ? dx.data() : nullptr;
-    REQUIRE(backend.head_loss(args).ok());
-    Outputs outputs{ce.host()};
+    NAMESAKE_TRY(backend.head_loss(args));
+    outputs = {ce.host()};
     if (s.with_base) outputs.push_back(kl.host());
     if (s.with_dx) outputs.push_back(dx.host());
-    return outputs;
+    return {};
   }
 
   double loss() const {
@@ -74,7 +90,8 @@ struct HeadLossProblem {
 
   HeadLossShape shape;
   Random random;
-  Blocks head;
+  Blocks blocks;
+  Matrix head;  ///< of the blocks
   std::vector<float> x, x_base, ce_weight, kl_weight;
   std::vector<std::int32_t> targets;
 };
