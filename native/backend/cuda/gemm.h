@@ -35,7 +35,8 @@ struct GemmOperands {
 };
 
 /// C [m, n] = scale * (row_factor[m] * (A B)[m, n] + the same of the second pair) + bias[n] + residual[m, n].
-/// One order of sums for each element of C, whatever M, N and the tile are: the first pair from depth 0 up, then the second.
+/// One order of sums for each element of C, whatever M, N and the tile are: the first pair from depth 0 up, then the second. On f16
+/// both pairs have row factors or neither has.
 struct Gemm {
   Form form = Form::rows_rows;
   std::int64_t M = 0, N = 0;
@@ -58,7 +59,8 @@ std::int64_t split_gemm_floats(std::int64_t M, std::int64_t N, std::int64_t dept
 Status gemm(CudaBackend& backend, const Gemm& product);
 
 /// The same for a small C and a great depth: pieces of kPieceDepth are summed by blocks of their own, then added up in order. No second
-/// pair, no bias; ldc = N. `factor`: of round_together, multiplies the sum; nullptr = 1. `pieces`: split_gemm_floats() of scratch.
+/// pair, no bias; ldc = N. `factor`: of round_together, multiplies the sum; nullptr = 1. `pieces`: split_gemm_floats() of scratch. A depth
+/// of 0 leaves C as it is.
 Status split_gemm(CudaBackend& backend, const Gemm& product, const float* factor, float* pieces);
 
 }  // namespace namesake::cuda

@@ -38,14 +38,21 @@ class Operand {
     REQUIRE(cuda::round_rows(backend, {.x = ax.data(), .rows = rows, .cols = cols, .out = half(), .ld = ld_,
                                        .factor = factors ? factor_.data() : nullptr}).ok());
     const bool f16 = backend.family() == cuda::KernelFamily::sm_75;
-    const std::vector<float> words = memory_.host(), factor = factor_.host();
+    std::vector<float> words = memory_.host();
+    const std::vector<float> factor = factor_.host();
     for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t c = 0; c < cols; ++c) {
+      for (std::int64_t c = 0; c < ld_; ++c) {
+        char* const at = reinterpret_cast<char*>(words.data()) + 2 * (r * ld_ + c);
+        if (c >= cols) {
+          std::memset(at, 0xff, 2);
+          continue;
+        }
         std::uint16_t bits;
-        std::memcpy(&bits, reinterpret_cast<const char*>(words.data()) + 2 * (r * ld_ + c), 2);
+        std::memcpy(&bits, at, 2);
         values_.push_back(f16 ? double(f16_to_f32(bits)) * (factors ? double(factor[static_cast<std::size_t>(r)]) : 1) : double(bf16_to_f32(bits)));
       }
     }
+    REQUIRE(backend.upload(memory_.data(), words.data(), words.size() * sizeof(float)).ok());
   }
 
   Half* half() const { return reinterpret_cast<Half*>(memory_.data()); }
