@@ -38,7 +38,7 @@ Status read_precision(const std::string& name, Precision& precision) {
 
 Result<std::shared_ptr<Backend>> make_backend(const ComputeOptions& options) {
   if (options.device == "reference") return std::shared_ptr<Backend>(make_reference_backend());
-  // auto is the processor while a card lacks an op (backend/cuda/pending.cpp).
+  // auto is the processor: a card is taken where it is asked for.
   if (options.device == "cpu" || options.device == "auto") return shared(make_cpu_backend(options.isa, static_cast<int>(options.threads)));
   if (options.device == "cuda") return shared(make_cuda_backend());
   return Status::error(Code::device_unavailable, "there is no device " + options.device);
