@@ -178,6 +178,33 @@ TEST_CASE("cuda: a split product adds its pieces up in order") {
   }
 }
 
+// On the stand-in an access outside of an allocation is a fault.
+TEST_CASE("cuda: gemm reads nothing outside of its operands") {
+  if (backend_under_test() == nullptr) return;
+  CudaBackend& backend = *backend_under_test();
+  const std::int64_t M = 9, N = 17, depth = 5, c_bytes = M * N * 4;
+  const auto bytes = [](std::int64_t rows, std::int64_t cols) { return 2 * rows * cuda::half_stride(cols); };
+  for (Form form : {Form::rows_rows, Form::rows_columns, Form::columns_columns}) {
+    for (GemmTile tile : {GemmTile::large, GemmTile::small}) {
+      const bool a_across = form == Form::columns_columns, b_across = form != Form::rows_rows;
+      std::vector<void*> memory;
+      for (std::int64_t size : {a_across ? bytes(depth, M) : bytes(M, depth), b_across ? bytes(depth, N) : bytes(N, depth), c_bytes}) {
+        auto made = backend.allocate(static_cast<std::size_t>(size));
+        REQUIRE(made.ok());
+        memory.push_back(made.value());
+      }
+      Gemm gemm{.form = form, .M = M, .N = N, .c = static_cast<float*>(memory[2]), .ldc = N, .tile = tile};
+      gemm.first = {static_cast<Half*>(memory[0]), cuda::half_stride(a_across ? M : depth), static_cast<Half*>(memory[1]),
+                    cuda::half_stride(b_across ? N : depth), depth, nullptr};
+      REQUIRE(cuda::gemm(backend, gemm).ok());
+      std::vector<float> c(static_cast<std::size_t>(M * N), NAN);
+      REQUIRE(backend.download(c.data(), memory[2], c_bytes).ok());
+      check_same_bits({c}, {std::vector<float>(c.size(), 0.0f)});
+      for (void* each : memory) backend.release(each);
+    }
+  }
+}
+
 // How far a product is from the ideal, by what the stand-in counts: 256 x 256 with a depth of 512 and a low-rank term of 16.
 TEST_CASE("cuda: gemm does no more products than there are, and reads an operand once a tile") {
   if (backend_under_test() == nullptr || !StandIn::there()) return;
