@@ -4,6 +4,7 @@
 #include <string>
 
 #include "backend/cpu/cpu_features.h"
+#include "backend/host_cores.h"
 #include "backend/host_memory.h"
 #include "formats/nf4.h"
 
@@ -87,7 +88,7 @@ namespace namesake {
 Result<std::unique_ptr<Backend>> make_cpu_backend(const std::string& isa, int threads) {
   const auto kernels = cpu::find_kernels(isa);
   if (!kernels.ok()) return kernels.status();
-  const int count = threads > 0 ? threads : cpu::physical_cores();
+  const int count = threads > 0 ? threads : physical_cores();
   return std::unique_ptr<Backend>(std::make_unique<cpu::CpuBackend>(kernels.value(), count));
 }
 

@@ -12,10 +12,6 @@
 
 namespace namesake::cpu {
 
-/// Physical cores this process may run on: distinct cores of the affinity mask and at most the cgroup's quota (Linux),
-/// hw.physicalcpu (macOS), else half of std::thread::hardware_concurrency(), the usual two hardware threads a core.
-int physical_cores();
-
 class ThreadPool {
  public:
   /// `threads` >= 1 counts the caller. Where the system refuses a thread the pool runs with those it got.

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/cpu/thread_pool.h"
 #include "backend/cuda/device.h"
+#include "backend/host_cores.h"
 
 namespace namesake::cuda {
 
@@ -18,7 +18,7 @@ CudaBackend::~CudaBackend() {
   release(own_scratch_);
 }
 
-int CudaBackend::threads() const { return cpu::physical_cores(); }
+int CudaBackend::threads() const { return physical_cores(); }
 
 std::size_t CudaBackend::scratch_bytes(const Workload& work) const {
   return std::max({rows_scratch(work), embedding_scratch(work), linear_scratch(work), attention_scratch(work), head_loss_scratch(work),
