@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 /** How often the page is reloaded or killed under one run; the journey does it a hundred times. */
 const RELOADS = Number(process.env['NAMESAKE_RELOADS'] ?? 10);
-const STEPS = 60 + 40 * RELOADS;
+const STEPS = 60 + 80 * RELOADS;
 
 const adapterOf = (home: string, run: string): Buffer => readFileSync(join(home, 'runs', run, 'adapter', 'adapter_model.safetensors'));
 
@@ -79,9 +79,10 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
           // The browser takes no reload in the very moment in which the last one arrives.
           await vi.waitFor(() => page.reload({ waitUntil: 'commit' }), 60_000);
         }
+        // Nobody looks at the window when the run ends, however soon that is.
+        await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.blur());
       }
       if (shell.name === 'stand-in') expect(killed).toBe(Math.floor(RELOADS / third));
-      await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.blur());
       // A page that comes late: what it asks for and what it hears after are one curve without a gap.
       await page.waitForLoadState('load');
       const curve = await page.evaluate(async (run) => {
@@ -122,7 +123,6 @@ describe.each(shells.map((make) => make()).map((shell) => [shell.name, shell] as
       expect(stored.map(({ step }) => step)).toEqual(curve.steps);
       await runWhen(page, run, ({ status }) => status === 'done');
       if (shell.name === 'stand-in') {
-        // Nobody looked at the window.
         const told = (): Promise<unknown[]> => app.evaluate(({ calls }) => calls.filter(({ what }) => what === 'notification').map(({ args }) => args[0]));
         await vi.waitFor(async () => expect(await told()).toMatchObject([{ title: '“tiny” is ready' }]), 60_000);
       }
