@@ -14,7 +14,7 @@ namespace {
 /// Rows of W [N, K] in a panel: whole tiles, by the shape of W alone, because dx sums panel after panel.
 std::int64_t panel_rows(std::int64_t N, std::int64_t K, std::int64_t bytes = kPanelBytes) {
   constexpr std::int64_t tile = 128;
-  return std::min(N, std::max<std::int64_t>(1, bytes / (2 * half_stride(K) * tile)) * tile);
+  return std::min(N, std::max<std::int64_t>(1, bytes / (2 * std::max<std::int64_t>(1, half_stride(K)) * tile)) * tile);
 }
 
 std::int64_t half_bytes(std::int64_t rows, std::int64_t cols) { return 2 * rows * half_stride(cols); }

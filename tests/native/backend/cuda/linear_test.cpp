@@ -90,6 +90,12 @@ TEST_CASE("cuda: a row of linear does not depend on the rows beside it") {
   });
 }
 
+TEST_CASE("cuda: scratch is planned for a workload whose other sizes are 0") {
+  const Backend* const backend = cuda_backend();
+  if (backend == nullptr) return;
+  CHECK(backend->scratch_bytes({.rank = 16, .rows = 3, .backward = true}) >= backend->scratch_bytes({.rank = 16, .rows = 3}));
+}
+
 TEST_CASE("cuda: rows with the adapter off are the base model's, bit for bit") {
   Backend* const backend = cuda_backend();
   if (backend == nullptr) return;
