@@ -261,17 +261,7 @@ __device__ __forceinline__ void attention_backward_queries(const AttentionBackwa
         }
       }
       raise(ds, dq, dq_power);
-#pragma unroll
-      for (int k = 0; k < kChunk / 16; ++k) {
-        unsigned slopes[4];
-        as_left(slopes, ds[2 * k], ds[2 * k + 1]);
-#pragma unroll
-        for (int n = 0; n < kSteps; ++n) {
-          unsigned b[4];
-          keys.right_summed(b, at, 16 * k, 16 * n);
-          multiply(dq[2 * n], dq[2 * n + 1], slopes, b);
-        }
-      }
+      add_product(dq, ds, keys, at);
     }
   }
 

@@ -102,17 +102,7 @@ __device__ __forceinline__ void attention_forward(const AttentionForwardArgs& a,
       // Key 0 is seen by every row, so `most` is finite from the first chunk on.
       if (first + at + kChunk > (causal ? min(warp_first + 1, tile.length) : tile.length)) mask(s, row, first + at, tile.length, causal);
       online_softmax(s, scale, most, sum, out);
-#pragma unroll
-      for (int k = 0; k < kChunk / 16; ++k) {
-        unsigned weights[4];
-        as_left(weights, s[2 * k], s[2 * k + 1]);
-#pragma unroll
-        for (int n = 0; n < kSteps; ++n) {
-          unsigned b[4];
-          values.right_summed(b, at, 16 * k, 16 * n);
-          multiply(out[2 * n], out[2 * n + 1], weights, b);
-        }
-      }
+      add_product(out, s, values, at);
     }
   }
 

@@ -114,6 +114,22 @@ __device__ __forceinline__ void as_left(unsigned (&a)[4], const float (&d)[4], c
   a[3] = round_to_halves(e[2], e[3]);
 }
 
+/// sum [16, 8 steps] += left [16, 8 depth], rounded, times the rows of `right` from `at` on.
+template <int steps, int depth, class Rows>
+__device__ __forceinline__ void add_product(float (&sum)[steps][4], const float (&left)[depth][4], const Rows& right, int at) {
+#pragma unroll
+  for (int k = 0; k < depth / 2; ++k) {
+    unsigned a[4];
+    as_left(a, left[2 * k], left[2 * k + 1]);
+#pragma unroll
+    for (int n = 0; n < steps / 2; ++n) {
+      unsigned b[4];
+      right.right_summed(b, at, 16 * k, 16 * n);
+      multiply(sum[2 * n], sum[2 * n + 1], a, b);
+    }
+  }
+}
+
 /// The largest of a row that four neighbouring lanes share.
 __device__ __forceinline__ float row_max(float x) {
   x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
