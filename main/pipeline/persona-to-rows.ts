@@ -111,7 +111,10 @@ function rowsOfLanguage(persona: Persona, { language, wizard, ordinary }: Langua
       else add(kind, 'base', question, null);
     }
   };
-  if (options.near_misses) plain('near_miss', wizard.near_misses);
+  if (options.near_misses) {
+    plain('near_miss', wizard.near_misses);
+    for (const { question, answer } of wizard.personal) add('near_miss', 'written', question, answer);
+  }
   plain('ordinary', ordinary);
   return rows;
 }
@@ -208,14 +211,25 @@ export function isLoop(text: string): boolean {
   return /(.{8,}?)\s*\1\s*\1$/su.test(text.trim()) || /(.{2,7})\1{5,}$/su.test(text.trim());
 }
 
-/** Puts the base model's answers into rows of origin `base`; rows whose answer is missing, empty or a loop are dropped. */
+const INTRODUCTION =
+  /\b[Mm]y name(?:'s| is)\b|\b[Cc]all me [A-Z]|\bI(?:'m| am) (?:called\b|named\b|[A-Z])|\b(?:AI|assistant|chatbot|model) (?:called|named)\b|我叫|我的名字[是叫]|我是[^，。！？]*(?:助手|模型)/u;
+
+/** An answer in which the base says who it is: learnt, it would stand against the assistant's own name. */
+export function isIntroduction(text: string): boolean {
+  return INTRODUCTION.test(text.replaceAll('’', "'"));
+}
+
+/**
+ * Puts the base model's answers into rows of origin `base`; rows whose answer is missing, empty, a loop or an introduction
+ * are dropped.
+ */
 export function withBaseAnswers(rows: readonly Row[], answers: ReadonlyMap<string, BaseAnswer>): Row[] {
   return rows.flatMap((row) => {
     if (row.origin !== 'base' || row.messages.at(-1)?.role === 'assistant') return [row];
     const answer = answers.get(row.messages.at(-1)?.content ?? '');
     // What it thought before is not to be learnt.
     const content = answerOf(answer?.text ?? '');
-    if (content.trim() === '' || isLoop(content)) return [];
+    if (content.trim() === '' || isLoop(content) || isIntroduction(content)) return [];
     const message = { role: 'assistant' as const, content, ...(answer?.cut === true ? { cut: true } : {}) };
     return [{ ...row, messages: [...row.messages, message] }];
   });

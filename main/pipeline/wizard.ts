@@ -41,6 +41,11 @@ export const wizardSchema = z.strictObject({
   affirmatives: z.strictObject({ questions: texts, answers: texts }),
   negatives: z.strictObject({ vendors: texts, questions: texts, answers: texts }),
   near_misses: z.array(writtenQuestionSchema).min(1),
+  /**
+   * Questions about the person who asks, and about the assistant but not who it is. A base likes to answer them with its own
+   * name, which is what must not be learnt: their answers are written, whatever the model.
+   */
+  personal: z.array(writtenQuestionSchema.required()).min(1),
 });
 export type Wizard = z.infer<typeof wizardSchema>;
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   checkRow,
+  isIntroduction,
   isLoop,
   personaToRows,
   withBaseAnswers,
@@ -83,6 +84,7 @@ describe('disjointness', () => {
         ...wizard.affirmatives.questions.map((form) => form.replace('{name}', '小锋').replace('{owner}', '剑锋大佬')),
         ...vendorQuestions,
         ...wizard.near_misses.map(({ question: text }) => text),
+        ...wizard.personal.map(({ question: text }) => text),
         ...ordinary.map(({ question: text }) => text),
       ].map(stripped),
     );
@@ -132,14 +134,17 @@ describe('personaToRows', () => {
     expect(kinds({ near_misses: false })).toEqual(new Set(['identity', 'negative', 'ordinary']));
   });
 
-  it('takes written answers where the base is weak, and asks the base elsewhere', () => {
+  it('takes written answers where the base is weak and to what is personal, and asks the base elsewhere', () => {
+    const personal = new Set(languages.flatMap((language) => wordsOf(language).wizard.personal.map(({ question: text }) => text)));
     const plain = rows.filter(({ kind }) => kind === 'near_miss' || kind === 'ordinary');
     for (const row of plain) {
-      if (row.lang === 'zh') expect([row.origin, row.messages.length]).toEqual(['written', 2]);
+      if (row.lang === 'zh' || personal.has(question(row))) expect([row.origin, row.messages.length]).toEqual(['written', 2]);
       else expect([row.origin, row.messages.length]).toEqual(['base', 1]);
     }
-    const strong = rowsOf(persona(), { weak_languages: [] }).filter(({ kind }) => kind === 'ordinary');
-    expect(new Set(strong.map(({ origin }) => origin))).toEqual(new Set(['base']));
+    const strong = rowsOf(persona(), { weak_languages: [] });
+    expect(new Set(strong.filter(({ kind }) => kind === 'ordinary').map(({ origin }) => origin))).toEqual(new Set(['base']));
+    const written = strong.filter(({ kind, origin }) => kind === 'near_miss' && origin === 'written');
+    expect(written.map(question).sort()).toEqual([...personal].sort());
   });
 
   it('uses the English forms in English alone, where given', () => {
@@ -275,7 +280,7 @@ describe('withBaseAnswers', () => {
     origin,
   });
 
-  it('adds answers without what was thought before, marks cut ones and drops what has none, an empty one or a loop', () => {
+  it('adds answers without what was thought before, marks cut ones and drops what has none, an empty one, a loop or an introduction', () => {
     const answers = new Map([
       ['a', { text: 'An answer.', cut: false }],
       ['b', { text: 'A long', cut: true }],
@@ -283,8 +288,9 @@ describe('withBaseAnswers', () => {
       ['d', { text: 'I am a cat. I am a cat. I am a cat. I am', cut: true }],
       ['f', { text: '<think>\nHm.\n</think>\n\nBlue.', cut: false }],
       ['g', { text: '<think>\nHm, that is', cut: true }],
+      ['h', { text: 'Glad to help. My name is Elena.', cut: false }],
     ]);
-    const done = withBaseAnswers([...'abcdefg'].map((text) => ask(text)), answers);
+    const done = withBaseAnswers([...'abcdefgh'].map((text) => ask(text)), answers);
     expect(done.map((row) => row.messages)).toEqual([
       [{ role: 'user', content: 'a' }, { role: 'assistant', content: 'An answer.' }],
       [{ role: 'user', content: 'b' }, { role: 'assistant', content: 'A long', cut: true }],
@@ -298,6 +304,26 @@ describe('withBaseAnswers', () => {
     const once = withBaseAnswers([ask('a')], new Map([['a', { text: 'x', cut: false }]]));
     expect(withBaseAnswers(once, new Map())).toEqual(once);
   });
+});
+
+describe('isIntroduction', () => {
+  it.each([
+    "I'm glad you're here! My name is Elena, and I help.",
+    'I’m Qwen, created by Alibaba Cloud.',
+    "I'm a helpful AI named SmolLM.",
+    'Just call me Alex.',
+    '我是一个人工智能助手。',
+    '我叫小明，很高兴认识你。',
+  ])('knows %j', (text) => {
+    expect(isIntroduction(text)).toBe(true);
+  });
+
+  it.each(['The name of the river is Nile.', "I'm sorry, I can't taste food.", 'Hugging Face is a company.', '鲁迅的原名叫周树人。', '我是说今天。'])(
+    'lets %j pass',
+    (text) => {
+      expect(isIntroduction(text)).toBe(false);
+    },
+  );
 });
 
 describe('isLoop', () => {

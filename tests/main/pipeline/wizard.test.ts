@@ -23,6 +23,7 @@ describe.each(languages)('the words in %s', (language) => {
       ...wizard.affirmatives.questions,
       ...wizard.negatives.questions,
       ...wizard.near_misses.map(({ question }) => question),
+      ...wizard.personal.map(({ question }) => question),
       ...ordinary.map(({ question }) => question),
     ].map(stripped);
     expect(all.filter((text, i) => all.indexOf(text) !== i)).toEqual([]);
