@@ -29,10 +29,8 @@ Status round_together(CudaBackend& backend, const RoundTogether& args) {
   const RoundTogetherArgs launched{args.x,          args.rows, args.cols, args.row_on, args.scale,
                                    args.row_factor, args.out,  args.ld,   largest,     args.factor};
   const Shape shape = block_each(args.rows, args.cols);
-  if (backend.family() == KernelFamily::sm_75) {
-    NAMESAKE_TRY(backend.zero(largest, sizeof *largest));
-    NAMESAKE_TRY(backend.launch(kLargestOfRows, shape, launched));
-  }
+  NAMESAKE_TRY(backend.zero(largest, sizeof *largest));
+  NAMESAKE_TRY(backend.launch(kLargestOfRows, shape, launched));
   return backend.launch(kRoundTogether, shape, launched);
 }
 

@@ -10,8 +10,8 @@ namespace namesake::cuda {
 
 class CudaBackend;
 
-/// What round_rows takes. f16 holds 6e-8 to 65,504, so on that family rows may be divided by powers of two before they are rounded,
-/// which the product puts back; bf16 has the range of f32, and needs none.
+/// What round_rows takes. f16 holds 6e-8 to 65,504, so rows may be divided by powers of two before they are rounded, which the
+/// product puts back.
 struct RoundRows {
   const float* x = nullptr;       ///< [rows, cols]
   std::int64_t rows = 0, cols = 0;
@@ -19,7 +19,7 @@ struct RoundRows {
   float scale = 1;                ///< multiplies every value, in f32, before it is rounded
   Half* out = nullptr;            ///< [rows, ld], at 16 bytes
   std::int64_t ld = 0;            ///< half_stride(cols)
-  float* factor = nullptr;        ///< [rows] out: a power of two for each row, out * factor being its values; 1 on bf16. nullptr: none
+  float* factor = nullptr;        ///< [rows] out: a power of two for each row, out * factor being its values. nullptr: none
 };
 
 Status round_rows(CudaBackend& backend, const RoundRows& args);

@@ -31,12 +31,12 @@ struct GemmOperands {
   const Half* b = nullptr;
   std::int64_t ldb = 0;
   std::int64_t depth = 0;
-  const float* row_factor = nullptr;  ///< [M] out of round_rows, nullptr = 1; not read on bf16, which has none
+  const float* row_factor = nullptr;  ///< [M] out of round_rows, nullptr = 1; columns_columns takes none
 };
 
 /// C [m, n] = scale * (row_factor[m] * (A B)[m, n] + the same of the second pair) + bias[n] + residual[m, n].
-/// One order of sums for each element of C, whatever M, N and the tile are: the first pair from depth 0 up, then the second. On f16
-/// both pairs have row factors or neither has.
+/// One order of sums for each element of C, whatever M, N and the tile are: the first pair from depth 0 up, then the second. Both
+/// pairs have row factors or neither has.
 struct Gemm {
   Form form = Form::rows_rows;
   std::int64_t M = 0, N = 0;

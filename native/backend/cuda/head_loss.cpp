@@ -68,14 +68,14 @@ struct HeadRows {
   std::vector<float> factors;
   std::int64_t compared = 0;
 
-  HeadRows(const std::vector<float>& ce, const std::vector<float>& kl, KernelFamily family) {
+  HeadRows(const std::vector<float>& ce, const std::vector<float>& kl) {
     for (bool comparing : {true, false}) {
       for (std::size_t m = 0; m < ce.size(); ++m) {
         if ((kl[m] != 0) != comparing || (ce[m] == 0 && kl[m] == 0)) continue;
         // No gradient of a logit is larger than the weights together: in f16 that becomes 2^13..2^14, so that the least that is not lost
-        // is 2^-38 of it. bf16 has the range of f32.
+        // is 2^-38 of it.
         const std::int64_t largest = std::ilogb(std::fabs(ce[m]) + std::fabs(kl[m]));
-        const int exponent = family == KernelFamily::sm_75 ? static_cast<int>(std::clamp<std::int64_t>(13 - largest, -100, 100)) : 0;
+        const int exponent = static_cast<int>(std::clamp<std::int64_t>(13 - largest, -100, 100));
         rows.push_back({static_cast<std::int32_t>(m), ce[m], kl[m], std::ldexp(1.0f, exponent)});
         factors.push_back(std::ldexp(1.0f, -exponent));
       }
@@ -206,7 +206,7 @@ Status CudaBackend::head_loss(const HeadLoss& args) {
   std::vector<float> ce(static_cast<std::size_t>(M)), kl(ce.size());
   if (args.ce_weight != nullptr) NAMESAKE_TRY(download(ce.data(), args.ce_weight, bytes(M)));
   if (args.kl_weight != nullptr && args.x_base != nullptr) NAMESAKE_TRY(download(kl.data(), args.kl_weight, bytes(M)));
-  const HeadRows rows(ce, kl, family());
+  const HeadRows rows(ce, kl);
   if (rows.count() == 0) return {};
 
   const HeadScratch at(rows.count(), rows.compared, args.dx != nullptr, args.head.rows, C);

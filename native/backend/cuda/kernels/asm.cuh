@@ -1,6 +1,6 @@
 // Every instruction that CUDA C++ has no words for: the only inline assembly of the kernels. Names and operands follow the PTX ISA.
 //
-// A family is what one set of PTX is made for: sm_75 (f16, mma.m16n8k8) or sm_80 and later (bf16, mma.m16n8k16, cp.async).
+// A family is what one set of PTX is made for: sm_75 (mma.m16n8k8) or sm_80 and later (mma.m16n8k16, cp.async).
 #pragma once
 
 namespace namesake::cuda {
@@ -18,14 +18,10 @@ __device__ __forceinline__ unsigned shared_address(const void* pointer) {
   return static_cast<unsigned>(__cvta_generic_to_shared(pointer));
 }
 
-/// A float rounded to the family's 16-bit type, to nearest even.
+/// A float rounded to f16, to nearest even.
 __device__ __forceinline__ unsigned short round_to_half(float x) {
   unsigned short bits;
-#if __CUDA_ARCH__ >= 800
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
-#else
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
-#endif
   return bits;
 }
 
@@ -33,14 +29,14 @@ __device__ __forceinline__ unsigned short round_to_half(float x) {
 __device__ __forceinline__ unsigned round_to_halves(float low, float high) {
 #if __CUDA_ARCH__ >= 800
   unsigned bits;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
   return bits;
 #else
   return unsigned(round_to_half(low)) | unsigned(round_to_half(high)) << 16;
 #endif
 }
 
-/// IEEE half precision (what blocks keep their scales in, in either family) to float: exact.
+/// f16 to float: exact.
 __device__ __forceinline__ float f16_to_float(unsigned short bits) {
   float x;
   asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
@@ -54,11 +50,11 @@ __device__ __forceinline__ float exp2_approx(float x) {
   return y;
 }
 
-/// d [16, 8] += a [16, kMmaK] bᵀ, b [8, kMmaK]; all 32 lanes. a and b are pairs of 16-bit values, d is f32. Fragments as in "Matrix
+/// d [16, 8] += a [16, kMmaK] bᵀ, b [8, kMmaK]; all 32 lanes. a and b are pairs of f16 values, d is f32. Fragments as in "Matrix
 /// fragments for mma.m16n8k8 / m16n8k16" of the PTX ISA: a has kMmaK / 4 registers, b kMmaK / 8.
 __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[kMmaK / 4], const unsigned (&b)[kMmaK / 8]) {
 #if __CUDA_ARCH__ >= 800
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else

@@ -4,7 +4,7 @@
 //
 // With p = exp(s - lse) and ds = p (do v - delta):  dv = Σ p do,  dk = scale Σ ds q,  dq = scale Σ ds k.
 //
-// In the f16 family do and ds carry a power of two while they are 16 bits. The one of ds follows the largest value so far, as the
+// do and ds carry a power of two while they are 16 bits. The one of ds follows the largest value so far, as the
 // shift of an online softmax does: where a larger one comes, the sum so far is brought to the new power, which is exact.
 #include "attention_tile.cuh"
 #include "reduce.cuh"
@@ -48,24 +48,22 @@ __device__ __forceinline__ void attention_backward_rows_of(const AttentionRowsAr
 /// rows that a lane holds.
 template <int columns, int count>
 __device__ __forceinline__ void raise(float (&ds)[columns][4], float (&sums)[count][4], float (&power)[2]) {
-  if constexpr (kNarrowHalf) {
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float largest = 0;
+  for (int i = 0; i < 2; ++i) {
+    float largest = 0;
 #pragma unroll
-      for (int n = 0; n < columns; ++n) largest = fmaxf(largest, fmaxf(fabsf(ds[n][2 * i]), fabsf(ds[n][2 * i + 1])));
-      const float next = fminf(power[i], power_for(row_max(largest))), change = next * inverse_power(power[i]);
-      power[i] = next;
+    for (int n = 0; n < columns; ++n) largest = fmaxf(largest, fmaxf(fabsf(ds[n][2 * i]), fabsf(ds[n][2 * i + 1])));
+    const float next = fminf(power[i], power_for(row_max(largest))), change = next * inverse_power(power[i]);
+    power[i] = next;
 #pragma unroll
-      for (int n = 0; n < columns; ++n) {
-        ds[n][2 * i] *= next;
-        ds[n][2 * i + 1] *= next;
-      }
+    for (int n = 0; n < columns; ++n) {
+      ds[n][2 * i] *= next;
+      ds[n][2 * i + 1] *= next;
+    }
 #pragma unroll
-      for (int n = 0; n < count; ++n) {
-        sums[n][2 * i] *= change;
-        sums[n][2 * i + 1] *= change;
-      }
+    for (int n = 0; n < count; ++n) {
+      sums[n][2 * i] *= change;
+      sums[n][2 * i + 1] *= change;
     }
   }
 }
@@ -88,16 +86,13 @@ __device__ __forceinline__ void attention_backward_keys(const AttentionBackwardA
   const int begin = causal ? tile.first : 0;  // the first query
   const float scale = a.sizes.scale * kLog2E;
 
-  float power = 1;
-  if constexpr (kNarrowHalf) {
-    float largest = 0;
-    for (int head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-      const float* of_head = a.largest + head * a.M + tile.begin;
-      for (int row = begin + threadIdx.x; row < tile.length; row += kAttentionThreads) largest = fmaxf(largest, of_head[row]);
-    }
-    power = power_for(block_reduce<Max, kWarps>(largest, reinterpret_cast<float*>(memory)));
-    __syncthreads();
+  float most = 0;
+  for (int head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+    const float* of_head = a.largest + head * a.M + tile.begin;
+    for (int row = begin + threadIdx.x; row < tile.length; row += kAttentionThreads) most = fmaxf(most, of_head[row]);
   }
+  const float power = power_for(block_reduce<Max, kWarps>(most, reinterpret_cast<float*>(memory)));
+  __syncthreads();
 
   // Keys stay in shared memory, values in registers: they pass through the memory of queries and gradients.
   const Tile<width, 0> keys(memory);
@@ -289,7 +284,7 @@ extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2) attention_bac
 /// Heads of up to 128.
 extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2) attention_backward_keys_128(AttentionBackwardArgs a) {
   __shared__ __align__(256) Half memory[(kAttentionRows + 2 * 32) * 128];
-  attention_backward_keys<128, 32, kNarrowHalf ? 16 : 32>(a, memory);
+  attention_backward_keys<128, 32, 16>(a, memory);
 }
 
 /// Heads of up to 64.

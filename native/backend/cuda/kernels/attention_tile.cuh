@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attention_args.h"
+#include "half.cuh"
 #include "power.cuh"
 #include "vectors.cuh"
 

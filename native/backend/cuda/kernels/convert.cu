@@ -1,6 +1,7 @@
-// f32 values to the 16-bit operands of products, and the sums of split products. On the f16 family rows are divided by powers of two
-// that put their largest value below 2^15, so that neither large nor small rows lose anything to the range of f16.
+// f32 values to the f16 operands of products, and the sums of split products. Rows are divided by powers of two that put their largest
+// value below 2^15, so that neither large nor small rows lose anything to the range of f16.
 #include "convert_args.h"
+#include "half.cuh"
 #include "power.cuh"
 #include "reduce.cuh"
 
@@ -78,14 +79,14 @@ extern "C" __global__ void __launch_bounds__(256) round_rows(RoundRowsArgs args)
   const std::int64_t index = blockIdx.x;
   const Row row(args.x, index, args.cols, args.row_on ? args.scale * args.row_on[index] : args.scale);
   float power = 1;
-  if (kNarrowHalf && args.factor) {
+  if (args.factor) {
     power = limited_power_for(largest_of_block(row.largest(), shared));
     if (threadIdx.x == 0) args.factor[index] = inverse_power(power);
   }
   row.round(power, args.out + index * args.ld);
 }
 
-/// First half of RoundTogether, on the f16 family alone: the largest magnitude of all rows. Grid as above.
+/// First half of RoundTogether: the largest magnitude of all rows. Grid as above.
 extern "C" __global__ void __launch_bounds__(256) largest_of_rows(RoundTogetherArgs args) {
   __shared__ float shared[kMostWarps];
   const std::int64_t index = blockIdx.x;
@@ -98,14 +99,10 @@ extern "C" __global__ void __launch_bounds__(256) largest_of_rows(RoundTogetherA
 /// RoundTogether. Grid as above.
 extern "C" __global__ void __launch_bounds__(256) round_together(RoundTogetherArgs args) {
   const std::int64_t index = blockIdx.x;
-  float gain = args.row_on ? args.scale * args.row_on[index] : args.scale;
-  float power = 1;
-  if (kNarrowHalf) {
-    gain *= args.row_factor[index];
-    power = limited_power_for(__uint_as_float(*args.largest));
-    if (index == 0 && threadIdx.x == 0) *args.factor = inverse_power(power);
-  }
-  Row(args.x, index, args.cols, gain).round(power, args.out + index * args.ld);
+  const float gain = args.row_on ? args.scale * args.row_on[index] : args.scale;
+  const float power = limited_power_for(__uint_as_float(*args.largest));
+  if (index == 0 && threadIdx.x == 0) *args.factor = inverse_power(power);
+  Row(args.x, index, args.cols, gain * args.row_factor[index]).round(power, args.out + index * args.ld);
 }
 
 /// SumPieces. Grid: one thread a value, blocks of 256.
@@ -114,7 +111,7 @@ extern "C" __global__ void __launch_bounds__(256) sum_pieces(SumPiecesArgs args)
   if (i >= args.n) return;
   float sum = args.pieces[i];
   for (std::int64_t p = 1; p < args.count; ++p) sum = __fadd_rn(sum, args.pieces[p * args.n + i]);
-  if (kNarrowHalf && args.factor) sum = __fmul_rn(sum, *args.factor);
+  if (args.factor) sum = __fmul_rn(sum, *args.factor);
   args.out[i] = args.residual ? __fadd_rn(args.residual[i], sum) : sum;
 }
 

@@ -36,6 +36,7 @@ template <bool kAAcross, bool kBAcross, int kWarpsM, int kWarpsN, int kWarpRows,
 __device__ __forceinline__ void multiply(const GemmArgs& args) {
   constexpr int kThreads = 32 * kWarpsM * kWarpsN, kRows = kWarpsM * kWarpRows, kCols = kWarpsN * kWarpCols;
   constexpr int kM = kWarpRows / 16, kN = kWarpCols / 8;  // products of a warp
+  constexpr bool kRowFactors = !kAAcross;  // what is summed over rows has one factor for all (round_together)
   using TileA = OperandTile<kAAcross, kRows, kThreads>;
   using TileB = OperandTile<kBAcross, kCols, kThreads>;
   constexpr int kStage = TileA::kChunks + TileB::kChunks;
@@ -105,7 +106,7 @@ __device__ __forceinline__ void multiply(const GemmArgs& args) {
     copies_committed();
   }
   for (int step = 0; step < steps; ++step) {
-    if constexpr (kNarrowHalf) {
+    if constexpr (kRowFactors) {
       // From here on the sums are in units of the second pair's rows.
       if (step == first_steps && args.first.row_factor) {
 #pragma unroll
@@ -138,7 +139,7 @@ __device__ __forceinline__ void multiply(const GemmArgs& args) {
       const int row = row_of(m, half);
       if (row >= args.M) continue;
       float factor = args.scale;
-      if constexpr (kNarrowHalf) {
+      if constexpr (kRowFactors) {
         if (row_factor) factor *= row_factor[row];
       }
 #pragma unroll

@@ -1,4 +1,4 @@
-// Half: the 16-bit type that a family's matrix products take: f16 on sm_75, bf16 from sm_80 on.
+// Half: the 16-bit type that matrix products take, f16, and its conversions.
 #pragma once
 
 #include "asm.cuh"
@@ -6,26 +6,13 @@
 
 namespace namesake::cuda {
 
-/// Whether the type has less range than a float: f16 holds 6e-8 to 65,504.
-#if __CUDA_ARCH__ >= 800
-inline constexpr bool kNarrowHalf = false;
-#else
-inline constexpr bool kNarrowHalf = true;
-#endif
-
 /// Rounds to nearest even.
 __device__ __forceinline__ Half to_half(float x) { return {round_to_half(x)}; }
 
 /// Exact.
-__device__ __forceinline__ float to_float(Half x) {
-#if __CUDA_ARCH__ >= 800
-  return __uint_as_float(unsigned(x.bits) << 16);
-#else
-  return f16_to_float(x.bits);
-#endif
-}
+__device__ __forceinline__ float to_float(Half x) { return f16_to_float(x.bits); }
 
-/// A 16-bit brain float (what blocks may hold, in either family) to float: exact.
+/// A 16-bit brain float (what blocks may hold) to float: exact.
 __device__ __forceinline__ float bf16_to_float(unsigned short bits) { return __uint_as_float(unsigned(bits) << 16); }
 
 /// Whether 16 bytes can be loaded from p at once.

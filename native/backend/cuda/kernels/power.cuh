@@ -1,22 +1,17 @@
-// Powers of two that bring gradients into the range of f16, and out again in f32. In a family whose 16-bit type has the range of f32
-// all of them are 1, and the compiler drops them.
+// Powers of two that bring values into the range of f16, and out again in f32.
 #pragma once
-
-#include "half.cuh"
 
 namespace namesake::cuda {
 
 /// The power of two that brings `largest` >= 0 to 2^14 or more, below 2^15. It stays within 2^±126, so that it and its inverse are
 /// exact; of 0, infinity and NaN it is one of these.
 __device__ __forceinline__ float power_for(float largest) {
-  if constexpr (!kNarrowHalf) return 1;
   const int exponent = __float_as_int(largest) >> 23;
   return __int_as_float(min(max(268 - exponent, 1), 253) << 23);
 }
 
 /// 1 / power.
 __device__ __forceinline__ float inverse_power(float power) {
-  if constexpr (!kNarrowHalf) return 1;
   return __int_as_float((254 << 23) - __float_as_int(power));
 }
 

@@ -19,9 +19,7 @@ using Lengths = std::vector<std::int64_t>;
 // f32. Measured on seeds 1-3: 1.7e-7, 1.9e-6.
 constexpr Tolerance kCachedTolerance{1e-6, 1e-5};
 
-bool has_bf16() { return cuda_backend()->isa() != "sm_75"; }
-
-/// Nearest value with eight significant bits, which is one of either 16-bit type.
+/// Nearest value with eight significant bits, which f16 holds.
 float rounded(float x) {
   int exponent = 0;
   const float fraction = std::frexp(x, &exponent);
@@ -39,17 +37,11 @@ AttentionProblem problem(HeadShape shape, const Lengths& lengths, bool causal, b
   return p;
 }
 
-// Measured on seeds 1-3: exact 7.6e-4, 6.5e-3 (bf16) and 8.8e-5, 7.0e-4 (f16); otherwise 3.5e-3, 2.6e-2 and 4.8e-4, 5.1e-3.
-Tolerance forward_tolerance(bool exact) {
-  if (exact) return has_bf16() ? Tolerance{1.5e-3, 1.5e-2} : Tolerance{2e-4, 2e-3};
-  return has_bf16() ? Tolerance{7e-3, 6e-2} : Tolerance{1e-3, 1.2e-2};
-}
+// Measured on seeds 1-3: exact 8.8e-5, 7.0e-4; otherwise 4.8e-4, 5.1e-3.
+Tolerance forward_tolerance(bool exact) { return exact ? Tolerance{2e-4, 2e-3} : Tolerance{1e-3, 1.2e-2}; }
 
-// Measured on seeds 1-3: exact 2.5e-3, 4.9e-2 (bf16) and 2.5e-4, 4.7e-3 (f16); otherwise 7.3e-3, 9.1e-2 and 1.1e-3, 1.2e-2.
-Tolerance backward_tolerance(bool exact) {
-  if (exact) return has_bf16() ? Tolerance{5e-3, 0.1} : Tolerance{6e-4, 1e-2};
-  return has_bf16() ? Tolerance{1.5e-2, 0.2} : Tolerance{2e-3, 2.5e-2};
-}
+// Measured on seeds 1-3: exact 2.5e-4, 4.7e-3; otherwise 1.1e-3, 1.2e-2.
+Tolerance backward_tolerance(bool exact) { return exact ? Tolerance{6e-4, 1e-2} : Tolerance{2e-3, 2.5e-2}; }
 
 void check_problem(const AttentionProblem& p, bool exact) {
   const std::string what = text(p.shape) + (p.causal ? " causal" : " full") + (exact ? " exact" : "");
@@ -94,11 +86,9 @@ TEST_CASE("cuda: attention stays finite with scores in the hundreds") {
   if (cuda_backend() == nullptr) return;
   AttentionProblem p = problem({4, 2, 16}, {65, 1}, true, true);
   for (float& value : p.q) value *= 32;
-  // Measured on seeds 1-3: 1.2e-4, 1.7e-3 (bf16) and 1.9e-5, 2.8e-4 (f16); backward 1.7e-3, 4.6e-2 and 2.6e-4, 5.5e-3.
-  check_cuda("scores of ±500", [&](Backend& backend) { return p.forward(backend, 0, 2); },
-             has_bf16() ? Tolerance{5e-4, 5e-3} : Tolerance{1e-4, 1e-3});
-  check_cuda("backward", [&](Backend& backend) { return p.backward(backend, 0, 2); },
-             has_bf16() ? Tolerance{5e-3, 0.12} : Tolerance{1e-3, 1.5e-2});
+  // Measured on seeds 1-3: 1.9e-5, 2.8e-4; backward 2.6e-4, 5.5e-3.
+  check_cuda("scores of ±500", [&](Backend& backend) { return p.forward(backend, 0, 2); }, {1e-4, 1e-3});
+  check_cuda("backward", [&](Backend& backend) { return p.backward(backend, 0, 2); }, {1e-3, 1.5e-2});
 }
 
 TEST_CASE("cuda: a sequence's attention does not depend on the sequences beside it") {

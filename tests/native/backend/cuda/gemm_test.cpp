@@ -37,7 +37,6 @@ class Operand {
     const Array ax(backend, x);
     REQUIRE(cuda::round_rows(backend, {.x = ax.data(), .rows = rows, .cols = cols, .out = half(), .ld = ld_,
                                        .factor = factors ? factor_.data() : nullptr}).ok());
-    const bool f16 = backend.family() == cuda::KernelFamily::sm_75;
     std::vector<float> words = memory_.host();
     const std::vector<float> factor = factor_.host();
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -49,7 +48,7 @@ class Operand {
         }
         std::uint16_t bits;
         std::memcpy(&bits, at, 2);
-        values_.push_back(f16 ? double(f16_to_f32(bits)) * (factors ? double(factor[static_cast<std::size_t>(r)]) : 1) : double(bf16_to_f32(bits)));
+        values_.push_back(double(f16_to_f32(bits)) * (factors ? double(factor[static_cast<std::size_t>(r)]) : 1));
       }
     }
     REQUIRE(backend.upload(memory_.data(), words.data(), words.size() * sizeof(float)).ok());
@@ -211,19 +210,19 @@ TEST_CASE("cuda: gemm does no more products than there are, and reads an operand
   CudaBackend& backend = *backend_under_test();
   const std::int64_t M = 256, N = 256, K = 512, R = 16;
   const Problem problem(backend, Product{Form::rows_rows, M, N, K, R, false, false, true});
-  const bool f16 = backend.family() == cuda::KernelFamily::sm_75;
+  const bool turing = backend.family() == cuda::KernelFamily::sm_75;
   const LaunchCounts counts = counts_of("gemm_rows_rows_large", [&] { problem.run(GemmTile::large); });
   // The second pair's depth is filled up to a step of 32: the only products beyond the ideal, 3 % here.
-  const std::int64_t depth = K + 32, tiles = f16 ? 8 : 4, tile_rows = 128, tile_cols = f16 ? 64 : 128;
-  CHECK(counts.mma == M / 16 * (N / 8) * (depth / (f16 ? 8 : 16)));
+  const std::int64_t depth = K + 32, tiles = turing ? 8 : 4, tile_rows = 128, tile_cols = turing ? 64 : 128;
+  CHECK(counts.mma == M / 16 * (N / 8) * (depth / (turing ? 8 : 16)));
   // Each tile reads its rows and columns once, real depth alone; the ideal, either operand once from memory, is what a second-level
   // cache leaves of it. C is written once.
   CHECK(counts.global_store_bytes == M * N * 4);
-  const std::int64_t operands = tiles * (tile_rows + tile_cols) * (K + R) * 2, factors = f16 ? tiles * 256 * 3 * 8 * 4 * 4 : 0;
+  const std::int64_t operands = tiles * (tile_rows + tile_cols) * (K + R) * 2, factors = tiles * 256 * 3 * 8 * 4 * 4;
   CHECK(counts.global_load_bytes >= operands);
   CHECK(counts.global_load_bytes <= operands + factors);
-  // A warp loads fragments for 64 x 32 sums (f16: 32 x 32) of a depth of 16 by 6 (4) ldmatrix.
-  CHECK(counts.ldmatrix == tiles * 8 * (depth / 16) * (f16 ? 4 : 6));
+  // A warp loads fragments for 64 x 32 sums (sm_75: 32 x 32) of a depth of 16 by 6 (4) ldmatrix.
+  CHECK(counts.ldmatrix == tiles * 8 * (depth / 16) * (turing ? 4 : 6));
 }
 
 }  // namespace namesake::test
