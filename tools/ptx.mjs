@@ -7,7 +7,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endChildrenOnSignals, runChild } from './child.mjs';
+import { endChildrenOnSignals } from './child.mjs';
+import { FAMILIES, compilePtx, runCompiler } from './ptx-compile.mjs';
 import { ARCHITECTURES, readLog, tableOf } from './ptx-table.mjs';
 
 const CUDA = join(import.meta.dirname, '..', 'native', 'backend', 'cuda');
@@ -16,9 +17,6 @@ const PTX = join(CUDA, 'ptx');
 const TABLE = join(PTX, 'kernels.md');
 /** Another compiler gives other PTX: the committed files come from this one. */
 const NVCC_RELEASE = 'V13.0.88';
-/** The oldest version that has all instructions that are used; drivers from R450 on take it. */
-const PTX_VERSION = '7.0';
-const FAMILIES = ['sm_75', 'sm_80'];
 
 const TABLE_HEAD = `# Kernels
 
@@ -26,38 +24,8 @@ Made by \`npm run ptx\` from what ptxas says: for each architecture the register
 that fit at once. Shared memory is a block's own and what its launch adds. No kernel spills registers.
 `;
 
-/**
- * @param {string} program
- * @param {string[]} args
- * @returns {Promise<string>} all that it says
- */
-async function run(program, args) {
-  const { code, output } = await runChild(program, args, { capture: true, cwd: KERNELS });
-  if (code === 127) throw new Error(`${program} is not installed`);
-  if (code !== 0) throw new Error(`${program} ${args.join(' ')}\n${output}`);
-  return output;
-}
-
 const nvcc = process.env['NVCC'] ?? 'nvcc';
 const ptxas = process.env['PTXAS'] ?? 'ptxas';
-
-/**
- * The PTX of a module for a family.
- * @param {string} module
- * @param {string} family
- * @param {string} folder for what the compiler writes
- */
-async function compile(module, family, folder) {
-  const output = join(folder, `${module}.${family}.ptx`);
-  const architecture = family.replace('sm', 'compute');
-  await run(nvcc, ['-ptx', `-arch=${architecture}`, '-std=c++20', '-Werror', 'all-warnings', `${module}.cu`, '-o', output]);
-  const text = (await readFile(output, 'utf8')).replace(/^\.version .*$/m, `.version ${PTX_VERSION}`);
-  // Names that come of the file's path would differ between machines.
-  const name = /\w*(_INTERNAL_|_GLOBAL__N_)\w*/.exec(text)?.[0];
-  if (name !== undefined) throw new Error(`${module}: ${name}: a variable in a namespace without a name, or a static one`);
-  await writeFile(output, text);
-  return { output, text };
-}
 
 /**
  * Bytes of shared memory that launches of a kernel add, as its source says: "// dynamic shared: NAME BYTES" for both families, or with
@@ -87,10 +55,10 @@ async function build(module, folder) {
   const rows = new Map();
   const source = await readFile(join(KERNELS, `${module}.cu`), 'utf8');
   for (const family of FAMILIES) {
-    const { output, text } = await compile(module, family, folder);
+    const { output, text } = await compilePtx(KERNELS, module, family, folder);
     ptx.set(family, text);
     for (const { name: architecture } of ARCHITECTURES.filter((each) => each.family === family)) {
-      const log = await run(ptxas, ['-v', `-arch=${architecture}`, output, '-o', join(folder, 'out.cubin')]);
+      const log = await runCompiler(ptxas, ['-v', `-arch=${architecture}`, output, '-o', join(folder, 'out.cubin')]);
       for (const [name, use] of readLog(log)) {
         if (use.spills > 0) throw new Error(`${module}: ${name} spills ${use.spills} bytes on ${architecture}`);
         const threads = new RegExp(`\\.entry ${name}\\([^{]*?\\.maxntid (\\d+)(?:, (\\d+))?(?:, (\\d+))?`).exec(text);
@@ -133,7 +101,7 @@ async function strays(modules) {
  * @returns {Promise<string[]>} what is not as it should be
  */
 async function main(wanted, check) {
-  const version = await run(nvcc, ['--version']);
+  const version = await runCompiler(nvcc, ['--version']);
   if (!version.includes(NVCC_RELEASE)) throw new Error(`nvcc ${NVCC_RELEASE} is needed; this is ${version.trim().split('\n').at(-1)}`);
   const modules = (await readdir(KERNELS)).filter((file) => file.endsWith('.cu')).map((file) => file.slice(0, -3)).sort();
   const unknown = wanted.find((module) => !modules.includes(module));
