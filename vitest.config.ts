@@ -11,7 +11,7 @@ const patient = { poll: { timeout: 30_000 } };
 /**
  * `unit`: everything that runs on tiny models; `renderer`: what the page's screens do. `e2e`: the same through the page, both
  * window doors and the packages.
- * `journeys`: the built program on the real model, one file at a time.
+ * `journeys`: the built program on the real model, one file at a time. `card`: the built program on the stand-in for a card.
  */
 export default defineConfig({
   test: {
@@ -50,6 +50,16 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 300_000,
           expect: patient,
+        },
+      },
+      {
+        test: {
+          name: 'card',
+          include: ['tests/card/**/*.test.ts'],
+          environment: 'node',
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -132,7 +132,8 @@ export const requests = {
   'runs.metrics': request<StoredMetric[]>()(z.strictObject({ run: runIdSchema, after: z.int().min(0) })),
   'runs.probes': request<ScoredProbe[]>()(z.strictObject({ run: runIdSchema, step: z.int().min(0) })),
   'runs.pause': request<null>()(run),
-  'runs.resume': request<null>()(run),
+  /** From the last checkpoint; on another device than the recipe's where one is named, as when its card is gone. */
+  'runs.resume': request<null>()(z.strictObject({ run: runIdSchema, device: z.enum(devices).optional() })),
   /** Stop and keep. */
   'runs.stop': request<null>()(run),
   /** Throw away. */

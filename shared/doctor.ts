@@ -16,6 +16,9 @@ export interface GpuCard {
   total_memory_bytes: number;
   /** null where the driver gave no place on the card to ask from. */
   free_memory_bytes: number | null;
+  /** How many there are, and their highest clock; 0 where the driver does not say. */
+  multiprocessors: number;
+  clock_khz: number;
   /** Its memory is the machine's own. */
   integrated: boolean;
   /** Windows' display driver model lies below: memory may be moved out, and no kernel may take two seconds. */

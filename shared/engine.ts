@@ -1,6 +1,7 @@
 // Engine: what the engine host can do, as messages between it and its client. The host owns the tokenizer and the native
 // addon; conversations and text go in, text and numbers come out. One host has one model open.
 import type { Answer, Sampling } from './chat.ts';
+import type { GpuReport } from './doctor.ts';
 import type { EngineChoice, MemoryBudget, MemoryModel, MemoryQuestion } from './memory.ts';
 import type { ModelInfo, ModelShape } from './model.ts';
 import type { Message, TokenizedRow } from './row.ts';
@@ -106,7 +107,7 @@ export interface EngineApi {
   planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget>;
   /**
    * Makes a trainer with a fresh adapter, or one from init_adapter, with all memory that its steps take. Throws
-   * memory.insufficient with the bytes `needed` and `available`, and then nothing is taken.
+   * memory.insufficient, or a card's gpu.memory_insufficient, with the bytes `needed` and `available`, and then nothing is taken.
    */
   createTrainer(options: TrainerOptions): Promise<{ trainable_parameters: number; recompute: boolean }>;
   step(micro_batches: EngineBatch[]): Promise<EngineStep>;
@@ -135,6 +136,8 @@ export interface EngineEvents {
 export interface EngineClient extends EngineApi {
   /** The file of the addon that computes. */
   about(): Promise<{ addon: string }>;
+  /** The machine's NVIDIA cards. A driver that crashes takes the host with it (engine.crashed). */
+  gpus(): Promise<GpuReport>;
   /** Listens to pieces of answers; returns the un-listener. */
   onText(listener: EngineEvents['text']): () => void;
   /** Ends the host process. Calls under way reject with engine.crashed. */

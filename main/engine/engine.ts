@@ -354,7 +354,8 @@ function withParams(error: unknown, params: { device?: string }): unknown {
     case 'rows.invalid':
       // The engine sees packed batches, not rows: its detail says where.
       return new NamesakeError(error.code, error.detail, { row: '?' });
-    case 'memory.insufficient': {
+    case 'memory.insufficient':
+    case 'gpu.memory_insufficient': {
       const { needed, available } = error;
       return new NamesakeError(error.code, error.detail, needed === undefined || available === undefined ? {} : { needed, available });
     }

@@ -12,7 +12,7 @@ import type { ModelInfo, ModelShape } from '../../shared/model.ts';
 export interface NativeError extends Error {
   code: string;
   detail: string;
-  /** Bytes, with memory.insufficient where a plan says how many. */
+  /** Bytes, with memory.insufficient and gpu.memory_insufficient where a plan says how many. */
   needed?: number;
   available?: number;
 }

@@ -63,10 +63,11 @@ export class ChatPartners {
   }
 
   /**
-   * Opens model and adapter in an engine host of its own. Throws run.unknown, run.no_checkpoint, or what finding and loading
-   * a model throws.
+   * Opens model and adapter in an engine host of its own. Who was made on a card answers on the processor where the card is gone or
+   * full (`anywhere`; nobody asked for the card by name then). Throws run.unknown, run.no_checkpoint, or what finding and loading a
+   * model throws.
    */
-  async open(partner: ChatPartner): Promise<OpenPartner> {
+  async open(partner: ChatPartner, anywhere = partner.run !== null): Promise<OpenPartner> {
     const folder = partner.run === null ? partner.adapter : this.#adapterOf(partner.run, partner.step);
     const model = await this.#models.locate(partner.model);
     const release = this.#models.use(model);
@@ -77,7 +78,11 @@ export class ChatPartners {
     };
     try {
       const { precision, device } = partner;
-      const { context } = await engine.open({ path: model.path, precision, device, ...this.#compute() });
+      const openOn = (where: Recipe['device']): Promise<{ context: number }> => engine.open({ path: model.path, precision, device: where, ...this.#compute() });
+      const { context } = await openOn(device).catch((error: unknown) => {
+        if (anywhere && error instanceof NamesakeError && error.code.startsWith('gpu.')) return openOn('cpu');
+        throw error;
+      });
       if (folder !== null) await engine.useAdapter({ kind: 'folder', folder });
       return { engine, context, close };
     } catch (error) {

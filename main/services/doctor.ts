@@ -2,12 +2,13 @@
 import { statfs } from 'node:fs/promises';
 import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
-import type { DoctorReport, GpuReport } from '../../shared/doctor.ts';
+import type { DoctorReport } from '../../shared/doctor.ts';
 import { toNamesakeError } from '../../shared/errors.ts';
 import { hasModel, modelPath } from '../../tools/fetch-model.mjs';
 import type { EngineProcess } from '../engine/client.ts';
 import type { Home } from '../home.ts';
 import { loadCatalogue, packageVersion } from '../resources.ts';
+import { examineGpus } from './graphics.ts';
 
 /** Bytes that this user may still write where a folder is, or would be; 0 where that cannot be told. */
 export async function freeDisk(folder: string): Promise<number> {
@@ -23,17 +24,6 @@ export async function freeDisk(folder: string): Promise<number> {
 
 type EngineReport = Pick<DoctorReport, 'engine_error' | 'addon' | 'isa' | 'gpu'>;
 type ExaminedEngine = Pick<EngineProcess, 'about' | 'gpus' | 'dispose'>;
-
-/** The cards; a driver that brings the engine down is one that does not work. */
-async function examineGpus(engine: ExaminedEngine): Promise<GpuReport> {
-  try {
-    return await engine.gpus();
-  } catch (error) {
-    const { code, detail } = toNamesakeError(error);
-    const unusable = { code: 'gpu.driver_unusable', detail: `${code}: ${detail}` } as const;
-    return { driver: null, cards: [], chosen: null, problem: unusable };
-  }
-}
 
 async function examineEngine(startEngine: () => ExaminedEngine): Promise<EngineReport> {
   try {

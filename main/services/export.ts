@@ -113,7 +113,7 @@ export class ExportService {
     onProgress({ phase: 'loading', done: null, total: null });
     const target = { model: recipe.model.ref, adapter: folder, precision: recipe.model.precision, device: recipe.device };
     const system = recipe.data.systems[0] ?? null;
-    const { engine, close } = await this.#partners.open(this.#partners.find(target, system));
+    const { engine, close } = await this.#partners.open(this.#partners.find(target, system), true);
     const cancel = (): void => void engine.cancel().catch(() => undefined);
     signal?.addEventListener('abort', cancel);
     try {

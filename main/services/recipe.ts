@@ -107,7 +107,7 @@ export function refuseNewPaths(recipe: Recipe, known: Recipe, home: Home): void 
   }
 }
 
-/** Throws recipe.unsupported or device.unavailable for fields whose engine part does not exist yet. */
+/** Throws recipe.unsupported for fields whose engine part does not exist yet. */
 export function refuseUnsupported(recipe: Recipe): void {
   const refused = [
     recipe.method.kind === 'full' && 'method.kind "full"',
@@ -115,7 +115,4 @@ export function refuseUnsupported(recipe: Recipe): void {
     recipe.optim.state_bits === 8 && 'optim.state_bits 8',
   ].filter((field) => field !== false);
   if (refused.length > 0) throw new NamesakeError('recipe.unsupported', refused.join(', '));
-  if (recipe.device === 'cuda') {
-    throw new NamesakeError('device.unavailable', 'there are no cuda kernels yet', { device: 'cuda' });
-  }
 }

@@ -14,6 +14,7 @@ import type { Home } from '../home.ts';
 import { countScore } from '../pipeline/probes.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
 import { settleChoices } from './choice.ts';
+import { requireCard } from './graphics.ts';
 import { LiveRun, type ComputeOptions } from './live-run.ts';
 import type { ModelService } from './model.ts';
 import { refuseUnsupported } from './recipe.ts';
@@ -182,12 +183,14 @@ export class RunService {
   /**
    * Trains a recipe to its end; `rows` are the rows where the person prepared them (rows of origin `base` without an answer
    * are answered by the base model). The first event says the run's id. Throws by code: the run then is `failed`, or there
-   * is none (recipe.unsupported, engine.busy, disk.full, …); `cancelled` where it was paused or thrown away.
+   * is none (recipe.unsupported, gpu.* without a card that works, engine.busy, disk.full, …); `cancelled` where it was paused
+   * or thrown away.
    */
   async start(recipe: Recipe, compute: ComputeOptions, onEvent: OnRunEvent, rows?: readonly Row[]): Promise<RunResult> {
     refuseUnsupported(recipe);
     if (rows !== undefined) checkGivenRows(recipe, rows);
     return this.#asTrainer(async () => {
+      await this.#requireDevice(recipe);
       const id = newRunId();
       const folder = this.#home.run(id);
       try {
@@ -210,16 +213,18 @@ export class RunService {
   }
 
   /**
-   * Goes on with a run from its last checkpoint, bit for bit, or from its beginning where it has none yet. The first event
-   * says the run's id. Throws run.unknown, run.not_resumable, run.no_checkpoint (its folder is gone), engine.busy, and
-   * what `start` throws.
+   * Goes on with a run from its last checkpoint, bit for bit, or from its beginning where it has none yet; on another `device`
+   * than its recipe's where one is given, as when its card is gone. The first event says the run's id. Throws run.unknown,
+   * run.not_resumable, run.no_checkpoint (its folder is gone), engine.busy, and what `start` throws.
    */
-  async resume(id: string, compute: ComputeOptions, onEvent: OnRunEvent): Promise<RunResult> {
+  async resume(id: string, compute: ComputeOptions, onEvent: OnRunEvent, device?: Recipe['device']): Promise<RunResult> {
     return this.#asTrainer(async () => {
-      const { status, recipe } = this.#store.get(id);
+      const { status, recipe: begun } = this.#store.get(id);
       if (!resumableStatuses.includes(status)) {
         throw new NamesakeError('run.not_resumable', status, { run: id, status });
       }
+      const recipe = { ...begun, device: device ?? begun.device };
+      await this.#requireDevice(recipe);
       const checkpoints = onDisk(this.#home.folder, () => {
         const found = recover(this.#store, id, this.#home.run(id));
         this.#store.setStatus(id, 'preparing');
@@ -259,6 +264,11 @@ export class RunService {
   #markInterrupted(): void {
     if (this.active !== null || !this.#store.anyActive) return;
     ifWritable(this.#home, () => whileFree(this.#home, () => this.#store.markInterrupted()));
+  }
+
+  /** A card is looked for before anything is written: without one there is no run. */
+  async #requireDevice({ device }: Recipe): Promise<void> {
+    if (device === 'cuda') await requireCard(this.#startEngine);
   }
 
   async #asTrainer(body: () => Promise<RunResult>): Promise<RunResult> {

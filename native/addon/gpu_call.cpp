@@ -25,6 +25,8 @@ Napi::Value card_to_js(Napi::Env env, const GpuCard& card) {
   object.Set("compute_capability", tenths(card.major * 10 + card.minor));
   object.Set("total_memory_bytes", static_cast<double>(card.total_memory));
   object.Set("free_memory_bytes", card.free_memory ? Napi::Number::New(env, static_cast<double>(*card.free_memory)) : env.Null());
+  object.Set("multiprocessors", card.multiprocessors);
+  object.Set("clock_khz", card.clock_khz);
   object.Set("integrated", card.integrated);
   object.Set("wddm", card.wddm);
   object.Set("problem", problem_to_js(env, card.problem));

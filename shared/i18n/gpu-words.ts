@@ -27,5 +27,5 @@ export function gpuWords(language: Language, report: GpuReport | null): Line[] {
     const none = problem.code === 'gpu.no_driver' || problem.code === 'gpu.no_card';
     lines.push({ good: none, words: explain(problem) });
   }
-  return [...lines, { good: true, words: translate(language, 'doctor.gpu_later') }];
+  return [...lines, { good: true, words: translate(language, report.chosen === null ? 'doctor.gpu_none' : 'doctor.gpu_choose') }];
 }

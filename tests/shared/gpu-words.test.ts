@@ -8,20 +8,21 @@ import { languages } from '../../shared/persona.ts';
 
 const card: GpuCard = {
   ...{ ordinal: 0, name: 'NVIDIA GeForce RTX 3060', compute_capability: '8.6', total_memory_bytes: 12.9e9, free_memory_bytes: 9.44e9 },
-  ...{ integrated: false, wddm: false, problem: null },
+  ...{ multiprocessors: 28, clock_khz: 1_777_000, integrated: false, wddm: false, problem: null },
 };
 const none: GpuReport = { driver: null, cards: [], chosen: null, problem: null };
 const reasons = errorCodes.filter((code) => code.startsWith('gpu.'));
 
 describe.each(languages)('in %s', (language) => {
-  const later = { good: true, words: translate(language, 'doctor.gpu_later') };
+  const choose = { good: true, words: translate(language, 'doctor.gpu_choose') };
+  const nothing = { good: true, words: translate(language, 'doctor.gpu_none') };
 
-  it('a card with its memory, what it can do and its driver; then what computes', () => {
+  it('a card with its memory, what it can do and its driver; then how it is chosen', () => {
     const lines = gpuWords(language, { driver: '12.8', cards: [card], chosen: 0, problem: null });
     expect(lines).toHaveLength(2);
     expect(lines[0]?.good).toBe(true);
     for (const part of ['NVIDIA GeForce RTX 3060', '9.4', '12.9', '8.6', '12.8']) expect(lines[0]?.words).toContain(part);
-    expect(lines[1]).toEqual(later);
+    expect(lines[1]).toEqual(choose);
   });
 
   it('every reason, with what was found; a machine without a card lacks nothing', () => {
@@ -29,7 +30,7 @@ describe.each(languages)('in %s', (language) => {
     const said = reasons.map((code) => gpuWords(language, { ...none, problem: { code, detail: 'what was found' } }));
     for (const lines of said) {
       expect(lines[0]?.words).toContain('what was found');
-      expect(lines.slice(1)).toEqual([later]);
+      expect(lines.slice(1)).toEqual([nothing]);
     }
     expect(new Set(said.map(([first]) => first?.words)).size).toBe(reasons.length);
     expect(reasons.filter((_, i) => said[i]?.[0]?.good)).toEqual(['gpu.no_driver', 'gpu.no_card']);
@@ -41,7 +42,7 @@ describe.each(languages)('in %s', (language) => {
     const lines = gpuWords(language, { driver: '12.8', cards: [card, old], chosen: 0, problem: null });
     expect(lines.map(({ good }) => good)).toEqual([true, false, true]);
     expect(lines[1]?.words).toContain('GTX 1080, 6.1');
-    expect(gpuWords(language, { driver: '12.8', cards: [old], chosen: null, problem: old.problem })).toEqual([lines[1], later]);
+    expect(gpuWords(language, { driver: '12.8', cards: [old], chosen: null, problem: old.problem })).toEqual([lines[1], nothing]);
   });
 
   it('nothing where there was no engine to ask', () => {

@@ -26,9 +26,9 @@ export const runs: HandlersOf<'runs'> = {
     core.runs.pause(run);
     return null;
   },
-  'runs.resume': async ({ core, runs }, { run }) => {
+  'runs.resume': async ({ core, runs }, { run, device }) => {
     await core.tokens.load();
-    await runs.begin((onEvent) => core.runs.resume(run, core.compute, onEvent));
+    await runs.begin((onEvent) => core.runs.resume(run, core.compute, onEvent, device));
     return null;
   },
   'runs.stop': ({ core }, { run }) => {

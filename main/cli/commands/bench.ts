@@ -2,12 +2,15 @@
 import { Option, type Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { greedy } from '../../../shared/chat.ts';
+import type { GpuCard } from '../../../shared/doctor.ts';
 import type { EngineBatch, EngineClient } from '../../../shared/engine.ts';
-import { precisions, type Recipe } from '../../../shared/recipe.ts';
+import type { ModelInfo } from '../../../shared/model.ts';
+import { devices, precisions, type Recipe } from '../../../shared/recipe.ts';
 import type { EngineProcess } from '../../engine/client.ts';
 import { readText } from '../../disk.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
 import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
+import { peakFlops } from '../card-peak.ts';
 import { createContext, type Context } from '../context.ts';
 import { wholeNumber } from '../number-option.ts';
 import { addBenchMake } from './bench-make.ts';
@@ -15,15 +18,34 @@ import { addBenchMake } from './bench-make.ts';
 interface BenchFlags {
   model?: string;
   precision: Recipe['model']['precision'];
+  device: Recipe['device'];
 }
 
-async function openBench(context: Context, flags: BenchFlags): Promise<{ engine: EngineProcess; id: string; path: string; vocab: number; open_seconds: number }> {
+interface OpenedBench {
+  engine: EngineProcess;
+  id: string;
+  path: string;
+  info: ModelInfo;
+  /** null where the processor computes. */
+  card: GpuCard | null;
+  open_seconds: number;
+}
+
+/** The card that a model is about to be opened on. */
+async function cardOf(engine: EngineProcess, { device }: BenchFlags): Promise<GpuCard | null> {
+  if (device !== 'cuda') return null;
+  const { cards, chosen } = await engine.gpus();
+  return cards.find(({ ordinal }) => ordinal === chosen) ?? null;
+}
+
+async function openBench(context: Context, flags: BenchFlags): Promise<OpenedBench> {
   const model = await context.models.locate(flags.model ?? context.models.default);
   const engine = context.startEngine();
   try {
+    const card = await cardOf(engine, flags);
     const start = performance.now();
-    const { vocab } = await engine.open({ path: model.path, precision: flags.precision, device: 'auto', ...context.compute });
-    return { engine, id: model.id, path: model.path, vocab, open_seconds: (performance.now() - start) / 1000 };
+    const info = await engine.open({ path: model.path, precision: flags.precision, device: flags.device, ...context.compute });
+    return { engine, id: model.id, path: model.path, info, card, open_seconds: (performance.now() - start) / 1000 };
   } catch (error) {
     await engine.dispose();
     throw error;
@@ -57,14 +79,21 @@ function syntheticBatches(batch_tokens: number, vocab: number): EngineBatch[] {
   ];
 }
 
+/** What computed, as results name it. */
+function computedBy({ backend, isa }: ModelInfo, card: GpuCard | null): { backend: string; isa: string; card: string | null } {
+  return { backend, isa, card: card?.name ?? null };
+}
+
 export function addBench(program: Command): void {
   const bench = program.command('bench').description('figures: train, chat, make');
   const precision = (): Option => new Option('--precision <precision>').choices(precisions).default('as-stored');
+  const device = (): Option => new Option('--device <device>').choices(devices).default('auto');
   bench
     .command('train')
-    .description('tokens per second of training, and its peak memory beside the planned one')
+    .description('tokens per second of training, useful TFLOP/s (4 × parameters × tokens), and its peak memory beside the planned one')
     .option('--model <ref>')
     .addOption(precision())
+    .addOption(device())
     .option('--batch-tokens <n>', 'tokens per step', wholeNumber(64), 512)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
     .option('--steps <n>', 'steps that are timed, after one to warm up', wholeNumber(1), 8)
@@ -72,16 +101,16 @@ export function addBench(program: Command): void {
     .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
     .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; recompute?: boolean }, command: Command) => {
       const context = createContext(command);
-      const { engine, id, path, vocab, open_seconds } = await openBench(context, flags);
+      const { engine, id, path, info, card, open_seconds } = await openBench(context, flags);
       try {
         const batches =
           flags.tokens === undefined
-            ? syntheticBatches(flags.batchTokens, vocab)
+            ? syntheticBatches(flags.batchTokens, info.vocab)
             : importTokenBatches(readText(flags.tokens, 'rows.unreadable')).map(tokenBatchToBatch);
         const batch_tokens = Math.max(...batches.map(({ ids }) => ids.length));
         const recompute = flags.recompute === true ? true : null;
         const budget = await engine.planMemory(path, {
-          ...{ precision: flags.precision, device: 'auto', ...context.compute },
+          ...{ precision: flags.precision, device: flags.device, ...context.compute },
           ...{ rank: flags.rank, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
         });
         await engine.createTrainer({
@@ -111,15 +140,21 @@ export function addBench(program: Command): void {
           losses.push(done.loss);
         }
         const seconds = (performance.now() - start) / 1000;
+        const useful_flops = (4 * info.parameters * tokens) / seconds;
+        const peak = card === null ? null : peakFlops(card);
         const result = {
+          ...computedBy(info, card),
           ...{ tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds },
+          ...{ useful_tflops: useful_flops / 1e12, share_of_peak: peak === null ? null : useful_flops / peak },
           ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, open_seconds, losses },
         };
         context.output.event({ event: 'result', ...result });
         if (!context.output.json) {
           const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
+          const { share_of_peak, useful_tflops } = result;
+          const share = share_of_peak === null ? '' : ` (${(100 * share_of_peak).toFixed(1)} % of the peak of ${card?.name ?? ''})`;
           context.output.print(
-            `${result.tokens_per_second.toFixed(0)} tokens/s · peak ${megabytes(result.peak_rss_bytes ?? 0)} MB, planned ${megabytes(result.planned_bytes)} MB`,
+            `${result.tokens_per_second.toFixed(0)} tokens/s · ${useful_tflops.toPrecision(3)} useful TFLOP/s${share} · peak ${megabytes(result.peak_rss_bytes ?? 0)} MB, planned ${megabytes(result.planned_bytes)} MB`,
           );
         }
       } finally {
@@ -131,11 +166,12 @@ export function addBench(program: Command): void {
     .description('prefill and decode tokens per second of one answer')
     .option('--model <ref>')
     .addOption(precision())
+    .addOption(device())
     .option('--max-tokens <n>', 'tokens that are decoded', wholeNumber(1), 128)
     .option('-p, --prompt <text>', 'what is asked', 'Write a long story about a small robot that learns to cook.')
     .action(async (flags: BenchFlags & { maxTokens: number; prompt: string }, command: Command) => {
       const context = createContext(command);
-      const { engine } = await openBench(context, flags);
+      const { engine, info, card } = await openBench(context, flags);
       try {
         const ask = (max_tokens: number): ReturnType<EngineClient['generate']> =>
           engine.generate('bench', [
@@ -144,6 +180,7 @@ export function addBench(program: Command): void {
         await ask(4);
         const { answers, times } = await ask(flags.maxTokens);
         const result = {
+          ...computedBy(info, card),
           prefill_tokens_per_second: times.prompt_tokens / times.prefill_seconds,
           tokens_per_second: times.tokens / times.decode_seconds,
           prompt_tokens: times.prompt_tokens,

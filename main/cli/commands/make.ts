@@ -103,7 +103,7 @@ export function addTrain(program: Command): void {
 }
 
 /** `runs resume ID`. */
-export async function resumeRun(context: Context, id: string): Promise<void> {
+export async function resumeRun(context: Context, id: string, device?: Recipe['device']): Promise<void> {
   const { steps } = context.runs.get(id);
-  await train(context, steps, trainedResult, (onEvent) => context.runs.resume(id, context.compute, onEvent));
+  await train(context, steps, trainedResult, (onEvent) => context.runs.resume(id, context.compute, onEvent, device));
 }

@@ -1,8 +1,9 @@
 // runs list, show, diff, resume, delete, undelete, rename.
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { NamesakeError, isErrorCode } from '../../../shared/errors.ts';
 import { explainError, translate } from '../../../shared/i18n/translate.ts';
 import type { Language } from '../../../shared/persona.ts';
+import { devices, type Recipe } from '../../../shared/recipe.ts';
 import { resumableStatuses } from '../../../shared/run.ts';
 import { createContext, type Context } from '../context.ts';
 import { progressLine, scoreLine } from '../run-report.ts';
@@ -91,7 +92,8 @@ export function addRuns(program: Command): void {
   runs
     .command('resume <id>')
     .description('go on from the last checkpoint')
-    .action((id: string, _flags: object, command: Command) => resumeRun(createContext(command), id));
+    .addOption(new Option('--device <device>', 'another one than the recipe names').choices(devices))
+    .action((id: string, { device }: { device?: Recipe['device'] }, command: Command) => resumeRun(createContext(command), id, device));
   runs
     .command('delete <id>')
     .description('delete a run and its files; for ten minutes it can be brought back')

@@ -35,6 +35,8 @@ enum CUresult : int {
 };
 
 enum CUdevice_attribute : int {
+  CU_DEVICE_ATTRIBUTE_CLOCK_RATE = 13,  ///< its highest, in kHz
+  CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT = 16,
   CU_DEVICE_ATTRIBUTE_INTEGRATED = 18,  ///< 1: the card's memory is the machine's own
   CU_DEVICE_ATTRIBUTE_TCC_DRIVER = 35,  ///< 1: a Windows card that no screen uses, under NVIDIA's compute driver model
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,

@@ -27,6 +27,8 @@ Status describe_card(const Driver& driver, GpuCard& card) {
   card.total_memory = total;
   card.major = attribute(driver, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
   card.minor = attribute(driver, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+  card.multiprocessors = attribute(driver, device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+  card.clock_khz = attribute(driver, device, CU_DEVICE_ATTRIBUTE_CLOCK_RATE);
   card.integrated = attribute(driver, device, CU_DEVICE_ATTRIBUTE_INTEGRATED) != 0;
   card.wddm = driver.wddm(device);
   return {};

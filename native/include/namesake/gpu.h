@@ -17,6 +17,8 @@ struct GpuCard {
   int major = 0, minor = 0;                  ///< compute capability
   std::uint64_t total_memory = 0;            ///< bytes
   std::optional<std::uint64_t> free_memory;  ///< bytes, once this program has its place on the card; none where it got none
+  int multiprocessors = 0;                   ///< 0 where the driver does not say
+  int clock_khz = 0;                         ///< its highest; 0 where the driver does not say
   bool integrated = false;                   ///< its memory is the machine's own
   bool wddm = false;                         ///< Windows' display driver model lies below (backend/cuda/driver.h)
   Status problem;                            ///< ok, gpu.card_too_old, gpu.memory_insufficient or gpu.failed

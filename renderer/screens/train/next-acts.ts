@@ -1,14 +1,21 @@
 // Next acts: what can be done with a run that does not go on, the likeliest first.
+import type { Recipe } from '../../../shared/recipe.ts';
 import type { RunSummary } from '../../../shared/run.ts';
 
-/** Go on, look at what it became, change its settings and begin anew, or make another one. */
-export type Act = 'resume' | 'look' | 'again' | 'new';
+/** Go on, go on on the processor, look at what it became, change its settings and begin anew, or make another one. */
+export type Act = 'resume' | 'resume_cpu' | 'look' | 'again' | 'new';
 
 /** Errors that come again as long as the settings are the same. */
 const ofSettings = /^(training\.diverged|recipe\.|rows\.|questions\.|persona\.|context\.|memory\.|adapter\.|model\.unknown|device\.|run\.no_checkpoint|checkpoint\.)/;
 
-/** What is offered for a run; none while it goes on. */
-export function nextActs({ status, error, chosen_step }: Pick<RunSummary, 'status' | 'error' | 'chosen_step'>): Act[] {
+type Ended = Pick<RunSummary, 'status' | 'error' | 'chosen_step'>;
+
+/** What is offered for a run; none while it goes on. One of a card may go on without: the card can be gone, or full, for good. */
+export function nextActs(run: Ended, device: Recipe['device'] = 'auto'): Act[] {
+  return actsOf(run).flatMap((act): Act[] => (act === 'resume' && device === 'cuda' ? ['resume', 'resume_cpu'] : [act]));
+}
+
+function actsOf({ status, error, chosen_step }: Ended): Act[] {
   const look: Act[] = chosen_step === null ? [] : ['look'];
   switch (status) {
     case 'paused':

@@ -37,7 +37,7 @@ export const recipeFields = {
   epochs: { kind: 'number', above: 0, most: 1000, nullable: true },
   batch_tokens: { kind: 'whole', least: 8, most: 1_048_576 },
   accumulate: { kind: 'whole', least: 1, most: 1024 },
-  device: { kind: 'choice', options: ['auto', 'cpu', 'reference'] },
+  device: { kind: 'choice', options: ['auto', 'cpu', 'cuda', 'reference'] },
   name: fixed,
   version: fixed,
   'model.ref': fixed,

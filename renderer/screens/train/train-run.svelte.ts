@@ -1,4 +1,5 @@
 // Train run: a run as its screen watches it, what is asked of it, and where the screen goes when it is done.
+import type { Recipe } from '../../../shared/recipe.ts';
 import type { RunStatus } from '../../../shared/run.ts';
 import { statusLooks } from '../../state/run-status.ts';
 import type { App } from '../../state/app.svelte.ts';
@@ -53,10 +54,19 @@ export class TrainRun {
   }
 
   /** Asks something of the run; its status says when that has happened. */
-  async ask(wish: Wish): Promise<void> {
+  ask(wish: Wish): Promise<void> {
+    return this.#ask(wish, () => this.#app.api.request(`runs.${wish}`, { run: this.#id }));
+  }
+
+  /** Asks it to go on on another device than its recipe's. */
+  resumeOn(device: Recipe['device']): Promise<void> {
+    return this.#ask('resume', () => this.#app.api.request('runs.resume', { run: this.#id, device }));
+  }
+
+  async #ask(wish: Wish, request: () => Promise<null>): Promise<void> {
     this.#wish = wish;
     try {
-      await this.#app.api.request(`runs.${wish}`, { run: this.#id });
+      await request();
     } catch (error) {
       this.#wish = null;
       this.#app.notices.fail(error);

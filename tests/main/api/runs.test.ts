@@ -180,14 +180,11 @@ describe('a run of this process', () => {
   });
 
   it('that cannot begin says why, and leaves no run', async () => {
-    const tiny = tinyApi(temporaryFolder(), {
-      startEngine: () => {
-        throw new NamesakeError('engine.missing', 'not built');
-      },
-    });
+    // Hides the cards of a machine that has some.
+    const tiny = tinyApi(temporaryFolder(), { startEngine: () => startEngine({ priority: 'normal', environment: { CUDA_VISIBLE_DEVICES: '' } }) });
     const { draft, recipe } = await tiny.ask('drafts.create', { persona: { owner: 'A', name: 'B', languages: ['en'] } });
     await tiny.ask('drafts.change', { draft, recipe: { ...recipe, device: 'cuda' } });
-    expect(await tiny.refused('runs.start', { draft })).toBe('device.unavailable');
+    expect(await tiny.refused('runs.start', { draft })).toMatch(/^gpu\.no_(driver|card)$/);
     expect(await tiny.ask('runs.list', {})).toEqual([]);
     expect(tiny.api.activeRun).toBeNull();
     expect(existsSync(tiny.core.home.runs) ? readdirSync(tiny.core.home.runs) : []).toEqual([]);

@@ -33,11 +33,20 @@ describe('recipes', () => {
     ['recipe.unsupported', { method: { kind: 'full' } }],
     ['recipe.unsupported', { method: { dropout: 0.1 } }],
     ['recipe.unsupported', { optim: { state_bits: 8 } }],
-    ['device.unavailable', { device: 'cuda' }],
   ])('%s for what comes later: %j', async (code, change) => {
     const home = temporaryFolder();
     expect(errorCode(await trainWith(home, change))).toBe(code);
     expect(existsSync(join(home, 'runs'))).toBe(false);
+  });
+
+  it('a graphics card that is not there, before there is a run: why, in words', async () => {
+    const home = temporaryFolder();
+    // Hides the cards of a machine that has some.
+    const result = await trainWith(home, { device: 'cuda' }, { CUDA_VISIBLE_DEVICES: '', LC_ALL: 'zh_CN.UTF-8' });
+    expect(errorCode(result)).toMatch(/^gpu\.no_(driver|card)$/);
+    expect(result.events.at(-1)?.['message']).toMatch(/NVIDIA.*处理器/);
+    expect(existsSync(join(home, 'runs'))).toBe(false);
+    expect((await namesake(['runs', 'list', '--json'], { home })).events).toEqual([]);
   });
 
   it('a file that is not there', async () => {

@@ -106,6 +106,10 @@ describe('bench', () => {
     expect(train).toMatchObject({ event: 'result', steps: 2, tokens: 256 });
     expect(train['tokens_per_second']).toBeGreaterThan(0);
     expect(train['open_seconds']).toBeGreaterThan(0);
+    // 4 × parameters × tokens; the processor has no peak that is known.
+    const flops = 4 * (2 * 323 * 64 + 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64 + 2 * 64) + 64) * 256;
+    expect(train['useful_tflops']).toBeCloseTo(flops / Number(train['seconds']) / 1e12, 12);
+    expect(train).toMatchObject({ backend: 'cpu', card: null, share_of_peak: null });
     if (process.platform === 'linux') expect(train['peak_rss_bytes']).toBeGreaterThan(1e6);
     const chat = lastEvent(await namesake(['bench', 'chat', '--model', tinyModel, '--max-tokens', '8', '--json'], { home }));
     expect(chat['tokens_per_second']).toBeGreaterThan(0);

@@ -29,6 +29,8 @@ TEST_CASE("one card: all that is known of it, and it is taken") {
   CHECK(card.minor == 6);
   CHECK(card.total_memory == 12288 * kMegabyte);
   CHECK(card.free_memory == 9000 * kMegabyte);
+  CHECK(card.multiprocessors == 28);
+  CHECK(card.clock_khz == 1777000);
   CHECK_FALSE(card.integrated);
 #ifndef _WIN32
   CHECK_FALSE(card.wddm);

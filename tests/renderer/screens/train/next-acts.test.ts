@@ -27,3 +27,12 @@ test('after an error that comes again, other settings come before going on; afte
   expect(['training.diverged', 'memory.insufficient', 'rows.too_long', 'questions.invalid'].map(first)).toEqual(Array(4).fill('again'));
   expect(['disk.full', 'engine.crashed', 'download.failed', 'internal'].map(first)).toEqual(Array(4).fill('resume'));
 });
+
+test('a run of a card may go on without it, wherever it can go on', () => {
+  for (const status of runStatuses) {
+    const acts = nextActs({ status, error: 'gpu.failed', chosen_step: 1 }, 'cuda');
+    expect([status, acts.includes('resume_cpu')]).toEqual([status, resumableStatuses.includes(status)]);
+  }
+  expect(nextActs({ status: 'failed', error: 'gpu.failed', chosen_step: null }, 'cuda').slice(0, 2)).toEqual(['resume', 'resume_cpu']);
+  expect(nextActs({ status: 'failed', error: 'gpu.failed', chosen_step: null }, 'cpu')).not.toContain('resume_cpu');
+});

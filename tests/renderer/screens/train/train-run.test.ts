@@ -75,6 +75,13 @@ test('what was asked of it is said until it has happened', async () => {
   expect(train.wish).toBeNull();
 });
 
+test('it can be asked to go on on another device', async () => {
+  const { transport, train } = await watched('failed');
+  void train.resumeOn('cpu');
+  expect(train.wish).toBe('resume');
+  expect(transport.asked[0]).toMatchObject({ name: 'runs.resume', input: { run: 'a', device: 'cpu' } });
+});
+
 test('what cannot be done is told, and can be asked again', async () => {
   const { transport, train, notices } = await watched('running');
   void train.ask('stop');
