@@ -1,15 +1,16 @@
 // A run and a chat on a card, by the real command line: as on the processor, resumed bit for bit, and what is left of a run whose card
 // is lost.
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { errorCode, eventsOf, lastEvent, namesake, type CliResult } from '../support/cli.ts';
+import { errorCode, eventsOf, lastEvent, type CliResult } from '../support/cli.ts';
 import { readJson, temporaryFolder } from '../support/files.ts';
 import { tinyModel, writeRecipe } from '../support/tiny-run.ts';
-import { onCard, onStandIn, type StandIn } from './stand-in.ts';
+import { onStandIn, type StandIn } from './stand-in.ts';
 
-const change = { device: 'cuda', steps: 3, batch_tokens: 64, checkpoint: { every_steps: 1, keep: 9 } } as const;
-const train = (home: string, variables: StandIn = {}): Promise<CliResult> => onStandIn(['train', writeRecipe(home, change)], home, variables);
+const change = { device: 'cuda', steps: 2, checkpoint: { every_steps: 1, keep: 9 } } as const;
+const train = (home: string, variables: StandIn = {}, steps = 2): Promise<CliResult> => onStandIn(['train', writeRecipe(home, { ...change, steps })], home, variables);
 const runOf = (result: CliResult): string => String(result.events[0]?.['run']);
 const losses = (result: CliResult): number[] => eventsOf(result, 'step').map(({ loss }) => Number(loss));
 
@@ -24,36 +25,34 @@ describe('a run on a card', () => {
   let home: string;
   let whole: CliResult;
   beforeAll(async () => {
-    home = temporaryFolder();
+    home = mkdtempSync(join(tmpdir(), 'namesake-card-'));
     whole = await train(home);
+    return () => rmSync(home, { recursive: true, force: true });
   });
 
   it('learns what the processor learns, and says what computed', async () => {
-    expect(lastEvent(whole)).toMatchObject({ event: 'result', steps: 3 });
+    expect(lastEvent(whole)).toMatchObject({ event: 'result', steps: 2 });
     const elsewhere = temporaryFolder();
-    const onProcessor = await namesake(['train', writeRecipe(elsewhere, { ...change, device: 'cpu' }), '--json'], { home: elsewhere });
+    const onProcessor = await onStandIn(['train', writeRecipe(elsewhere, { ...change, device: 'cpu' })], elsewhere);
     lastEvent(onProcessor);
-    // Measured 1e-3 at most: f16 products.
-    losses(whole).forEach((loss, i) => expect(Math.abs(loss - (losses(onProcessor)[i] ?? NaN))).toBeLessThan(5e-3));
+    // Measured 3.3e-3 at most: f16 products, and a learning rate that shows it.
+    losses(whole).forEach((loss, i) => expect(Math.abs(loss - (losses(onProcessor)[i] ?? NaN))).toBeLessThan(1e-2));
     const provenance = readJson(join(home, 'runs', runOf(whole), 'provenance.json')) as { engine: unknown };
     expect(provenance.engine).toMatchObject({ backend: 'cuda', isa: 'sm_75' });
   });
 
-  it('answers there, as it does on the processor', async () => {
-    const say = ['-p', 'Who are you?', '--greedy', '--max-tokens', '4'];
-    const adapter = join(home, 'runs', runOf(whole), 'adapter');
-    const text = async (...args: string[]): Promise<unknown> => lastEvent(await onStandIn(['chat', ...args, ...say], home))['text'];
-    const onItsCard = await text('--run', runOf(whole));
-    expect(onItsCard).toMatch(/./u);
-    expect(await text('--model', tinyModel, '--adapter', adapter, '--device', 'cpu')).toBe(onItsCard);
-    // Who was made on a card answers without it, too.
-    expect(lastEvent(await onStandIn(['chat', '--run', runOf(whole), ...say], home, { PTXCPU_PROFILE: 'no-device' }))['text']).toBe(onItsCard);
+  it('answers there, and on the processor where the card is gone', async () => {
+    const chat = async (args: readonly string[], variables: StandIn = {}): Promise<unknown> =>
+      lastEvent(await onStandIn(['chat', ...args, '-p', 'Who are you?', '--greedy', '--max-tokens', '4'], home, variables))['text'];
+    const byFolder = ['--model', tinyModel, '--adapter', join(home, 'runs', runOf(whole), 'adapter'), '--device'];
+    expect(await chat(['--run', runOf(whole)])).toBe(await chat([...byFolder, 'cuda']));
+    expect(await chat(['--run', runOf(whole)], { PTXCPU_PROFILE: 'no-device' })).toBe(await chat([...byFolder, 'cpu']));
   });
 
   it('that is killed goes on bit for bit', async () => {
     const killed = await onStandIn(['train', writeRecipe(home, change)], home, {}, {
       onEvent: (event, child) => {
-        if (event.event === 'step' && event['step'] === 2) child.kill('SIGKILL');
+        if (event.event === 'step' && event['step'] === 1) child.kill('SIGKILL');
       },
     });
     const resumed = await onStandIn(['runs', 'resume', runOf(killed)], home);
@@ -66,31 +65,34 @@ describe('a run on a card', () => {
 describe('a card that is lost in a run', () => {
   it('fails it with its last checkpoint in place; it goes on on the processor, or on a card again', async () => {
     const home = temporaryFolder();
-    const lost = await train(home, { PTXCPU_FAIL_LAUNCH: LAUNCH });
+    // Somewhere in the middle: a step has some hundred launches.
+    const lost = await train(home, { PTXCPU_FAIL_LAUNCH: '600' }, 4);
     expect(errorCode(lost)).toBe('gpu.failed');
     const run = runOf(lost);
     const reached = eventsOf(lost, 'step').length;
-    expect(reached).toBe(1);
-    const show = async (): Promise<unknown> => lastEvent(await namesake(['runs', 'show', run, '--json'], { home }));
-    expect(await show()).toMatchObject({ status: 'failed', error: 'gpu.failed', checkpoints: [{ step: 1, kept: true }] });
+    expect(reached).toBeGreaterThan(0);
+    expect(reached).toBeLessThan(4);
+    const saved = Array.from({ length: reached }, (_, i) => ({ step: i + 1, kept: true }));
+    const show = async (): Promise<unknown> => lastEvent(await onStandIn(['runs', 'show', run], home));
+    expect(await show()).toMatchObject({ status: 'failed', error: 'gpu.failed', checkpoints: saved });
     // No card at all, as after a driver that no longer starts: the run is as it was.
     expect(errorCode(await onStandIn(['runs', 'resume', run], home, { PTXCPU_PROFILE: 'no-device' }))).toBe('gpu.no_card');
     expect(await show()).toMatchObject({ status: 'failed', error: 'gpu.failed' });
     const resumed = await onStandIn(['runs', 'resume', run, '--device', 'cpu'], home, { PTXCPU_PROFILE: 'no-device' });
-    expect(lastEvent(resumed)).toMatchObject({ event: 'result', run, steps: 3 });
-    expect(eventsOf(resumed, 'step').map(({ step }) => step)).toEqual([2, 3]);
+    expect(lastEvent(resumed)).toMatchObject({ event: 'result', run, steps: 4 });
+    expect(eventsOf(resumed, 'step').map(({ step }) => step)).toEqual([1, 2, 3, 4].slice(reached));
     expect(eventsOf(resumed, 'warning')).toMatchObject([{ warning: 'resumed_elsewhere', began: 'cuda sm_75' }]);
   });
 });
 
 describe('a card whose memory runs out', () => {
-  it.each(['1', '2', '3'])('at allocation %s: with numbers, and the next attempt works', async (PTXCPU_FAIL_ALLOC) => {
+  it('says so with numbers, and the next attempt works', async () => {
     const home = temporaryFolder();
-    const failed = await train(home, { PTXCPU_FAIL_ALLOC });
+    const failed = await train(home, { PTXCPU_FAIL_ALLOC: '3' });
     expect(errorCode(failed)).toBe('gpu.memory_insufficient');
     expect(failed.events.at(-1)?.['message']).toMatch(/\d+ MB.*\d+ MB.*batch_tokens/);
     const resumed = await onStandIn(['runs', 'resume', runOf(failed)], home);
-    expect(lastEvent(resumed)).toMatchObject({ event: 'result', steps: 3 });
+    expect(lastEvent(resumed)).toMatchObject({ event: 'result', steps: 2 });
   });
 });
 

@@ -94,7 +94,7 @@ TEST_CASE("cuda: a card that is lost in a step leaves its last checkpoint, from 
   CHECK(resumed.trainer->step_count() == 1);
   const StepResult result = must(resumed.trainer->step(step_of(golden, 1)));
   CHECK(result.step == 2);
-  CHECK(std::fabs(result.loss - second) < 5e-3);  // measured
+  CHECK(std::fabs(result.loss - second) < 5e-3);  // measured 1.2e-3: the card's products are f16
 }
 
 TEST_CASE("cuda: a step that is cancelled on its way ends within a second and changes nothing") {
