@@ -153,9 +153,10 @@ export function addBench(program: Command): void {
           const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
           const { share_of_peak, useful_tflops } = result;
           const share = share_of_peak === null ? '' : ` (${(100 * share_of_peak).toFixed(1)} % of the peak of ${card?.name ?? ''})`;
-          context.output.print(
-            `${result.tokens_per_second.toFixed(0)} tokens/s · ${useful_tflops.toPrecision(3)} useful TFLOP/s${share} · peak ${megabytes(result.peak_rss_bytes ?? 0)} MB, planned ${megabytes(result.planned_bytes)} MB`,
-          );
+          const planned = `planned ${megabytes(result.planned_bytes)} MB`;
+          // The peak that can be asked for is the machine's own memory, not the card's.
+          const memory = card === null ? `peak ${megabytes(result.peak_rss_bytes ?? 0)} MB, ${planned}` : `${planned} on the card`;
+          context.output.print(`${result.tokens_per_second.toFixed(0)} tokens/s · ${useful_tflops.toPrecision(3)} useful TFLOP/s${share} · ${memory}`);
         }
       } finally {
         await engine.dispose();

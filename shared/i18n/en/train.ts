@@ -99,6 +99,7 @@ export const train = {
   'train.yes': 'yes',
   'train.no': 'no',
   'train.memory_line': 'Needs {needs} of memory, {free} are free.',
+  'train.memory_line_card': 'Needs {needs} of the graphics card’s memory, {free} are free.',
   'train.memory_short': 'That is too little: close other programs, or lower “Words at once”.',
   'train.memory_parts': 'What takes how much',
   'fields.length': 'How long, how much at once',

@@ -101,6 +101,7 @@ export const train: Record<keyof typeof en, string> = {
   'train.yes': '是',
   'train.no': '否',
   'train.memory_line': '需要 {needs} 内存，可用 {free}。',
+  'train.memory_line_card': '需要 {needs} 显存，可用 {free}。',
   'train.memory_short': '不够用：请关闭其他程序，或调小“一次看多少”。',
   'train.memory_parts': '各部分占多少',
   'fields.length': '学多久，一次看多少',
