@@ -58,15 +58,18 @@ describe('a card that can be used', () => {
     expect(said.stdout).toContain('--device cuda');
   });
 
-  it('says what fits: what it needs, and what it has', async () => {
-    const plan = async (batchTokens: string): Promise<Record<string, unknown>> => {
-      const args = ['inspect', 'memory', '--model', tinyModel, '--device', 'cuda', '--batch-tokens', batchTokens, '--rank', '8'];
+  it('says what fits: what it needs, and what it has; auto is the processor all the same', async () => {
+    const plan = async (batchTokens: string, device = 'cuda'): Promise<Record<string, unknown>> => {
+      const args = ['inspect', 'memory', '--model', tinyModel, '--device', device, '--batch-tokens', batchTokens, '--rank', '8'];
       return lastEvent(await onStandIn(args, temporaryFolder(), { PTXCPU_PROFILE: 'small-memory' }));
     };
-    const [large, small] = await Promise.all([plan('1000000'), plan('640')]);
+    const [large, small, byItself] = await Promise.all([plan('1000000'), plan('640'), plan('640', 'auto')]);
     expect(large).toMatchObject({ fits: false });
     expect(large['total']).toBeGreaterThan(Number(large['available']));
     expect(large['available']).toBeLessThan(2 ** 31);
     expect(small).toMatchObject({ fits: true });
+    // Only a plan for a card has the machine's own memory beside it.
+    expect(small['host']).toBeGreaterThan(0);
+    expect(byItself['host']).toBe(0);
   });
 });
