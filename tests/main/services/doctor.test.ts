@@ -42,7 +42,8 @@ describe('examine', () => {
   it.runIf(process.platform === 'linux')('takes the driver from the system alone: no variable puts another one in its place', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'libcuda.so.1'), 'what would not even open');
-    const report = await examine(new Home(temporaryFolder()), engine({ LD_LIBRARY_PATH: folder }));
+    // The second is what the tests' own addon listens to.
+    const report = await examine(new Home(temporaryFolder()), engine({ LD_LIBRARY_PATH: folder, NAMESAKE_TEST_DRIVER: join(folder, 'libcuda.so.1') }));
     expect(report.gpu?.problem).toEqual((await examine(new Home(temporaryFolder()), engine())).gpu?.problem);
   });
 
