@@ -33,6 +33,8 @@ export interface TrainerOptions {
   betas: [number, number];
   eps: number;
   weight_decay: number;
+  /** Of the optimizer's moments. */
+  state_bits: 32 | 8;
   /** null = none. */
   clip: number | null;
   schedule: 'linear' | 'cosine' | 'constant';

@@ -17,6 +17,8 @@ export interface EngineChoice {
 export interface MemoryQuestion extends EngineChoice {
   /** LoRA rank; 0 = answers only, nothing is trained. */
   rank: number;
+  /** Of the optimizer's moments. */
+  state_bits: 32 | 8;
   /** Most tokens of a micro-batch. */
   batch_tokens: number;
   /** Most of them where a beginning that all conversations of a batch share is counted once, as it is computed. null: all. */

@@ -28,6 +28,7 @@ function optionsOf(recipe: Recipe): MemoryOptions {
     precision: recipe.model.precision,
     device: recipe.device,
     rank: recipe.method.rank,
+    state_bits: recipe.optim.state_bits,
     batch_tokens: recipe.batch_tokens,
     packed_tokens: null,
     max_length: recipe.data.max_length,

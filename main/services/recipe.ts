@@ -112,7 +112,6 @@ export function refuseUnsupported(recipe: Recipe): void {
   const refused = [
     recipe.method.kind === 'full' && 'method.kind "full"',
     recipe.method.dropout > 0 && 'method.dropout above 0',
-    recipe.optim.state_bits === 8 && 'optim.state_bits 8',
   ].filter((field) => field !== false);
   if (refused.length > 0) throw new NamesakeError('recipe.unsupported', refused.join(', '));
 }

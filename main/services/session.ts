@@ -134,6 +134,7 @@ export class Session {
       betas: optim.betas,
       eps: optim.eps,
       weight_decay: optim.weight_decay,
+      state_bits: optim.state_bits,
       clip: optim.clip,
       schedule: optim.schedule,
       warmup_steps: optim.warmup_steps,

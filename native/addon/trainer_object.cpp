@@ -43,6 +43,7 @@ Status read_options(const Napi::Value& value, Options& options) {
   options.trainer.beta2 = static_cast<float>(fields.number("beta2"));
   options.trainer.eps = static_cast<float>(fields.number("eps"));
   options.trainer.weight_decay = static_cast<float>(fields.number("weight_decay"));
+  options.trainer.state_bits = static_cast<int>(fields.integer("state_bits"));
   options.trainer.clip = static_cast<float>(fields.number("clip"));
   options.trainer.warmup_steps = fields.integer("warmup_steps");
   options.trainer.steps = fields.integer("steps");
@@ -64,8 +65,8 @@ Result<std::shared_ptr<Training>> make_training(const std::shared_ptr<Model>& mo
   const auto arena = reserve_training(*model, options.rank, options.trainer);
   if (!arena.ok()) return arena.status();
   auto adapter = options.init_adapter.empty()
-                     ? Adapter::create(*model, options.rank, options.alpha, options.seed, true, arena.value())
-                     : Adapter::load(*model, options.init_adapter, true, arena.value());
+                     ? Adapter::create(*model, options.rank, options.alpha, options.seed, true, arena.value(), options.trainer.state_bits)
+                     : Adapter::load(*model, options.init_adapter, true, arena.value(), options.trainer.state_bits);
   if (!adapter.ok()) return adapter.status();
   auto trainer = Trainer::create(model, adapter.value(), options.trainer, arena.value());
   if (!trainer.ok()) return trainer.status();

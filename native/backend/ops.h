@@ -72,7 +72,7 @@ struct HeadLoss {
   float* dx = nullptr;                      ///< [M, C] out: gradient of the weighted sum; nullptr = loss only. 0 for skipped rows
 };
 
-/// AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101), f32 states, eps outside the root, bias correction by `step`.
+/// AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101), eps outside the root, bias correction by `step`.
 struct AdamW {
   float lr = 0, beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, weight_decay = 0;
   std::int64_t step = 1;   ///< counts from 1
@@ -197,6 +197,12 @@ class Backend {
   virtual Status sum_of_squares(const float* x, std::int64_t n, double* sum) = 0;
   /// One AdamW update of n values; m and v are the moments.
   virtual Status adamw(const AdamW& options, std::int64_t n, const float* grad, float* value, float* m, float* v) = 0;
+  /// The same with moments of 8 bits (Dettmers et al. 2022, arXiv 2110.02861): m in the signed dynamic map, v in the unsigned one
+  /// (formats/dynamic_map.h), codes [n], an absmax of each 256 values [n / 256, rounded up]. A block is decoded, `value` takes its
+  /// step from the moments as they are in f32, then they get their new absmax and the nearest codes. Codes and absmax that are all 0
+  /// are moments of 0. A block's bits depend on nothing but the block.
+  virtual Status adamw_8bit(const AdamW& options, std::int64_t n, const float* grad, float* value, std::uint8_t* m_codes,
+                            float* m_absmax, std::uint8_t* v_codes, float* v_absmax) = 0;
 };
 
 /// Plain loops with f64 sums: the specification that other backends are compared with. One thread.

@@ -106,7 +106,7 @@ Result<std::int64_t> Adapter::rank_in(const std::string& folder) {
 }
 
 Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::string& folder, bool trainable,
-                                               std::shared_ptr<Arena> arena) {
+                                               std::shared_ptr<Arena> arena, int state_bits) {
   const Result<PeftConfig> config = read_config(folder);
   if (!config.ok()) return config.status();
   for (const std::string& target : config.value().targets) {
@@ -115,7 +115,7 @@ Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::st
   Result<SafetensorsFile> file = read_safetensors(folder + "/adapter_model.safetensors");
   if (!file.ok()) return file.status();
   Result<std::shared_ptr<LoraAdapter>> made =
-      LoraAdapter::allocate(model, config.value().rank, config.value().alpha, trainable, std::move(arena));
+      LoraAdapter::allocate(model, config.value().rank, config.value().alpha, trainable, std::move(arena), state_bits);
   if (!made.ok()) return made.status();
   LoraAdapter& adapter = *made.value();
 

@@ -2,12 +2,15 @@
 #include "engine/checkpoint.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/moment.h"
 #include "formats/atomic_file.h"
 #include "formats/json.h"
 #include "formats/safetensors.h"
@@ -17,6 +20,7 @@ namespace namesake {
 namespace {
 
 constexpr std::int64_t kVersion = 1;
+constexpr const char* kStateBits = "state_bits";
 
 Status invalid(const std::string& what) { return Status::error(Code::checkpoint_invalid, what); }
 
@@ -33,8 +37,21 @@ const char* schedule_name(Schedule schedule) {
 std::vector<std::pair<const char*, double>> option_numbers(const TrainerOptions& o) {
   return {{"lr", o.lr},     {"beta1", o.beta1}, {"beta2", o.beta2},
           {"eps", o.eps},   {"weight_decay", o.weight_decay}, {"clip", o.clip},
-          {"warmup_steps", static_cast<double>(o.warmup_steps)}, {"steps", static_cast<double>(o.steps)}};
+          {"warmup_steps", static_cast<double>(o.warmup_steps)}, {"steps", static_cast<double>(o.steps)},
+          {kStateBits, static_cast<double>(o.state_bits)}};
 }
+
+/// One of a trainable's moments, and the part of its tensors' names that says which.
+struct NamedMoment {
+  char of;
+  const Moment& moment;
+
+  std::string values(const Trainable& t) const { return std::string(1, of) + "." + t.name; }
+  std::string codes(const Trainable& t) const { return std::string(1, of) + "_codes." + t.name; }
+  std::string absmax(const Trainable& t) const { return std::string(1, of) + "_absmax." + t.name; }
+};
+
+std::array<NamedMoment, 2> moments_of(const Trainable& t) { return {{{'m', t.m}, {'v', t.v}}}; }
 
 Status write_state(const Model& model, const Adapter& adapter, const TrainerOptions& options, std::int64_t step,
                    const std::string& folder) {
@@ -49,14 +66,25 @@ Status write_state(const Model& model, const Adapter& adapter, const TrainerOpti
 }
 
 Status write_moments(const Model& model, Adapter& adapter, const std::string& folder) {
-  std::vector<std::vector<float>> values;
+  std::deque<std::vector<float>> floats;
+  std::deque<std::vector<std::uint8_t>> codes;
   std::vector<TensorToWrite> tensors;
-  values.reserve(2 * adapter.trainables().size());
+  const auto add_floats = [&](const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t count, const float* from) {
+    std::vector<float>& copy = floats.emplace_back(static_cast<std::size_t>(count));
+    tensors.push_back({name, shape, copy.data()});
+    return model.backend().download(copy.data(), from, copy.size() * sizeof(float));
+  };
   for (const Trainable& t : adapter.trainables()) {
-    for (const auto& [prefix, moment] : {std::pair{"m.", t.m}, std::pair{"v.", t.v}}) {
-      values.emplace_back(static_cast<std::size_t>(t.rows * t.cols));
-      NAMESAKE_TRY(model.backend().download(values.back().data(), moment, values.back().size() * sizeof(float)));
-      tensors.push_back({prefix + t.name, {t.rows, t.cols}, values.back().data()});
+    const std::int64_t count = t.rows * t.cols, blocks = moment_blocks(count);
+    for (const NamedMoment& named : moments_of(t)) {
+      if (named.moment.codes) {
+        std::vector<std::uint8_t>& copy = codes.emplace_back(static_cast<std::size_t>(count));
+        NAMESAKE_TRY(model.backend().download(copy.data(), named.moment.codes, copy.size()));
+        tensors.push_back({named.codes(t), {t.rows, t.cols}, nullptr, copy.data()});
+        NAMESAKE_TRY(add_floats(named.absmax(t), {blocks}, blocks, named.moment.absmax));
+      } else {
+        NAMESAKE_TRY(add_floats(named.values(t), {t.rows, t.cols}, count, named.moment.values));
+      }
     }
   }
   return write_safetensors(folder + "/optimizer.safetensors", tensors, {});
@@ -73,8 +101,8 @@ Result<std::int64_t> read_state(const TrainerOptions& options, const std::string
   if (!json.value().get_string("schedule", schedule)) return invalid("trainer_state.json has no schedule");
   if (schedule != schedule_name(options.schedule)) return invalid("the schedule was " + schedule);
   for (const auto& [name, value] : option_numbers(options)) {
-    double stored = 0;
-    if (!json.value().get_f64(name, stored)) return invalid(std::string("trainer_state.json has no ") + name);
+    double stored = 32;  // of states, where a file from before there were others does not say it
+    if (!json.value().get_f64(name, stored) && std::string_view(name) != kStateBits) return invalid(std::string("trainer_state.json has no ") + name);
     if (stored != value) {
       return invalid(std::string(name) + " was " + std::to_string(stored) + ", is now " + std::to_string(value));
     }
@@ -82,22 +110,50 @@ Result<std::int64_t> read_state(const TrainerOptions& options, const std::string
   return step;
 }
 
-/// Checks that every moment is there with its shape, finite, and its square not below 0: an update would spoil the adapter.
+/// A tensor of optimizer.safetensors with this shape, its values finite and not below `least`: an update would spoil the adapter.
+Status check_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<std::int64_t>& shape, float least) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end() || found->second.shape != shape) {
+    return invalid("optimizer.safetensors lacks " + name + " in its shape");
+  }
+  const std::vector<float>& data = found->second.data;
+  if (!std::all_of(data.begin(), data.end(), [least](float x) { return std::isfinite(x) && x >= least; })) {
+    return invalid("optimizer.safetensors holds values in " + name + " that are no moments");
+  }
+  return {};
+}
+
+/// Checks that every moment is there; the second one is a mean of squares, and codes are bytes.
 Status check_moments(Adapter& adapter, const SafetensorsFile& file) {
   for (const Trainable& t : adapter.trainables()) {
-    for (const char* prefix : {"m.", "v."}) {
-      const auto found = file.tensors.find(prefix + t.name);
-      if (found == file.tensors.end() || found->second.shape != std::vector<std::int64_t>{t.rows, t.cols}) {
-        return invalid("optimizer.safetensors lacks " + std::string(prefix) + t.name + " in its shape");
-      }
-      const float least = *prefix == 'v' ? 0 : -std::numeric_limits<float>::max();
-      const std::vector<float>& data = found->second.data;
-      if (!std::all_of(data.begin(), data.end(), [&](float x) { return std::isfinite(x) && x >= least; })) {
-        return invalid("optimizer.safetensors holds values in " + std::string(prefix) + t.name + " that are no moments");
+    for (const NamedMoment& named : moments_of(t)) {
+      if (named.moment.codes) {
+        NAMESAKE_TRY(check_tensor(file, named.codes(t), {t.rows, t.cols}, 0));
+        NAMESAKE_TRY(check_tensor(file, named.absmax(t), {moment_blocks(t.rows * t.cols)}, 0));
+        const std::vector<float>& codes = file.tensors.at(named.codes(t)).data;
+        if (!std::all_of(codes.begin(), codes.end(), [](float x) { return x <= 255 && x == std::floor(x); })) {
+          return invalid("optimizer.safetensors holds values in " + named.codes(t) + " that are no codes");
+        }
+      } else {
+        const float least = named.of == 'v' ? 0 : -std::numeric_limits<float>::max();
+        NAMESAKE_TRY(check_tensor(file, named.values(t), {t.rows, t.cols}, least));
       }
     }
   }
   return {};
+}
+
+Status upload_moment(Backend& backend, const Trainable& t, const NamedMoment& named, const SafetensorsFile& file) {
+  const auto upload = [&](float* to, const std::string& name) {
+    const std::vector<float>& data = file.tensors.at(name).data;
+    return backend.upload(to, data.data(), data.size() * sizeof(float));
+  };
+  if (!named.moment.codes) return upload(named.moment.values, named.values(t));
+  const std::vector<float>& stored = file.tensors.at(named.codes(t)).data;
+  std::vector<std::uint8_t> codes(stored.size());
+  std::transform(stored.begin(), stored.end(), codes.begin(), [](float x) { return static_cast<std::uint8_t>(x); });
+  NAMESAKE_TRY(backend.upload(named.moment.codes, codes.data(), codes.size()));
+  return upload(named.moment.absmax, named.absmax(t));
 }
 
 }  // namespace
@@ -132,8 +188,7 @@ Result<std::int64_t> read_checkpoint(const Model& model, Adapter& adapter, const
     const Trainable& t = adapter.trainables()[i];
     const std::size_t bytes = static_cast<std::size_t>(t.rows * t.cols) * sizeof(float);
     NAMESAKE_TRY(backend.copy(t.value, stored.value()->trainables()[i].value, bytes));
-    NAMESAKE_TRY(backend.upload(t.m, moments.value().tensors.at("m." + t.name).data.data(), bytes));
-    NAMESAKE_TRY(backend.upload(t.v, moments.value().tensors.at("v." + t.name).data.data(), bytes));
+    for (const NamedMoment& named : moments_of(t)) NAMESAKE_TRY(upload_moment(backend, t, named, moments.value()));
   }
   return step;
 }

@@ -9,7 +9,7 @@
 namespace namesake {
 
 /// Writes adapter_model.safetensors, adapter_config.json, optimizer.safetensors (tensors "m." and "v." + the trainable's name,
-/// in the model's own row order) and trainer_state.json through "<folder>.tmp". disk.full | disk.unwritable leave nothing behind.
+/// in the model's own row order; of moments in 8 bits "m_codes.", "m_absmax.", "v_codes.", "v_absmax.") and trainer_state.json through "<folder>.tmp". disk.full | disk.unwritable leave nothing behind.
 Status write_checkpoint(const Model& model, Adapter& adapter, const TrainerOptions& options, std::int64_t step,
                         const std::string& folder, const std::string& base_model);
 

@@ -10,7 +10,7 @@ namespace namesake {
 
 Status check_trainable(Adapter& adapter) {
   for (const Trainable& t : adapter.trainables()) {
-    if (!t.grad || !t.m || !t.v) return Status::error(Code::internal, "the adapter was opened without gradients");
+    if (!t.grad || !(t.m.values || t.m.codes)) return Status::error(Code::internal, "the adapter was opened without gradients");
   }
   return {};
 }

@@ -8,7 +8,7 @@
 
 namespace namesake {
 
-/// internal where the adapter has no gradients or optimizer state.
+/// internal where the adapter has no gradients, or no optimizer state.
 Status check_trainable(Adapter& adapter);
 
 /// Sums the gradients of all micro-batches in the adapter's trainables, and fills all of `result` but step and lr.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/lora_layout.h"
+#include "engine/moment.h"
 #include "engine/philox.h"
 
 namespace namesake {
@@ -15,21 +16,23 @@ constexpr std::uint64_t kInitStream = std::uint64_t{1} << 32;  // + trainable in
 }  // namespace
 
 Result<std::shared_ptr<LoraAdapter>> LoraAdapter::allocate(const Model& model, std::int64_t rank, float alpha,
-                                                           bool trainable, std::shared_ptr<Arena> arena) {
+                                                           bool trainable, std::shared_ptr<Arena> arena, int state_bits) {
   if (rank < 1 || rank > kMaxRank) {
     return Status::error(Code::recipe_unsupported, "rank " + std::to_string(rank) + " is not between 1 and 1024");
   }
   if (!std::isfinite(alpha) || alpha <= 0) return Status::error(Code::recipe_unsupported, "alpha must be a positive number");
-  const std::size_t bytes = lora_bytes(model.config(), rank);
+  if (state_bits != 32 && state_bits != 8) return Status::error(Code::recipe_unsupported, "state_bits must be 32 or 8");
+  const std::size_t bytes = lora_bytes(model.config(), rank), moments = moments_bytes(model.config(), rank, state_bits);
   if (!arena) {
     arena = std::make_shared<Arena>(model.shared_backend());
-    NAMESAKE_TRY(arena->reserve(bytes * (trainable ? 4 : 1), "an adapter of rank " + std::to_string(rank)));
+    NAMESAKE_TRY(arena->reserve(bytes + (trainable ? bytes + moments : 0), "an adapter of rank " + std::to_string(rank)));
   }
-  float *value = nullptr, *grad = nullptr, *moments = nullptr;
+  float *value = nullptr, *grad = nullptr;
+  std::byte* moment = nullptr;
   NAMESAKE_TRY(arena->take(value, bytes, "adapter"));
   if (trainable) {
     NAMESAKE_TRY(arena->take(grad, bytes, "gradients"));
-    NAMESAKE_TRY(arena->take(moments, 2 * bytes, "optimizer"));
+    NAMESAKE_TRY(arena->take(moment, moments, "optimizer"));
   }
   std::shared_ptr<LoraAdapter> adapter(new LoraAdapter(std::move(arena), model.config(), rank, alpha));
   const std::size_t count = lora_count(model.config());
@@ -44,8 +47,10 @@ Result<std::shared_ptr<LoraAdapter>> LoraAdapter::allocate(const Model& model, s
     t.value = value + at;
     if (trainable) {
       t.grad = grad + at;
-      t.m = moments + at;
-      t.v = t.m + bytes / sizeof(float);
+      for (Moment* of : {&t.m, &t.v}) {
+        *of = moment_in(moment, t.rows * t.cols, state_bits);
+        moment += moment_bytes(t.rows * t.cols, state_bits);
+      }
     }
     at += padded_floats(t.rows, t.cols);
     adapter->trainables_.push_back(std::move(t));
@@ -69,9 +74,9 @@ Status LoraAdapter::set_values(std::size_t index, std::span<const float> values)
 }
 
 Result<std::shared_ptr<Adapter>> Adapter::create(const Model& model, std::int64_t rank, float alpha, std::uint64_t seed,
-                                                 bool trainable, std::shared_ptr<Arena> arena) {
+                                                 bool trainable, std::shared_ptr<Arena> arena, int state_bits) {
   const Result<std::shared_ptr<LoraAdapter>> adapter =
-      LoraAdapter::allocate(model, rank, alpha, trainable, std::move(arena));
+      LoraAdapter::allocate(model, rank, alpha, trainable, std::move(arena), state_bits);
   if (!adapter.ok()) return adapter.status();
   for (std::size_t i = 0; i < adapter.value()->trainables().size(); i += 2) NAMESAKE_TRY(adapter.value()->init_a(i, seed));
   return std::shared_ptr<Adapter>(adapter.value());

@@ -14,10 +14,10 @@ namespace namesake {
 class LoraAdapter final : public Adapter {
  public:
   /// Room for factors of `rank` on every linear layer, all zero; with `trainable` also gradients and optimizer states: from
-  /// `arena`, or from one of its own where that is nullptr. recipe.unsupported for a rank outside 1..1024 or an alpha that is not
-  /// a positive number; memory.insufficient.
+  /// `arena`, or from one of its own where that is nullptr. recipe.unsupported for a rank outside 1..1024, an alpha that is not
+  /// a positive number, or state_bits that are neither 32 nor 8; memory.insufficient.
   static Result<std::shared_ptr<LoraAdapter>> allocate(const Model& model, std::int64_t rank, float alpha, bool trainable,
-                                                       std::shared_ptr<Arena> arena);
+                                                       std::shared_ptr<Arena> arena, int state_bits);
 
   /// A of the trainable at `index` as Adapter::create describes it.
   Status init_a(std::size_t index, std::uint64_t seed);

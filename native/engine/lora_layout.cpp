@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/moment.h"
+
 namespace namesake {
 
 namespace {
@@ -58,6 +60,15 @@ std::size_t lora_bytes(const Config& config, std::int64_t rank) {
     floats += padded_floats(rank, shape.in) + padded_floats(shape.out, rank);
   }
   return static_cast<std::size_t>(config.layers) * floats * sizeof(float);
+}
+
+std::size_t moments_bytes(const Config& config, std::int64_t rank, int state_bits) {
+  std::size_t bytes = 0;
+  for (Linear linear : linears_of(config)) {
+    const LinearShape shape = linear_shape(config, linear);
+    bytes += 2 * (moment_bytes(rank * shape.in, state_bits) + moment_bytes(shape.out * rank, state_bits));
+  }
+  return static_cast<std::size_t>(config.layers) * bytes;
 }
 
 std::vector<float> to_hugging_face(const Config& config, const LoraPart& part, std::int64_t cols,

@@ -33,6 +33,8 @@ std::string peft_key(const Config& config, const LoraPart& part);
 std::size_t padded_floats(std::int64_t rows, std::int64_t cols);
 /// Bytes of all factors of `rank`.
 std::size_t lora_bytes(const Config& config, std::int64_t rank);
+/// Bytes of AdamW's two moments of all of them (engine/moment.h).
+std::size_t moments_bytes(const Config& config, std::int64_t rank, int state_bits);
 
 /// A factor [rows, cols] in Hugging Face's row order, from the model's own; a copy where the two are the same.
 /// They differ in lora_B of q and k where rope pairs are adjacent: row 2i + j of a head there is row j * D/2 + i here.

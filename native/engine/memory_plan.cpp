@@ -48,10 +48,10 @@ std::uint64_t tables_bytes(const Config& config, std::uint64_t file_bytes) {
 }
 
 TrainingMemory training_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
-                               bool recompute) {
+                               bool recompute, int state_bits) {
   const LossMemory loss = loss_memory(config, backend, rank, room, recompute ? Keep::inputs : Keep::all);
   const std::size_t adapter = lora_bytes(config, rank);
-  return {adapter, adapter, 2 * adapter, loss.activations, loss.scratch, recompute};
+  return {adapter, adapter, moments_bytes(config, rank, state_bits), loss.activations, loss.scratch, recompute};
 }
 
 }  // namespace
@@ -197,10 +197,10 @@ BatchRoom batch_room(std::int64_t batch_tokens, std::int64_t packed_tokens) {
 }
 
 TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
-                             std::optional<bool> recompute, std::uint64_t available) {
-  const TrainingMemory kept = training_memory(config, backend, rank, room, recompute.value_or(false));
+                             std::optional<bool> recompute, std::uint64_t available, int state_bits) {
+  const TrainingMemory kept = training_memory(config, backend, rank, room, recompute.value_or(false), state_bits);
   if (recompute || kept.total() <= available) return kept;
-  return training_memory(config, backend, rank, room, true);
+  return training_memory(config, backend, rank, room, true, state_bits);
 }
 
 GenerationMemory generation_memory(const Config& config, const Backend& backend, const GenerationShape& shape) {
@@ -245,6 +245,7 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
       !within(options.answer_tokens, kMostBatchTokens) || !within(options.score_tokens, kMostBatchTokens)) {
     return Status::error(Code::recipe_unsupported, "a rank or number of tokens that no plan is made for");
   }
+  if (options.state_bits != 32 && options.state_bits != 8) return Status::error(Code::recipe_unsupported, "state_bits must be 32 or 8");
   MemoryPlan plan;
   const bool card = !backend.reads_host_memory();
   plan.available = backend.available();
@@ -254,7 +255,7 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
 
   // Checkpoints: the factors in the order of the disk and the moments are copied before they are written. Probes: the adapter
   // may be one that was read from a folder, beside the one in training. A host's own copy of the logits is part of an answer.
-  const std::uint64_t adapter = lora_bytes(config, options.rank), saving = 3 * adapter;
+  const std::uint64_t adapter = lora_bytes(config, options.rank), saving = adapter + moments_bytes(config, options.rank, options.state_bits);
   const std::uint64_t logits = static_cast<std::uint64_t>(options.slots * config.vocab) * sizeof(float);
   std::uint64_t answering = 0, scoring = 0;
   if (options.slots > 0) {
@@ -276,7 +277,7 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
   if (options.rank > 0) {
     const std::uint64_t left = plan.available - std::min(plan.available, fixed);
     plan.training = plan_training(config, backend, options.rank, batch_room(options.batch_tokens, options.packed_tokens),
-                                  options.recompute, left);
+                                  options.recompute, left, options.state_bits);
   }
   const std::uint64_t steps = plan.training.activations + plan.training.scratch;
   plan.total = fixed + plan.training.total() - steps + std::max(steps, plan.between_steps);

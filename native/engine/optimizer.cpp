@@ -38,7 +38,11 @@ Status update(Backend& backend, const TrainerOptions& options, std::int64_t step
   adamw.grad_scale = static_cast<float>(grad_scale);
   for (const Trainable& t : trainables) {
     adamw.lr = static_cast<float>(lr * t.lr_scale);
-    NAMESAKE_TRY(backend.adamw(adamw, t.rows * t.cols, t.grad, t.value, t.m, t.v));
+    if (t.m.codes) {
+      NAMESAKE_TRY(backend.adamw_8bit(adamw, t.rows * t.cols, t.grad, t.value, t.m.codes, t.m.absmax, t.v.codes, t.v.absmax));
+    } else {
+      NAMESAKE_TRY(backend.adamw(adamw, t.rows * t.cols, t.grad, t.value, t.m.values, t.v.values));
+    }
   }
   return {};
 }

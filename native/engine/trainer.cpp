@@ -11,6 +11,7 @@
 #include "engine/loss.h"
 #include "engine/lora_layout.h"
 #include "engine/memory_plan.h"
+#include "engine/moment.h"
 #include "engine/optimizer.h"
 #include "namesake/cancel_scope.h"
 
@@ -29,6 +30,7 @@ Status check_options(const TrainerOptions& o) {
   if (!at_least(o.eps, 0) || o.eps == 0) return unsupported("eps must be positive");
   if (!at_least(o.weight_decay, 0)) return unsupported("weight_decay must be a number of at least 0");
   if (!at_least(o.clip, 0)) return unsupported("clip must be a number of at least 0");
+  if (o.state_bits != 32 && o.state_bits != 8) return unsupported("state_bits must be 32 or 8");
   if (o.warmup_steps < 0) return unsupported("warmup_steps must be at least 0");
   if (o.steps < 1) return unsupported("steps must be at least 1");
   if (o.packed_tokens < 0 || o.packed_tokens > o.batch_tokens) {
@@ -98,7 +100,7 @@ Result<std::shared_ptr<Arena>> reserve_training(const Model& model, std::int64_t
   NAMESAKE_TRY(check_options(options));
   if (rank < 1 || rank > kMaxRank) return unsupported("rank " + std::to_string(rank) + " is not between 1 and " + std::to_string(kMaxRank));
   const TrainingMemory memory = plan_training(model.config(), model.backend(), rank, room_of(options), options.recompute,
-                                              model.backend().available());
+                                              model.backend().available(), options.state_bits);
   const std::string what = "training with batches of " + std::to_string(options.batch_tokens) + " tokens";
   NAMESAKE_TRY(check_available(model.backend(), memory.total(), what));
   auto arena = std::make_shared<Arena>(model.shared_backend());
@@ -112,6 +114,11 @@ Result<std::unique_ptr<Trainer>> Trainer::create(std::shared_ptr<Model> model, s
                                                  const TrainerOptions& options, std::shared_ptr<Arena> arena) {
   NAMESAKE_TRY(check_options(options));
   NAMESAKE_TRY(check_trainable(*adapter));
+  for (const Trainable& t : adapter->trainables()) {
+    if ((t.m.codes != nullptr) != has_codes(t.rows * t.cols, options.state_bits)) {
+      return Status::error(Code::internal, "the adapter was made for other state_bits");
+    }
+  }
   auto trainer = std::make_unique<TrainerOfAdapter>(std::move(model), std::move(adapter), options);
   NAMESAKE_TRY(trainer->reserve(std::move(arena)));
   return std::unique_ptr<Trainer>(std::move(trainer));

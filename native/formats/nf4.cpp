@@ -8,6 +8,8 @@
 #include <system_error>
 #include <thread>
 
+#include "formats/dynamic_map.h"
+
 namespace namesake {
 
 namespace {
@@ -40,51 +42,23 @@ constexpr std::array<float, 15> kBounds = [] {
 
 constexpr float kLeastAbsmax = 1e-38f;  // its inverse is finite: a block of zeros stays zeros
 
-/// Each power of ten from 1e-6 to 1 is cut into 1, 2, … 64 equal parts of [0.1, 1]; their middles, in both signs, with 0 and 1.
-std::array<float, 256> make_dynamic_map() {
-  std::array<float, 256> map{};
-  std::size_t size = 0;
-  for (int exponent = 0; exponent < 7; ++exponent) {
-    const int parts = 1 << exponent;
-    const float power = static_cast<float>(std::pow(10.0, exponent - 6)), step = (1.0f - 0.1f) / static_cast<float>(parts);
-    // Both ends are exact: the first half is counted from 0.1, the second from 1; each with one rounding.
-    const auto boundary = [&](int i) {
-      return i < (parts + 1) / 2 ? std::fma(step, static_cast<float>(i), 0.1f) : std::fma(-step, static_cast<float>(parts - i), 1.0f);
-    };
-    for (int i = 0; i < parts; ++i) {
-      const float middle = power * ((boundary(i) + boundary(i + 1)) / 2.0f);
-      map[size++] = middle;
-      map[size++] = -middle;
-    }
-  }
-  map[size++] = 0.0f;
-  map[size++] = 1.0f;
-  std::sort(map.begin(), map.end());
-  return map;
-}
-
-const std::array<float, 256>& dynamic_map() {
-  static const std::array<float, 256> map = make_dynamic_map();
-  return map;
-}
-
 constexpr int kGridSteps = 65536;
 
 /// The code of each step of the grid: how many middles of neighbouring values lie below it.
 std::array<std::uint8_t, kGridSteps> make_grid() {
-  const std::array<float, 256>& map = dynamic_map();
+  const DynamicMap& map = signed_dynamic_map();
   std::array<std::uint8_t, kGridSteps> grid{};
   std::size_t code = 0;
   for (int i = 0; i < kGridSteps; ++i) {
     const float value = -1.0f + 2.0f * static_cast<float>(i) / static_cast<float>(kGridSteps - 1);
-    while (code < 255 && 0.5f * (map[code] + map[code + 1]) < value) ++code;
+    while (code < map.bounds.size() && map.bounds[code] < value) ++code;
     grid[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(code);
   }
   return grid;
 }
 
 /// NaN (0 of 0: among numbers so small that the inverse of the largest is infinite) has the first code, as in bitsandbytes.
-std::uint8_t dynamic_code(float value) {
+std::uint8_t grid_code(float value) {
   static const std::array<std::uint8_t, kGridSteps> grid = make_grid();
   if (!(value > -1.0f)) return grid[0];
   const float clamped = std::min(value, 1.0f);
@@ -96,7 +70,7 @@ constexpr std::int64_t kRowsPerTask = 16;
 }  // namespace
 
 const float* nf4_values() { return kValues.data(); }
-const float* nf4_absmax_values() { return dynamic_map().data(); }
+const float* nf4_absmax_values() { return signed_dynamic_map().values.data(); }
 
 void decode_nf4_row(const Matrix& matrix, std::int64_t r, float* out) {
   const std::uint8_t* codes = reinterpret_cast<const std::uint8_t*>(matrix.data) + r * (matrix.cols / 2);
@@ -142,7 +116,7 @@ void quantize_nf4_absmax(const float* absmax, std::int64_t blocks, float offset,
     for (std::int64_t b = first; b < last; ++b) most = std::max(most, std::fabs(absmax[b] - offset));
     nested[first / kNf4Nested] = most;
     const float inverse = 1.0f / most;
-    for (std::int64_t b = first; b < last; ++b) codes[b] = most == 0 ? 0 : dynamic_code((absmax[b] - offset) * inverse);
+    for (std::int64_t b = first; b < last; ++b) codes[b] = most == 0 ? 0 : grid_code((absmax[b] - offset) * inverse);
   }
 }
 

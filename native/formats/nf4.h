@@ -17,8 +17,7 @@ inline constexpr std::int64_t kNf4Nested = 256;  ///< absmax values under one f3
 
 /// The 16 values of the codes, ascending from -1 to 1.
 const float* nf4_values();
-/// The 256 values of the codes of absmax, ascending from -0.993 to 1: the signed dynamic map with 7 exponent bits (Dettmers 2015,
-/// arXiv 1511.04561).
+/// The 256 values of the codes of absmax: the signed dynamic map (formats/dynamic_map.h).
 const float* nf4_absmax_values();
 
 /// Blocks of a matrix [rows, cols] and what they take.

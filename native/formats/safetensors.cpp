@@ -90,6 +90,8 @@ bool count_elements(const std::vector<std::int64_t>& shape, std::uint64_t& eleme
   return true;
 }
 
+std::size_t value_bytes(const TensorToWrite& tensor) { return tensor.bytes ? 1 : sizeof(float); }
+
 /// The header's JSON, padded with spaces so that the data begins at a multiple of 8.
 Result<std::string> make_header(const std::vector<TensorToWrite>& tensors, const std::map<std::string, std::string>& metadata) {
   std::string json = "{";
@@ -115,13 +117,13 @@ Result<std::string> make_header(const std::vector<TensorToWrite>& tensors, const
     }
     separate();
     append_json_string(json, tensor.name);
-    json += ":{\"dtype\":\"F32\",\"shape\":[";
+    json += tensor.bytes ? ":{\"dtype\":\"U8\",\"shape\":[" : ":{\"dtype\":\"F32\",\"shape\":[";
     for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
       if (d > 0) json += ',';
       json += std::to_string(tensor.shape[d]);
     }
     json += "],\"data_offsets\":[" + std::to_string(position);
-    position += elements * sizeof(float);
+    position += elements * value_bytes(tensor);
     json += "," + std::to_string(position) + "]}";
   }
   json += '}';
@@ -157,7 +159,8 @@ Status write_safetensors(const std::string& path, const std::vector<TensorToWrit
   for (const TensorToWrite& tensor : tensors) {
     std::uint64_t elements = 0;
     count_elements(tensor.shape, elements);
-    NAMESAKE_TRY(file.value().write(tensor.data, static_cast<std::size_t>(elements) * sizeof(float)));
+    const void* data = tensor.bytes ? static_cast<const void*>(tensor.bytes) : tensor.data;
+    NAMESAKE_TRY(file.value().write(data, static_cast<std::size_t>(elements) * value_bytes(tensor)));
   }
   return file.value().commit();
 }

@@ -10,11 +10,12 @@
 
 namespace namesake {
 
-/// One f32 tensor to write; data is not owned.
+/// One tensor to write, of f32 or of bytes (u8); neither is owned.
 struct TensorToWrite {
   std::string name;
   std::vector<std::int64_t> shape;
   const float* data = nullptr;
+  const std::uint8_t* bytes = nullptr;  ///< in place of data
 };
 
 /// One tensor read, as f32: from f32, f16 and bf16, and from u8, i32 and i64 whose values f32 holds exactly (up to 2^24).

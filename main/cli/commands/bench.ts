@@ -111,7 +111,7 @@ export function addBench(program: Command): void {
         const recompute = flags.recompute === true ? true : null;
         const budget = await engine.planMemory(path, {
           ...{ precision: flags.precision, device: flags.device, ...context.compute },
-          ...{ rank: flags.rank, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
+          ...{ rank: flags.rank, state_bits: 32, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
         });
         await engine.createTrainer({
           rank: flags.rank,
@@ -122,6 +122,7 @@ export function addBench(program: Command): void {
           betas: [0.9, 0.999],
           eps: 1e-8,
           weight_decay: 0,
+          state_bits: 32,
           clip: 1,
           schedule: 'constant',
           warmup_steps: 0,

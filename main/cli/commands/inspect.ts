@@ -61,6 +61,7 @@ interface MemoryFlags {
   maxLength: number;
   batchTokens: number;
   rank: number;
+  stateBits: '32' | '8';
   precision: Recipe['model']['precision'];
   device: Recipe['device'];
   recompute?: boolean;
@@ -156,6 +157,7 @@ export function addInspect(program: Command): void {
         precision: flags.precision,
         device: flags.device,
         rank: flags.rank,
+        state_bits: flags.stateBits === '8' ? 8 : 32,
         batch_tokens: Math.max(flags.batchTokens, flags.maxLength),
         packed_tokens: null,
         max_length: flags.maxLength,

@@ -14,4 +14,11 @@ inline std::int32_t takes_fours(std::int64_t width, std::initializer_list<const 
   return all == 0;
 }
 
+/// 1 where all of these addresses are multiples of 4 bytes; else 0.
+inline std::int32_t takes_four_bytes(std::initializer_list<const void*> addresses) {
+  std::uintptr_t all = 0;
+  for (const void* address : addresses) all |= reinterpret_cast<std::uintptr_t>(address) % 4;
+  return all == 0;
+}
+
 }  // namespace namesake::cuda

@@ -86,6 +86,8 @@ class CudaBackend final : public Backend {
   Status head_loss(const HeadLoss& args) override;
   Status sum_of_squares(const float* x, std::int64_t n, double* sum) override;
   Status adamw(const AdamW& options, std::int64_t n, const float* grad, float* value, float* m, float* v) override;
+  Status adamw_8bit(const AdamW& options, std::int64_t n, const float* grad, float* value, std::uint8_t* m_codes, float* m_absmax,
+                    std::uint8_t* v_codes, float* v_absmax) override;
 
   /// 16-bit weights that linear layers decode at a time, at most as many as scratch_bytes counts with (kPanelBytes). A limit of 0 is one
   /// tile of rows. dx is summed panel after panel, so that its rounding depends on this.

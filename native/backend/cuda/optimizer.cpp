@@ -5,6 +5,7 @@
 #include "backend/cuda/alignment.h"
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/kernels/optimizer_args.h"
+#include "formats/dynamic_map.h"
 
 namespace namesake::cuda {
 namespace {
@@ -12,6 +13,25 @@ namespace {
 constexpr Kernel<SumOfSquaresArgs> kSumOfSquares{"optimizer", "sum_of_squares"};
 constexpr Kernel<SumArgs> kSumOfPieces{"optimizer", "sum_of_pieces"};
 constexpr Kernel<AdamWArgs> kAdamW{"optimizer", "adamw"};
+constexpr Kernel<AdamW8BitArgs> kAdamW8Bit{"optimizer", "adamw_8bit"};
+static_assert(kMomentBlock == kDynamicBlock);
+
+constexpr std::int64_t kWarpThreads = 32;
+
+AdamWStep step_of(const AdamW& options) {
+  const double step = static_cast<double>(options.step), beta1 = options.beta1, beta2 = options.beta2, lr = options.lr;
+  AdamWStep out{};
+  out.beta1 = options.beta1;
+  out.beta2 = options.beta2;
+  out.rest1 = static_cast<float>(1 - beta1);
+  out.rest2 = static_cast<float>(1 - beta2);
+  out.step_size = static_cast<float>(lr / (1 - std::pow(beta1, step)));
+  out.root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, step)));
+  out.eps = options.eps;
+  out.keep = static_cast<float>(1 - lr * double(options.weight_decay));
+  out.grad_scale = options.grad_scale;
+  return out;
+}
 
 struct SumScratch {
   ScratchPlan plan;
@@ -43,24 +63,15 @@ Status CudaBackend::sum_of_squares(const float* x, std::int64_t n, double* sum) 
 }
 
 Status CudaBackend::adamw(const AdamW& options, std::int64_t n, const float* grad, float* value, float* m, float* v) {
-  const double step = static_cast<double>(options.step), beta1 = options.beta1, beta2 = options.beta2, lr = options.lr;
-  AdamWArgs args{};
-  args.grad = grad;
-  args.value = value;
-  args.m = m;
-  args.v = v;
-  args.n = n;
-  args.beta1 = options.beta1;
-  args.beta2 = options.beta2;
-  args.rest1 = static_cast<float>(1 - beta1);
-  args.rest2 = static_cast<float>(1 - beta2);
-  args.step_size = static_cast<float>(lr / (1 - std::pow(beta1, step)));
-  args.root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, step)));
-  args.eps = options.eps;
-  args.keep = static_cast<float>(1 - lr * double(options.weight_decay));
-  args.grad_scale = options.grad_scale;
-  args.aligned = takes_fours(n, {grad, value, m, v});
-  return launch(kAdamW, one_each(ceil_div(n, 4), kOptimizerThreads), args);
+  return launch(kAdamW, one_each(ceil_div(n, 4), kOptimizerThreads),
+                {grad, value, m, v, n, step_of(options), takes_fours(n, {grad, value, m, v})});
+}
+
+Status CudaBackend::adamw_8bit(const AdamW& options, std::int64_t n, const float* grad, float* value, std::uint8_t* m_codes,
+                               float* m_absmax, std::uint8_t* v_codes, float* v_absmax) {
+  const std::int32_t aligned = takes_fours(n, {grad, value}) & takes_four_bytes({m_codes, v_codes});
+  return launch(kAdamW8Bit, one_each(ceil_div(n, kMomentBlock) * kWarpThreads, kOptimizerThreads),
+                {grad, value, m_codes, m_absmax, v_codes, v_absmax, n, step_of(options), aligned});
 }
 
 }  // namespace namesake::cuda

@@ -1,7 +1,10 @@
 // AdamW and the gradient norm's sum of squares.
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "backend/reference/reference_backend.h"
+#include "formats/dynamic_map.h"
 
 namespace namesake {
 
@@ -22,6 +25,20 @@ Status ReferenceBackend::adamw(const AdamW& options, std::int64_t n, const float
     v[i] = float(second);
     const double decayed = double(value[i]) * (1 - lr * double(options.weight_decay));
     value[i] = float(decayed - lr * (first / correction1) / (std::sqrt(second / correction2) + double(options.eps)));
+  }
+  return {};
+}
+
+Status ReferenceBackend::adamw_8bit(const AdamW& options, std::int64_t n, const float* grad, float* value, std::uint8_t* m_codes,
+                                    float* m_absmax, std::uint8_t* v_codes, float* v_absmax) {
+  std::array<float, kDynamicBlock> m, v;
+  for (std::int64_t first = 0; first < n; first += kDynamicBlock) {
+    const std::int64_t count = std::min(kDynamicBlock, n - first), block = first / kDynamicBlock;
+    decode_dynamic(signed_dynamic_map(), m_codes + first, m_absmax + block, count, m.data());
+    decode_dynamic(unsigned_dynamic_map(), v_codes + first, v_absmax + block, count, v.data());
+    NAMESAKE_TRY(adamw(options, count, grad + first, value + first, m.data(), v.data()));
+    m_absmax[block] = encode_dynamic_block(signed_dynamic_map(), m.data(), count, m_codes + first);
+    v_absmax[block] = encode_dynamic_block(unsigned_dynamic_map(), v.data(), count, v_codes + first);
   }
   return {};
 }

@@ -64,6 +64,8 @@ class ReferenceBackend final : public Backend {
   Status head_loss(const HeadLoss& args) override;
   Status sum_of_squares(const float* x, std::int64_t n, double* sum) override;
   Status adamw(const AdamW& options, std::int64_t n, const float* grad, float* value, float* m, float* v) override;
+  Status adamw_8bit(const AdamW& options, std::int64_t n, const float* grad, float* value, std::uint8_t* m_codes, float* m_absmax,
+                    std::uint8_t* v_codes, float* v_absmax) override;
 
  private:
   bool cancelled() const { return cancel_ && cancel_->load(std::memory_order_relaxed); }

@@ -117,6 +117,13 @@ inline constexpr std::size_t kLinears = 8;
 /// Those that a model's blocks do have, in the order of the trainables: q k v o gate up down, or qkv o gate up down.
 std::span<const Linear> linears_of(const Config& config);
 
+/// A moment of AdamW of one tensor: f32 values, or codes of 8 bits with an absmax of each 256 (Backend::adamw_8bit).
+struct Moment {
+  float* values = nullptr;         ///< the tensor's shape; nullptr where there are codes
+  std::uint8_t* codes = nullptr;   ///< the tensor's shape; nullptr where there are values
+  float* absmax = nullptr;         ///< [values / 256, rounded up], with codes
+};
+
 /// What is trained: one tensor with its gradient and optimizer state. LoRA factors are the first producer; the trainer,
 /// optimizer and checkpoint never learn what a Trainable is for.
 struct Trainable {
@@ -124,8 +131,7 @@ struct Trainable {
   std::int64_t rows = 0, cols = 0;
   float* value = nullptr;          ///< [rows, cols], backend memory
   float* grad = nullptr;           ///< the same shape; nullptr in an adapter that is only used, not trained
-  float* m = nullptr;              ///< AdamW first moment
-  float* v = nullptr;              ///< AdamW second moment
+  Moment m, v;                     ///< AdamW's first and second moment; empty in an adapter that is only used
   float lr_scale = 1;
 };
 
@@ -152,12 +158,13 @@ class Adapter {
   virtual std::vector<Trainable>& trainables() = 0;
 
   /// A fresh adapter: A Kaiming-uniform (a = sqrt 5) from Philox keyed (seed, trainable index, element), B zero. Its memory comes
-  /// from `arena` (reserve_training), or is its own where that is nullptr.
+  /// from `arena` (reserve_training), or is its own where that is nullptr. `state_bits`, 32 or 8: of its moments, where it is
+  /// trained (TrainerOptions).
   static Result<std::shared_ptr<Adapter>> create(const Model& model, std::int64_t rank, float alpha, std::uint64_t seed,
-                                                 bool trainable, std::shared_ptr<Arena> arena = nullptr);
+                                                 bool trainable, std::shared_ptr<Arena> arena = nullptr, int state_bits = 32);
   /// From a PEFT folder (adapter_config.json + adapter_model.safetensors). adapter.unreadable | invalid | mismatch.
   static Result<std::shared_ptr<Adapter>> load(const Model& model, const std::string& folder, bool trainable,
-                                               std::shared_ptr<Arena> arena = nullptr);
+                                               std::shared_ptr<Arena> arena = nullptr, int state_bits = 32);
   /// The rank of the adapter in a PEFT folder: adapter.unreadable | invalid | mismatch.
   static Result<std::int64_t> rank_in(const std::string& folder);
   /// Writes a PEFT folder that exists already; `base_model` is what adapter_config.json names as base_model_name_or_path.

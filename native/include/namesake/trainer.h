@@ -28,6 +28,8 @@ enum class Schedule { linear, cosine, constant };
 
 struct TrainerOptions {
   float lr = 1e-3f, beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, weight_decay = 0;
+  int state_bits = 32;                    ///< of AdamW's moments: 32, or 8 with an absmax of each 256 values, but for tensors of
+                                          ///< fewer than 4,096 values (engine/moment.h). The adapter has to be made with the same
   float clip = 1.0f;                      ///< 0 = none
   Schedule schedule = Schedule::linear;
   std::int64_t warmup_steps = 0;

@@ -18,7 +18,7 @@ export type Field =
   | ({ kind: 'whole' | 'number' } & Bounds)
   | { kind: 'switch' }
   /** Options that this version can do; a test holds them against those that are refused. */
-  | { kind: 'choice'; options: readonly string[] }
+  | { kind: 'choice'; options: readonly string[] | readonly number[] }
   /** Typed as JSON: lists and shares by name. */
   | { kind: 'json' }
   /** Said and not changed here: chosen on another screen, or the only one that there is. */
@@ -68,7 +68,7 @@ export const recipeFields = {
   'optim.clip': { kind: 'number', above: 0, nullable: true },
   'optim.betas': { kind: 'json' },
   'optim.eps': { kind: 'number', above: 0 },
-  'optim.state_bits': fixed,
+  'optim.state_bits': { kind: 'choice', options: [32, 8] },
   'evaluate.every_steps': { kind: 'whole', least: 1 },
   'evaluate.from_step': { kind: 'whole', least: 1 },
   'evaluate.stop_when_right': { kind: 'switch' },
@@ -136,8 +136,10 @@ export function parseEntry(field: Field, text: string): Entry {
       } catch {
         return { wrong: 'entry.json', values: {} };
       }
-    case 'choice':
-      return field.options.includes(typed) ? { value: typed } : { wrong: 'entry.choice', values: { options: field.options.join(', ') } };
+    case 'choice': {
+      const value = [...field.options].find((option) => String(option) === typed);
+      return value !== undefined ? { value } : { wrong: 'entry.choice', values: { options: field.options.join(', ') } };
+    }
     case 'switch':
     case 'fixed':
       return { value: typed };

@@ -195,7 +195,7 @@ export const train = {
   'field.optim.eps': 'Smallest divisor',
   'why.optim.eps': 'Epsilon: keeps the optimiser from dividing by almost nothing.',
   'field.optim.state_bits': 'Bits of the optimiser',
-  'why.optim.state_bits': 'How exactly it remembers.',
+  'why.optim.state_bits': 'How exactly it remembers: 8 bits take about a quarter of the memory for that.',
   'field.evaluate.every_steps': 'Steps between checks',
   'why.evaluate.every_steps': 'After so many steps it is asked the test questions again.',
   'field.evaluate.from_step': 'First check',

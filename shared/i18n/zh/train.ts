@@ -197,7 +197,7 @@ export const train: Record<keyof typeof en, string> = {
   'field.optim.eps': '最小除数',
   'why.optim.eps': 'Epsilon：避免除以接近零的数。',
   'field.optim.state_bits': '优化器的位数',
-  'why.optim.state_bits': '它记得多精确。',
+  'why.optim.state_bits': '它记得多精确：8 位所占的内存约为 32 位的四分之一。',
   'field.evaluate.every_steps': '隔几步检查一次',
   'why.evaluate.every_steps': '每过这么多步，再用测试问题考一次。',
   'field.evaluate.from_step': '第一次检查',

@@ -32,7 +32,6 @@ describe('recipes', () => {
   it.each<[string, Partial<RecipeInput>]>([
     ['recipe.unsupported', { method: { kind: 'full' } }],
     ['recipe.unsupported', { method: { dropout: 0.1 } }],
-    ['recipe.unsupported', { optim: { state_bits: 8 } }],
   ])('%s for what comes later: %j', async (code, change) => {
     const home = temporaryFolder();
     expect(errorCode(await trainWith(home, change))).toBe(code);

@@ -1,4 +1,4 @@
-// Cases of adamw and sum_of_squares.
+// Cases of adamw, adamw_8bit and sum_of_squares.
 #include <cmath>
 #include <cstring>
 
@@ -28,6 +28,32 @@ TEST_CASE("adamw of an element does not depend on those beside it") {
   check_rows_alone("n=129", 129, [&](Backend& backend, std::int64_t first, std::int64_t count) {
     return problem.run(backend, first, count);
   });
+}
+
+TEST_CASE("adamw_8bit agrees with the reference") {
+  for (std::int64_t n : {0, 1, 3, 129, 256, 257, 40001}) {
+    for (std::int64_t step : {1, 2, 1000}) {
+      const AdamW8BitProblem problem(n, step);
+      const std::string what = "n=" + std::to_string(n) + " step=" + std::to_string(step);
+      check_agrees(what, [&](Backend& backend) { return problem.run(backend, 0, n).floats(); }, {1e-6, 1e-5});
+      check_agrees(what, [&](Backend& backend) { return problem.run(backend, 0, n).codes(); }, kNeighbouringCodes);
+    }
+  }
+}
+
+TEST_CASE("adamw_8bit of a block does not depend on those beside it") {
+  const AdamW8BitProblem problem(18 * kDynamicBlock, 2);
+  check_rows_alone("18 blocks", 18, [&](Backend& backend, std::int64_t first, std::int64_t count) {
+    return problem.run_blocks(backend, first, count);
+  });
+}
+
+TEST_CASE("ten steps of adamw_8bit follow bitsandbytes") {
+  check_follows_bitsandbytes(reference());
+  for (const Subject& subject : subjects()) {
+    CAPTURE(subject.isa);
+    check_follows_bitsandbytes(*subject.by_threads[1]);
+  }
 }
 
 TEST_CASE("the first step of adamw moves by lr against the gradient's sign, after decay") {

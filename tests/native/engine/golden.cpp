@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "engine/moment.h"
 #include "yyjson.h"
 
 namespace namesake::test {
@@ -213,10 +214,18 @@ std::vector<std::vector<float>> state_of(Adapter& adapter) {
 std::vector<std::vector<float>> state_of(Adapter& adapter, Backend& backend) {
   std::vector<std::vector<float>> state;
   for (const Trainable& t : adapter.trainables()) {
-    for (const float* values : {t.value, t.m, t.v}) {
+    for (const float* values : {t.value, t.m.values, t.v.values}) {
       if (!values) continue;
       std::vector<float>& copy = state.emplace_back(static_cast<std::size_t>(t.rows * t.cols));
       must(backend.download(copy.data(), values, copy.size() * sizeof(float)));
+    }
+    for (const Moment* moment : {&t.m, &t.v}) {
+      if (!moment->codes) continue;
+      std::vector<std::uint8_t> codes(static_cast<std::size_t>(t.rows * t.cols));
+      must(backend.download(codes.data(), moment->codes, codes.size()));
+      state.emplace_back(codes.begin(), codes.end());
+      std::vector<float>& absmax = state.emplace_back(static_cast<std::size_t>(moment_blocks(t.rows * t.cols)));
+      must(backend.download(absmax.data(), moment->absmax, absmax.size() * sizeof(float)));
     }
   }
   return state;

@@ -77,7 +77,7 @@ Batch pack_row(const PaddedBatch& padded, std::size_t row);
 double relative_l2(const std::vector<float>& actual, const std::vector<float>& expected);
 double cosine(const std::vector<float>& a, const std::vector<float>& b);
 
-/// Values of every trainable, and of its moments, of an adapter in host memory.
+/// Values of every trainable, and of its moments (codes as they are), of an adapter in host memory.
 std::vector<std::vector<float>> state_of(Adapter& adapter);
 /// The same, downloaded from any backend.
 std::vector<std::vector<float>> state_of(Adapter& adapter, Backend& backend);

@@ -5,6 +5,7 @@
 #include "backend/cpu/isa/dot_kernels.h"
 #include "backend/cpu/isa/column_kernels.h"
 #include "backend/cpu/isa/row_kernels.h"
+#include "backend/cpu/isa/moment_kernels.h"
 
 #define NAMESAKE_TEXT_OF(name) #name
 #define NAMESAKE_TEXT(name) NAMESAKE_TEXT_OF(name)
@@ -16,5 +17,5 @@
                               tile<F32Product>},                                                                          \
                              nullptr, decode_row, tile_transposed, dot, softmax_columns, softmax_columns_backward,        \
                              logsumexp_columns, loss_columns, attention_row, rmsnorm_row, rmsnorm_row_backward, rope_row, \
-                             dot_row, add_row, swiglu, swiglu_backward, sum_of_squares, adamw};                           \
+                             dot_row, add_row, swiglu, swiglu_backward, sum_of_squares, adamw, adamw_8bit};               \
   }

@@ -101,6 +101,21 @@ struct AdamWArgs {
   float grad_scale;
 };
 
+/// Values [256] of the codes of one of AdamW's moments, and the middles [255] between them: see DynamicMap of formats/dynamic_map.h.
+struct CodeMap {
+  const float* values;
+  const float* bounds;
+};
+
+inline constexpr int64_t kMomentBlock = 256;  ///< values of one absmax
+
+/// One of AdamW's moments in 8 bits: codes [n], absmax [n / kMomentBlock, rounded up].
+struct CodedMoment {
+  CodeMap map;
+  uint8_t* codes;
+  float* absmax;
+};
+
 /// A matrix product and the form of its operands: they are packed into 32-bit words along the depth (declared as float, whatever
 /// they hold), an f32 or two neighbouring bf16, the first in the lower half. A last word that is not full is padded with 0.
 struct Products {
@@ -159,6 +174,7 @@ struct KernelTable {
   void (*swiglu_backward)(const float* dy, const float* gate, const float* up, int64_t n, float* dgate, float* dup);
   double (*sum_of_squares)(const float* x, int64_t n);
   void (*adamw)(const AdamWArgs& args, int64_t n, const float* grad, float* value, float* m, float* v);
+  void (*adamw_8bit)(const AdamWArgs& args, int64_t n, const float* grad, float* value, const CodedMoment& m, const CodedMoment& v);
 };
 
 extern const KernelTable kScalarKernels;

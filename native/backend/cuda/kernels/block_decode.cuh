@@ -4,6 +4,7 @@
 #pragma once
 
 #include "blocks_args.h"
+#include "dynamic_map.cuh"
 #include "half.cuh"
 
 namespace namesake::cuda {
@@ -186,8 +187,7 @@ struct Q6KBlocks : BlockFormatBase<Q6KBlocks, 256, 210> {
   }
 };
 
-/// Value `code` of the 16 of nf4, and of the 256 of the map of its absmax values, each by the arithmetic of formats/nf4.cpp: a power
-/// of ten times the middle of one of 1, 2, … 64 equal parts of [0.1, 1], ascending, below zero as above.
+/// Value `code` of the 16 of nf4. Its absmax values are codes of the signed dynamic map.
 __device__ __forceinline__ float nf4_value(int code) {
   constexpr float kValues[16] = {-1.0f,
                                  -0.6961928009986877f,
@@ -211,21 +211,6 @@ __device__ __forceinline__ float nf4_value(int code) {
   return value;
 }
 
-__device__ __forceinline__ float nf4_absmax_value(int code) {
-  if (code == 255) return 1.0f;
-  if (code == 127) return 0.0f;
-  const int place = code > 127 ? code - 127 : 127 - code;  // 1..127: part place - 2^exponent of power `exponent`
-  const int exponent = 31 - __clz(place), parts = 1 << exponent, part = place - parts;
-  const float step = __fdiv_rn(__fsub_rn(1.0f, 0.1f), static_cast<float>(parts));
-  const auto boundary = [&](int i) {
-    return i < (parts + 1) / 2 ? __fmaf_rn(step, static_cast<float>(i), 0.1f) : __fmaf_rn(-step, static_cast<float>(parts - i), 1.0f);
-  };
-  float power = 1e-6f;
-  power = exponent == 1 ? 1e-5f : exponent == 2 ? 1e-4f : exponent == 3 ? 1e-3f : exponent == 4 ? 1e-2f : exponent == 5 ? 1e-1f : exponent == 6 ? 1.0f : power;
-  const float middle = __fmul_rn(power, __fmul_rn(__fadd_rn(boundary(part), boundary(part + 1)), 0.5f));
-  return code > 127 ? middle : -middle;
-}
-
 /// Codes with the element 2j in the high nibble, times the absmax of the 64 values, which is itself a code. Needs tables in
 /// shared memory: the 16 values, then the 256 of the map.
 struct Nf4Blocks {
@@ -245,7 +230,7 @@ template <class Format>
 __device__ __forceinline__ void fill_tables(float* tables) {
   if constexpr (Format::kTables > 0) {
     for (unsigned i = threadIdx.x; i < Format::kTables; i += blockDim.x) {
-      tables[i] = i < 16 ? nf4_value(static_cast<int>(i)) : nf4_absmax_value(static_cast<int>(i) - 16);
+      tables[i] = i < 16 ? nf4_value(static_cast<int>(i)) : signed_dynamic_value(static_cast<int>(i) - 16);
     }
     __syncthreads();
   }

@@ -26,13 +26,8 @@ struct SumArgs {
   std::int64_t n;
 };
 
-/// One step of AdamW on n values; what depends on the step alone is worked out by the host.
-struct AdamWArgs {
-  const float* grad;
-  float* value;
-  float* m;
-  float* v;
-  std::int64_t n;
+/// What a step of AdamW depends on beside its values; worked out by the host.
+struct AdamWStep {
   float beta1, beta2;
   float rest1, rest2;   ///< 1 - beta
   float step_size;      ///< lr / (1 - beta1^step)
@@ -40,7 +35,33 @@ struct AdamWArgs {
   float eps;
   float keep;           ///< 1 - lr weight_decay
   float grad_scale;
+};
+
+/// One step of AdamW on n values.
+struct AdamWArgs {
+  const float* grad;
+  float* value;
+  float* m;
+  float* v;
+  std::int64_t n;
+  AdamWStep step;
   std::int32_t aligned;  ///< 1: all begin at multiples of 16 bytes, and n is a multiple of 4
+};
+
+/// Values of one absmax of a moment in 8 bits, which one warp works on.
+inline constexpr int kMomentBlock = 256;
+
+/// The same with moments in 8 bits: codes [n], absmax [n / kMomentBlock, rounded up].
+struct AdamW8BitArgs {
+  const float* grad;
+  float* value;
+  std::uint8_t* m_codes;
+  float* m_absmax;
+  std::uint8_t* v_codes;
+  float* v_absmax;
+  std::int64_t n;
+  AdamWStep step;
+  std::int32_t aligned;  ///< 1: grad and value begin at multiples of 16 bytes, codes at multiples of 4, and n is a multiple of 4
 };
 
 }  // namespace namesake::cuda

@@ -27,6 +27,25 @@ TEST_CASE("cuda: adamw of an element does not depend on those beside it") {
   });
 }
 
+TEST_CASE("cuda: adamw_8bit agrees with the reference, and follows bitsandbytes") {
+  for (std::int64_t n : {0, 1, 3, 129, 256, 4001, 4096}) {
+    for (std::int64_t step : {1, 1000}) {
+      const AdamW8BitProblem problem(n, step);
+      const std::string what = "n=" + std::to_string(n) + " step=" + std::to_string(step);
+      check_cuda(what, [&](Backend& backend) { return problem.run(backend, 0, n).floats(); }, {1e-6, 1e-5});
+      check_cuda(what, [&](Backend& backend) { return problem.run(backend, 0, n).codes(); }, kNeighbouringCodes);
+    }
+  }
+  if (Backend* const backend = cuda_backend()) check_follows_bitsandbytes(*backend);
+}
+
+TEST_CASE("cuda: adamw_8bit of a block does not depend on those beside it") {
+  const AdamW8BitProblem problem(18 * kDynamicBlock, 2);
+  check_cuda_rows_alone("18 blocks", 18, [&](Backend& backend, std::int64_t first, std::int64_t count) {
+    return problem.run_blocks(backend, first, count);
+  });
+}
+
 TEST_CASE("cuda: sum_of_squares agrees with the reference to f64, and has the same bits wherever the values lie") {
   for (std::int64_t n : {0, 1, 3, 17, 128, 16384, 40001}) {
     Random random("squares " + std::to_string(n));

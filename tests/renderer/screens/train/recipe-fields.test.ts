@@ -72,7 +72,8 @@ describe('the bounds of a field are the recipe’s', () => {
 describe('choices', () => {
   test.each(fieldPaths.filter((path) => fieldOf(path).kind === 'choice'))('of %s are all that this version can do', (path) => {
     const { options } = fieldOf(path) as Extract<Field, { kind: 'choice' }>;
-    const usable = (known.get(path) as Schema).enum?.filter((option) => {
+    const schema = known.get(path) as Schema;
+    const usable = (schema.enum ?? schema.anyOf?.map((literal) => literal.const))?.filter((option) => {
       try {
         refuseUnsupported(withValue(recipe, path, option));
         return true;
@@ -105,6 +106,7 @@ describe('what is typed', () => {
     expect(['0', '-1', '1.1'].map((text) => wrong('optim.lr', text))).toEqual(['entry.above', 'entry.above', 'entry.most']);
     expect(wrong('optim.betas', '0.9, 0.99')).toBe('entry.json');
     expect(wrong('device', 'gpu')).toBe('entry.choice');
+    expect(wrong('optim.state_bits', '16')).toBe('entry.choice');
   });
 });
 
