@@ -1,7 +1,9 @@
 #include "formats/dynamic_map.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <limits>
 
 namespace namesake {
 
@@ -26,7 +28,12 @@ DynamicMap make_map(int parts, bool negative_too) {
   map.values[size++] = 0.0f;
   map.values[size++] = 1.0f;
   std::sort(map.values.begin(), map.values.end());
-  for (std::size_t i = 0; i < map.bounds.size(); ++i) map.bounds[i] = 0.5f * (map.values[i] + map.values[i + 1]);
+  for (std::size_t i = 0; i < 255; ++i) map.bounds[i] = 0.5f * (map.values[i] + map.values[i + 1]);
+  map.bounds[255] = std::numeric_limits<float>::infinity();
+  for (std::uint32_t upper = 0; upper < map.first.size(); ++upper) {
+    const bool negative = upper >= 0x8000;
+    map.first[upper] = dynamic_code(map, std::bit_cast<float>(upper << 16 | (negative ? 0xffffu : 0u)));
+  }
   return map;
 }
 

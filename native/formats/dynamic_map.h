@@ -14,7 +14,10 @@ inline constexpr std::int64_t kDynamicBlock = 256;
 /// A map, ascending. Value i is the nearest of all between bounds[i - 1], which is excluded, and bounds[i].
 struct DynamicMap {
   std::array<float, 256> values;
-  std::array<float, 255> bounds;  ///< the middles of neighbours, rounded to f32
+  std::array<float, 256> bounds;  ///< the middles of neighbours, rounded to f32; the last is infinity
+  /// The code of the least float with the upper 16 bits i. No two bounds have the same upper bits, so the code of any other float with
+  /// them is this one or the next: the one look-up and the one comparison of a fast encoder.
+  std::array<std::uint8_t, 65536> first;
 };
 
 /// From -0.993 to 1, with 0: bitsandbytes' create_dynamic_map(signed=True), bit for bit. Seven powers of ten, 1 to 64 values of each.

@@ -51,7 +51,7 @@ std::array<std::uint8_t, kGridSteps> make_grid() {
   std::size_t code = 0;
   for (int i = 0; i < kGridSteps; ++i) {
     const float value = -1.0f + 2.0f * static_cast<float>(i) / static_cast<float>(kGridSteps - 1);
-    while (code < map.bounds.size() && map.bounds[code] < value) ++code;
+    while (map.bounds[code] < value) ++code;
     grid[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(code);
   }
   return grid;

@@ -28,7 +28,7 @@ AdamWArgs args_of(const AdamW& options) {
   return args;
 }
 
-CodeMap map_of(const DynamicMap& map) { return {map.values.data(), map.bounds.data()}; }
+CodeMap map_of(const DynamicMap& map) { return {map.values.data(), map.bounds.data(), map.first.data()}; }
 
 static_assert(kMomentBlock == kDynamicBlock && kSumPiece % kMomentBlock == 0);
 

@@ -38,6 +38,10 @@ describe('inspect memory', () => {
     expect(stored.weights_mapped).toBe(98_362_432);
     // 30 layers of 651,264 values a rank of 16, four bytes each.
     expect(stored.adapter).toBe(19_537_920);
+    const eight = await budgetOf([...model, '--state-bits', '8'], home);
+    // A byte for four and four of 256 values, but for the B of k and v: 30 layers of 2 times 3,072 values are too small for that.
+    const small = 30 * 2 * 3072;
+    expect((eight.optimizer / 2 - 4 * small) / (19_537_920 / 4 - small)).toBeCloseTo(1 + 4 / 256, 2);
     const whole = await budgetOf([...model, '--precision', 'f32'], home);
     // All 134,515,008 parameters.
     expect(whole.weights_resident - stored.weights_resident).toBe(4 * 134_515_008);

@@ -36,6 +36,15 @@ async function start(evaluate: NonNullable<RecipeInput['evaluate']>, change: Par
   return { ...place, result };
 }
 
+it('trains with optimizer states of 8 bits where the recipe asks for them', async () => {
+  const place = tinyHome();
+  const change: Partial<RecipeInput> = { method: { rank: 64, alpha: 64 }, optim: { lr: 1e-2, state_bits: 8 }, steps: 2 };
+  const recipe = recipeSchema.parse({ ...tinyRecipe(place.home.folder), ...change });
+  const { run } = await place.runs.start(recipe, { threads: 1, isa: 'auto' }, place.onEvent);
+  const state = readFileSync(join(place.home.run(run).checkpoints, 'step-000002', 'trainer_state.json'), 'utf8');
+  expect(JSON.parse(state)).toMatchObject({ step: 2, state_bits: 8 });
+});
+
 describe('evaluation', () => {
   it('scores the base, then from from_step every so often, and always the last step', async () => {
     const { events, result, store } = await start({ every_steps: 2, from_step: 4, limits: NEVER }, { steps: 7 });

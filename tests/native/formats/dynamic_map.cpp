@@ -2,6 +2,7 @@
 #include "formats/dynamic_map.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -44,6 +45,19 @@ TEST_CASE("dynamic maps: each value has its own code, and a bound goes to the va
       CHECK(dynamic_code(map, map.bounds[code]) == code);
       CHECK(dynamic_code(map, std::nextafterf(map.bounds[code], kMore)) == code + 1);
     }
+    const auto by_table = [&map](float x) {
+      const std::size_t code = map.first[std::bit_cast<std::uint32_t>(x) >> 16];
+      return code + (x > map.bounds[code] ? 1 : 0);
+    };
+    bool same = true;
+    for (std::size_t code = 0; code < 255; ++code) {
+      for (float x : {map.values[code], map.bounds[code], std::nextafterf(map.bounds[code], kMore), std::nextafterf(map.bounds[code], -kMore)}) {
+        same &= by_table(x) == dynamic_code(map, x);
+      }
+      if (code > 0) same &= std::bit_cast<std::uint32_t>(map.bounds[code]) >> 16 != std::bit_cast<std::uint32_t>(map.bounds[code - 1]) >> 16;
+    }
+    for (float x : {0.0f, -0.0f, 1.0f, -1.0f, std::numeric_limits<float>::denorm_min()}) same &= by_table(x) == dynamic_code(map, x);
+    CHECK(same);
     CHECK(dynamic_code(map, -1) == 0);
     CHECK(dynamic_code(map, std::nanf("")) == 0);
   }

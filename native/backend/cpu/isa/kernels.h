@@ -101,10 +101,11 @@ struct AdamWArgs {
   float grad_scale;
 };
 
-/// Values [256] of the codes of one of AdamW's moments, and the middles [255] between them: see DynamicMap of formats/dynamic_map.h.
+/// The map of the codes of one of AdamW's moments: see DynamicMap of formats/dynamic_map.h.
 struct CodeMap {
-  const float* values;
-  const float* bounds;
+  const float* values;   ///< [256]
+  const float* bounds;   ///< [256]
+  const uint8_t* first;  ///< [65536]
 };
 
 inline constexpr int64_t kMomentBlock = 256;  ///< values of one absmax

@@ -26,16 +26,15 @@ inline float largest(const float* x, int64_t n) {
   return chains[0];
 }
 
-/// Codes of the nearest values, by halves: all values of the block take a step together, so that none waits for another.
+/// Codes of the nearest values, without a branch to mispredict.
 inline float encode_moment(const CodeMap& map, const float* x, int64_t n, uint8_t* codes) {
   const float absmax = largest(x, n);
   float scaled[kMomentBlock];
-  int32_t code[kMomentBlock] = {};
   for (int64_t i = 0; i < n; ++i) scaled[i] = absmax == 0 ? 0.0f : x[i] / absmax;
-  for (int32_t step = 128; step > 0; step /= 2) {
-    for (int64_t i = 0; i < n; ++i) code[i] += scaled[i] > map.bounds[code[i] + step - 1] ? step : 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const int code = map.first[__builtin_bit_cast(uint32_t, scaled[i]) >> 16];
+    codes[i] = static_cast<uint8_t>(code + (scaled[i] > map.bounds[code] ? 1 : 0));
   }
-  for (int64_t i = 0; i < n; ++i) codes[i] = static_cast<uint8_t>(code[i]);
   return absmax;
 }
 
