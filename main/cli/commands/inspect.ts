@@ -147,6 +147,7 @@ export function addInspect(program: Command): void {
     .option('--max-length <n>', 'longest conversation', wholeNumber(8), 512)
     .option('--batch-tokens <n>', 'tokens of a micro-batch; not less than --max-length', wholeNumber(8), 640)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
+    .addOption(new Option('--state-bits <n>', 'bits of the optimizer').choices(['32', '8']).default('32'))
     .addOption(new Option('--precision <precision>').choices(precisions).default('as-stored'))
     .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
     .option('--recompute', 'compute activations again instead of keeping them; chosen anyway where keeping does not fit')
