@@ -35,7 +35,7 @@ describe('make', () => {
     expect(readFileSync(join(home, 'demo.json'), 'utf8')).toBe(`${JSON.stringify(last)}\n`);
     const rows = readLines<{ kind: string; lang: string; origin: string }>(join(home, 'runs', run, 'rows.jsonl'));
     expect(new Set(rows.map(({ kind }) => kind))).toEqual(new Set(['identity', 'negative', 'near_miss', 'ordinary']));
-    expect(new Set(rows.map(({ origin }) => origin))).toEqual(new Set(['wizard', 'base']));
+    expect(new Set(rows.map(({ origin }) => origin))).toEqual(new Set(['wizard', 'base', 'written']));
     expect(readJson(join(home, 'runs', run, 'recipe.json'))).toMatchObject({
       seed: 5,
       steps: 3,
