@@ -84,6 +84,12 @@ async function keptTables() {
   return new Map(parts.map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n')).trim()]));
 }
 
+/** @param {string[]} modules @param {Map<string, string>} tables */
+async function writeTable(modules, tables) {
+  const parts = modules.filter((module) => tables.has(module)).map((module) => `\n## ${module}\n\n${tables.get(module)}\n`);
+  await writeFile(TABLE, TABLE_HEAD + parts.join(''));
+}
+
 /** PTX files that are kept of modules that there are not. @param {string[]} modules */
 async function strays(modules) {
   const found = [];
@@ -120,6 +126,8 @@ async function main(wanted, check) {
       }
       if (check && tables.get(module) !== table) wrong.push(`${TABLE} is not up to date for ${module}`);
       tables.set(module, table);
+      // At once, so that PTX and table belong together whatever comes of the next module.
+      if (!check) await writeTable(modules, tables);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -127,10 +135,6 @@ async function main(wanted, check) {
   for (const path of await strays(modules)) {
     if (check) wrong.push(`${path} has no source`);
     else await rm(path);
-  }
-  if (!check) {
-    const parts = modules.filter((module) => tables.has(module)).map((module) => `\n## ${module}\n\n${tables.get(module)}\n`);
-    await writeFile(TABLE, TABLE_HEAD + parts.join(''));
   }
   return wrong;
 }

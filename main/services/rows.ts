@@ -155,7 +155,7 @@ export class RowsService {
 
   /**
    * Rows with the base model's answers in those that wait for one; the order is that of their ids. Rows that the base has
-   * nothing to say to (nothing at all, or the same in circles) are left out. Throws `cancelled`.
+   * nothing to say to (nothing at all, the same in circles, or who it is itself) are left out. Throws `cancelled`.
    */
   async complete(rows: readonly Row[], model: BaseModel, engine: EngineClient, onProgress: OnProgress): Promise<Row[]> {
     const bySystem = new Map<string | null, Row[]>();

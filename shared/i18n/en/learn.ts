@@ -97,7 +97,7 @@ export const learn = {
   'learn.origin_file': 'From a file',
   'learn.life_pending': 'The model has not answered yet. It does so once, before training; then the answer stands here and is learnt.',
   'learn.life_remembered': 'The model was asked this before: its answer is kept, and learnt.',
-  'learn.life_left_out': 'The model has nothing to say to this: the row will be left out.',
+  'learn.life_left_out': 'The model’s own answer is nothing to learn from: it is empty, goes in circles or says who the model is. The row will be left out.',
   'learn.life_no_model': 'Template and tokens are in the model’s file, which is not on this machine yet. It is fetched when you make the assistant.',
   'learn.life_no_model_pick': 'Choose a model',
   'learn.life_too_long': 'Too long: {tokens} tokens, and {most} fit. Training will not start with it; shorten it or delete it.',

@@ -62,7 +62,7 @@ export const train = {
   'train.why_interrupted': 'Its program ended in the middle. Nothing that was saved is lost: it goes on from {step, plural, =0 {the beginning, with the same conversations} other {step #}}.',
   'train.why_done': 'Ask it a few questions, with and without what it learnt.',
   'train.act_resume': 'Go on',
-  'train.act_resume_cpu': 'Go on on the processor',
+  'train.act_resume_cpu': 'Go on with the processor',
   'train.act_look': 'Compare before and after',
   'train.act_again': 'Change settings and start over',
   'train.act_new': 'Make another one',

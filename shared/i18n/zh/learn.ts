@@ -99,7 +99,7 @@ export const learn: Record<keyof typeof en, string> = {
   'learn.origin_file': '来自文件',
   'learn.life_pending': '模型还没有回答。训练前会问它一次，答案就写在这里，并用来学习。',
   'learn.life_remembered': '这个问题以前问过模型，它的回答留了下来，并用来学习。',
-  'learn.life_left_out': '模型对此无话可说，训练时会略去这一段。',
+  'learn.life_left_out': '模型自己的回答不宜学习：没有内容、来回重复，或者说的是它原来的身份。训练时会略去这一段。',
   'learn.life_no_model': '模板和词元都在模型文件里，而它还不在本机。制作助手时会自动下载。',
   'learn.life_no_model_pick': '选择模型',
   'learn.life_too_long': '太长：有 {tokens} 个词元，最多只能 {most} 个。这样训练无法开始，请缩短或删除它。',
