@@ -15,6 +15,8 @@ const patient = { poll: { timeout: 30_000 } };
  */
 export default defineConfig({
   test: {
+    // Left to itself it keeps one core free, which of two is half.
+    maxWorkers: '100%',
     projects: [
       {
         test: {

@@ -115,7 +115,7 @@ async function main(wanted) {
   if (unknown !== undefined) throw new Error(`there is no kernels/${unknown}`);
   mkdirSync(BUILD, { recursive: true });
   cpSync(join(CUDA, 'ptx'), join(BUILD, 'ptx'), { recursive: true });
-  await cmake(['--preset', 'test', '-B', BUILD, `-DNAMESAKE_PTX=${join(BUILD, 'ptx')}`, '--log-level=WARNING']);
+  await cmake(['--preset', 'release', '-B', BUILD, `-DNAMESAKE_PTX=${join(BUILD, 'ptx')}`, '--log-level=WARNING']);
   await build();
   if (!(await passes(['--test-suite=cuda']))) throw new Error('the tests are red before anything is changed');
 

@@ -96,7 +96,7 @@ function addon() {
       ...folders.map((name) => at('native', name)),
       ...['CMakeLists.txt', 'CMakePresets.json'].map((name) => at('native', name)),
     ],
-    build: () => buildNative('release'),
+    build: () => buildNative('release', ['--target', 'namesake_addon']),
   };
 }
 

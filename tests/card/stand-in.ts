@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { namesake, type CliOptions, type CliResult } from '../support/cli.ts';
 import { root } from '../support/files.ts';
 
-const folder = join(root, 'native', 'build', 'test', 'ptxcpu');
+const folder = join(root, 'native', 'build', 'release', 'ptxcpu');
 const driver = join(folder, 'libcuda.so.1');
 const addon = join(folder, 'namesake.node');
 

@@ -233,7 +233,7 @@ std::string rerun_command(const std::string& isa) {
   std::string name = doctest::getContextOptions()->currentTest->m_name;
   for (std::size_t at = 0; (at = name.find(',', at)) != std::string::npos; at += 2) name.insert(at, "\\");
   return "SEED=" + std::to_string(run_seed()) + (isa.empty() ? "" : " BACKEND=" + isa) +
-         " native/build/test/namesake_tests -tc=\"" + name + "\"";
+         " native/build/release/namesake_tests -tc=\"" + name + "\"";
 }
 
 bool rounds_products(const Subject& subject) { return subject.isa == "avx512bf16"; }
