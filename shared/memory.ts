@@ -43,7 +43,7 @@ export interface MemoryBudget {
   activations: number;
   /** Panels of kernels, chunks of logits, attention. */
   scratch: number;
-  /** Key/value cache and buffers of probes, scores and checkpoints, while activations and scratch are given back. */
+  /** Key/value cache and buffers of probes and scores, while activations and scratch are given back. */
   between_steps: number;
   /** Program, tokenizer and heap of the engine's process. */
   process: number;

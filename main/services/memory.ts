@@ -38,7 +38,10 @@ function optionsOf(recipe: Recipe): MemoryOptions {
   };
 }
 
-/** Steps that are looked at for the largest batch: more of them find hardly a larger one. */
+/**
+ * Steps that are looked at for the largest batch, of shorter runs too: rows get answers of other lengths than were counted, and
+ * lie in other batches then. More steps find hardly a larger one.
+ */
 const STEPS_LOOKED_AT = 200;
 /** Rows that are drawn for that at most: some tenths of a second. */
 const MOST_DRAWN = 500_000;
@@ -123,7 +126,7 @@ export class MemoryService {
     try {
       const packable = await this.#tokenized(path, recipe, rows);
       const counted = { ...recipe, epochs: null };
-      const looked = Math.min(recipe.steps, STEPS_LOOKED_AT, Math.floor(MOST_DRAWN / mostRowsInStep(packable, counted)));
+      const looked = Math.min(STEPS_LOOKED_AT, Math.floor(MOST_DRAWN / mostRowsInStep(packable, counted)));
       if (looked === 0) return null;
       const steps = walkSteps(packable, { ...counted, steps: looked });
       return Math.min(recipe.batch_tokens, largestBatch(steps, packable).packed);

@@ -1,6 +1,7 @@
 // Adapters in PEFT's layout: adapter_config.json and adapter_model.safetensors (huggingface/peft, docs "Checkpoint format").
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <string>
 #include <string_view>
@@ -148,15 +149,16 @@ Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::st
 }
 
 Status LoraAdapter::save(const std::string& folder, const std::string& base_model) const {
-  std::vector<std::vector<float>> values;
   std::vector<TensorToWrite> tensors;
-  values.reserve(trainables_.size());
   for (std::size_t i = 0; i < trainables_.size(); ++i) {
     const Trainable& t = trainables_[i];
-    std::vector<float> own(static_cast<std::size_t>(t.rows * t.cols));
-    NAMESAKE_TRY(arena_->backend().download(own.data(), t.value, own.size() * sizeof(float)));
-    values.push_back(to_hugging_face(config_, lora_part(config_, i), t.cols, own));
-    tensors.push_back({t.name, {t.rows, t.cols}, values.back().data()});
+    tensors.push_back({t.name, {t.rows, t.cols}, [this, &t, i](std::byte* values) -> Status {
+      std::vector<float> own(static_cast<std::size_t>(t.rows * t.cols));
+      NAMESAKE_TRY(arena_->backend().download(own.data(), t.value, own.size() * sizeof(float)));
+      const std::vector<float> theirs = to_hugging_face(config_, lora_part(config_, i), t.cols, own);
+      std::memcpy(values, theirs.data(), theirs.size() * sizeof(float));
+      return {};
+    }});
   }
   NAMESAKE_TRY(write_safetensors(folder + "/adapter_model.safetensors", tensors, {{"format", "pt"}}));
 

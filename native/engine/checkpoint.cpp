@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <deque>
 #include <limits>
 #include <string_view>
 #include <utility>
@@ -66,24 +65,21 @@ Status write_state(const Model& model, const Adapter& adapter, const TrainerOpti
 }
 
 Status write_moments(const Model& model, Adapter& adapter, const std::string& folder) {
-  std::deque<std::vector<float>> floats;
-  std::deque<std::vector<std::uint8_t>> codes;
+  Backend& backend = model.backend();
   std::vector<TensorToWrite> tensors;
-  const auto add_floats = [&](const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t count, const float* from) {
-    std::vector<float>& copy = floats.emplace_back(static_cast<std::size_t>(count));
-    tensors.push_back({name, shape, copy.data()});
-    return model.backend().download(copy.data(), from, copy.size() * sizeof(float));
+  const auto add = [&](const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t count, const auto* from) {
+    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof *from;
+    tensors.push_back({name, shape, [&backend, from, bytes](std::byte* values) { return backend.download(values, from, bytes); },
+                       sizeof *from == 1});
   };
   for (const Trainable& t : adapter.trainables()) {
     const std::int64_t count = t.rows * t.cols, blocks = moment_blocks(count);
     for (const NamedMoment& named : moments_of(t)) {
       if (named.moment.codes) {
-        std::vector<std::uint8_t>& copy = codes.emplace_back(static_cast<std::size_t>(count));
-        NAMESAKE_TRY(model.backend().download(copy.data(), named.moment.codes, copy.size()));
-        tensors.push_back({named.codes(t), {t.rows, t.cols}, nullptr, copy.data()});
-        NAMESAKE_TRY(add_floats(named.absmax(t), {blocks}, blocks, named.moment.absmax));
+        add(named.codes(t), {t.rows, t.cols}, count, named.moment.codes);
+        add(named.absmax(t), {blocks}, blocks, named.moment.absmax);
       } else {
-        NAMESAKE_TRY(add_floats(named.values(t), {t.rows, t.cols}, count, named.moment.values));
+        add(named.values(t), {t.rows, t.cols}, count, named.moment.values);
       }
     }
   }

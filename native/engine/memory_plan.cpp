@@ -253,9 +253,9 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
   plan.weights_resident = model.resident;
   plan.process = options.process;
 
-  // Checkpoints: the factors in the order of the disk and the moments are copied before they are written. Probes: the adapter
-  // may be one that was read from a folder, beside the one in training. A host's own copy of the logits is part of an answer.
-  const std::uint64_t adapter = lora_bytes(config, options.rank), saving = adapter + moments_bytes(config, options.rank, options.state_bits);
+  // Checkpoints are written tensor by tensor. Probes: the adapter may be one that was read from a folder, beside the one in
+  // training. A host's own copy of the logits is part of an answer.
+  const std::uint64_t adapter = lora_bytes(config, options.rank);
   const std::uint64_t logits = static_cast<std::uint64_t>(options.slots * config.vocab) * sizeof(float);
   std::uint64_t answering = 0, scoring = 0;
   if (options.slots > 0) {
@@ -266,11 +266,11 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
   if (options.score_tokens > 0) {
     scoring = loss_memory(config, backend, options.rank, BatchRoom::plain(options.score_tokens), Keep::nothing).total();
   }
-  plan.between_steps = std::max({card ? 0 : saving, answering, scoring});
+  plan.between_steps = std::max(answering, scoring);
 
   // With a card: the pages that stay in use, the program, and the host's copies are the machine's, all else is the card's.
   if (card) {
-    plan.host = plan.weights_mapped + plan.process + std::max(saving, logits);
+    plan.host = plan.weights_mapped + plan.process + logits;
     plan.host_available = available_host_memory();
   }
   const std::uint64_t fixed = plan.weights_resident + (card ? 0 : plan.weights_mapped + plan.process);

@@ -156,11 +156,14 @@ Status write_safetensors(const std::string& path, const std::vector<TensorToWrit
   if (!file.ok()) return file.status();
   NAMESAKE_TRY(file.value().write(&header_bytes, kLengthBytes));
   NAMESAKE_TRY(file.value().write(header.value().data(), header.value().size()));
+  std::vector<std::byte> values;
   for (const TensorToWrite& tensor : tensors) {
     std::uint64_t elements = 0;
     count_elements(tensor.shape, elements);
-    const void* data = tensor.bytes ? static_cast<const void*>(tensor.bytes) : tensor.data;
-    NAMESAKE_TRY(file.value().write(data, static_cast<std::size_t>(elements) * value_bytes(tensor)));
+    values.resize(static_cast<std::size_t>(elements) * value_bytes(tensor));
+    if (values.empty()) continue;
+    NAMESAKE_TRY(tensor.read(values.data()));
+    NAMESAKE_TRY(file.value().write(values.data(), values.size()));
   }
   return file.value().commit();
 }

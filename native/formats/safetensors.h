@@ -1,7 +1,9 @@
 // safetensors: an 8-byte little-endian header length, a JSON header, then raw data (huggingface/safetensors README).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -10,12 +12,13 @@
 
 namespace namesake {
 
-/// One tensor to write, of f32 or of bytes (u8); neither is owned.
+/// One tensor to write, of f32 or of bytes (u8). Its values are asked for when their turn comes, so that no two tensors are in
+/// memory for it.
 struct TensorToWrite {
   std::string name;
   std::vector<std::int64_t> shape;
-  const float* data = nullptr;
-  const std::uint8_t* bytes = nullptr;  ///< in place of data
+  std::function<Status(std::byte* values)> read;  ///< puts all its values there
+  bool bytes = false;                             ///< u8
 };
 
 /// One tensor read, as f32: from f32, f16 and bf16, and from u8, i32 and i64 whose values f32 holds exactly (up to 2^24).
@@ -36,7 +39,7 @@ Result<SafetensorsFile> read_safetensors(const std::string& path);
 Result<SafetensorsFile> parse_safetensors(const std::byte* data, std::size_t size);
 
 /// Writes tensors in the given order (bytes depend on nothing else) to path + ".tmp", fsyncs, renames, fsyncs the folder.
-/// disk.full | disk.unwritable; nothing is left behind on failure.
+/// disk.full | disk.unwritable, and what a tensor's `read` says; nothing is left behind on failure. Takes the memory of the largest tensor.
 Status write_safetensors(const std::string& path, const std::vector<TensorToWrite>& tensors,
                          const std::map<std::string, std::string>& metadata);
 

@@ -31,13 +31,13 @@ it.for([
 });
 
 // Before a run its ordinary rows wait for the base's answers, which may be as long as they can get, and JavaScript may or may not
-// collect what it no longer needs: the plan is what the run takes at most. What was seen lies between .93 and .98 of it.
+// collect what it no longer needs: the plan is what the run takes at most. It saves often: what that takes must not add up. What was seen lies between .92 and .95 of it.
 it.skipIf(process.platform !== 'linux').for<{ languages: Language[] }>([{ languages: ['en'] }, { languages: ['zh', 'en'] }])('the plan of a persona in $languages is kept by its run, which takes no more', async ({ languages }) => {
   const home = temporaryFolder();
   mkdirSync(join(home, 'models'));
   symlinkSync(dirname(defaultModel), join(home, 'models', 'smollm2-135m-instruct'));
   const recipe = recipeForPersona('smollm2_135m_qlora_identity', { owner: '剑锋', name: '小锋', languages }, (value) => {
-    Object.assign(value, { steps: 12, evaluate: null, checkpoint: { every_steps: 6, keep: 1 } });
+    Object.assign(value, { steps: 24, evaluate: null, checkpoint: { every_steps: 4, keep: 1 } });
   });
   const core = createCore(new Home(home), { compute: { threads: 2, isa: 'auto' } });
   const { total: planned } = await core.memory.ofRecipe(recipe);
@@ -53,6 +53,6 @@ it.skipIf(process.platform !== 'linux').for<{ languages: Language[] }>([{ langua
   });
   lastEvent(result);
   process.stdout.write(`a persona in ${languages.join(' and ')}: ${(planned / 1e6).toFixed(0)} MB planned, ${(peak / 1e6).toFixed(0)} MB taken\n`);
-  expect(peak / planned).toBeGreaterThan(0.9);
+  expect(peak / planned).toBeGreaterThan(0.85);
   expect(peak / planned).toBeLessThanOrEqual(1);
 });

@@ -43,8 +43,8 @@ struct MemoryOptions {
   std::uint64_t process = 0;      ///< program, tokenizer and heap
 };
 
-/// Bytes by purpose; on a card weights_mapped and process are the machine's and no part of the total. While answers are given, scores are taken or a checkpoint is written, the activations and their scratch are
-/// given back: the peak has the larger of the two.
+/// Bytes by purpose; on a card weights_mapped and process are the machine's and no part of the total. While answers are given or scores
+/// are taken, the activations and their scratch are given back: the peak has the larger of the two.
 struct MemoryPlan {
   std::uint64_t weights_mapped = 0, weights_resident = 0;
   TrainingMemory training;

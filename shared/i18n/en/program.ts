@@ -50,7 +50,7 @@ export const program = {
   'memory.activations': 'activations',
   'memory.activations_again': 'activations (computed again: less memory, more time)',
   'memory.scratch': 'scratch of the kernels',
-  'memory.between_steps': 'instead, between steps: answers, scores, checkpoints',
+  'memory.between_steps': 'instead, between steps: answers, scores',
   'memory.process': 'program and tokenizer',
   'memory.total': 'together',
   'memory.available': 'free now',

@@ -44,7 +44,7 @@ export const program: Record<keyof typeof en, string> = {
   'memory.activations': '激活值',
   'memory.activations_again': '激活值（重新计算：省内存，费时间）',
   'memory.scratch': '计算缓冲',
-  'memory.between_steps': '步与步之间换为：回答、打分、存档',
+  'memory.between_steps': '步与步之间换为：回答、打分',
   'memory.process': '程序与分词器',
   'memory.total': '合计',
   'memory.available': '现在可用',

@@ -6,6 +6,7 @@
 
 #include "engine/golden.h"
 #include "formats/safetensors.h"
+#include "formats/tensor_to_write.h"
 
 namespace namesake::test {
 
@@ -33,7 +34,7 @@ struct Copy {
     SafetensorsFile file = must(read_safetensors(path + "/adapter_model.safetensors"));
     change(file);
     std::vector<TensorToWrite> tensors;
-    for (const auto& [name, tensor] : file.tensors) tensors.push_back({name, tensor.shape, tensor.data.data()});
+    for (const auto& [name, tensor] : file.tensors) tensors.push_back(tensor_to_write(name, tensor.shape, tensor.data.data()));
     must(write_safetensors(path + "/adapter_model.safetensors", tensors, {{"format", "pt"}}));
   }
 };

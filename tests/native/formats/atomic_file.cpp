@@ -6,6 +6,7 @@
 #include "doctest/doctest.h"
 #include "formats/safetensors.h"
 #include "formats/temporary_folder.h"
+#include "formats/tensor_to_write.h"
 
 #ifdef __linux__
 #include <sys/mount.h>
@@ -16,6 +17,7 @@ namespace namesake {
 namespace {
 
 using test::TemporaryFolder;
+using test::tensor_to_write;
 using Names = std::vector<std::string>;
 
 #ifdef __linux__
@@ -114,9 +116,9 @@ TEST_CASE("atomic file: a full disk is disk.full and leaves the old file") {
   CHECK(status.code == Code::disk_full);
   CHECK(test::read_text(folder / "kept") == "old");
   const std::vector<float> values(1 << 18, 1.0f);
-  CHECK(write_safetensors(folder / "adapter", {{"a", {1 << 18}, values.data()}}, {}).code == Code::disk_full);
+  CHECK(write_safetensors(folder / "adapter", {tensor_to_write("a", {1 << 18}, values.data())}, {}).code == Code::disk_full);
   CHECK(folder.names() == Names{"kept"});
-  CHECK(write_safetensors(folder / "adapter", {{"a", {1 << 10}, values.data()}}, {}).ok());  // there is room again
+  CHECK(write_safetensors(folder / "adapter", {tensor_to_write("a", {1 << 10}, values.data())}, {}).ok());  // there is room again
 }
 
 TEST_CASE("atomic file: a read-only file system is disk.unwritable") {

@@ -8,11 +8,13 @@
 
 #include "doctest/doctest.h"
 #include "formats/temporary_folder.h"
+#include "formats/tensor_to_write.h"
 
 namespace namesake {
 namespace {
 
 using test::TemporaryFolder;
+using test::tensor_to_write;
 
 /// A file of this header and this many bytes of data.
 std::string file_of(const std::string& header, std::size_t data_bytes) {
@@ -39,7 +41,7 @@ TEST_CASE("safetensors: round trip, and the same bytes each time") {
   const TemporaryFolder folder;
   const std::vector<float> a = {1, -0.0f, 3e-45f, INFINITY, 5, 6}, b = {7};
   const std::vector<TensorToWrite> tensors = {
-      {"z.weight", {2, 3}, a.data()}, {"a \"quoted\"\\\n名字", {}, b.data()}, {"empty", {0, 4}, nullptr}};
+      tensor_to_write("z.weight", {2, 3}, a.data()), tensor_to_write("a \"quoted\"\\\n名字", {}, b.data()), {"empty", {0, 4}, nullptr}};
   const std::map<std::string, std::string> metadata = {{"format", "pt"}, {"note", "line\nbreak"}};
   const std::string path = folder / "x.safetensors";
   REQUIRE(write_safetensors(path, tensors, metadata).ok());
@@ -64,6 +66,17 @@ TEST_CASE("safetensors: round trip, and the same bytes each time") {
   CHECK(header_bytes % 8 == 0);
   CHECK(bytes.size() == 8 + header_bytes + 7 * sizeof(float));
   CHECK(bytes.find("z.weight") < bytes.find("quoted"));
+}
+
+TEST_CASE("safetensors: a tensor whose values cannot be had is its own error and leaves the old file") {
+  const TemporaryFolder folder;
+  const std::vector<float> values = {1, 2};
+  REQUIRE(write_safetensors(folder / "x", {tensor_to_write("a", {2}, values.data())}, {}).ok());
+  const std::string before = test::read_text(folder / "x");
+  const TensorToWrite lost = {"b", {2}, [](std::byte*) { return Status::error(Code::gpu_failed, "the card is gone"); }};
+  CHECK(write_safetensors(folder / "x", {tensor_to_write("a", {2}, values.data()), lost}, {}).code == Code::gpu_failed);
+  CHECK(test::read_text(folder / "x") == before);
+  CHECK(folder.names() == std::vector<std::string>{"x"});
 }
 
 TEST_CASE("safetensors: a file with nothing in it") {
@@ -191,8 +204,8 @@ TEST_CASE("safetensors: no file is unreadable, a name that is not UTF-8 is not w
   CHECK(read_safetensors(folder / "absent").status().code == Code::adapter_unreadable);
   CHECK(read_safetensors(folder.path()).status().code == Code::adapter_unreadable);
   const float value = 1;
-  CHECK(write_safetensors(folder / "x", {{"\xff", {1}, &value}}, {}).code == Code::internal);
-  CHECK(write_safetensors(folder / "x", {{"a", {-1}, &value}}, {}).code == Code::internal);
+  CHECK(write_safetensors(folder / "x", {tensor_to_write("\xff", {1}, &value)}, {}).code == Code::internal);
+  CHECK(write_safetensors(folder / "x", {tensor_to_write("a", {-1}, &value)}, {}).code == Code::internal);
   CHECK(folder.names().empty());
 }
 
