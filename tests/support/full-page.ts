@@ -93,7 +93,7 @@ export interface PlaceToSee {
 
 /** Goes on with the last conversation of an assistant. */
 export async function openConversation(screens: Screens): Promise<void> {
-  await screens.page.getByRole('button', { name: screens.say('compare.conversations') }).click();
+  await screens.countedButton('compare.conversations').click();
   const dialog = screens.page.getByRole('dialog');
   await dialog.waitFor();
   await dialog.getByRole('listitem').first().getByRole('button').first().click();
@@ -174,7 +174,7 @@ export const places: readonly PlaceToSee[] = [
     name: 'conversations',
     hash: ({ runs }) => `#run/${runs.done}/compare`,
     then: async (screens) => {
-      await screens.page.getByRole('button', { name: screens.say('compare.conversations') }).click();
+      await screens.countedButton('compare.conversations').click();
       await screens.page.getByRole('dialog').waitFor();
     },
   },

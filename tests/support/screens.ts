@@ -36,6 +36,11 @@ export class Screens {
     return this.page.getByRole('button', { name: this.say(key, values), exact: true });
   }
 
+  /** A button that says how many there are behind its words. */
+  countedButton(key: MessageKey): Locator {
+    return this.page.getByRole('button', { name: new RegExp(`^${this.say(key)}\\s*\\d+$`) });
+  }
+
   link(key: MessageKey): Locator {
     return this.page.getByRole('link', { name: this.say(key), exact: true });
   }
