@@ -24,11 +24,16 @@ const methodSchema = z.strictObject({
   init_adapter: z.string().min(1).nullable().default(null),
 });
 
+/** Relative shares of languages; null = equal. A language that is not named counts 1. */
+const languageShares = z.partialRecord(languageSchema, z.number().positive().max(100)).nullable().default(null);
+
 const mixSchema = z.strictObject({
   /** Share of each step's conversations that are ordinary (near-misses included). */
   ordinary: z.number().min(0).max(0.95).default(0.75),
-  /** Relative shares of the languages among ordinary conversations; null = equal. A language that is not named counts 1. */
-  languages: z.partialRecord(languageSchema, z.number().positive().max(100)).nullable().default(null),
+  /** Among ordinary conversations. */
+  languages: languageShares,
+  /** Among conversations about who it is. */
+  identity_languages: languageShares,
   negatives: z.boolean().default(true),
   near_misses: z.boolean().default(true),
 });

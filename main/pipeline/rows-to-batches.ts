@@ -118,14 +118,13 @@ export function* walkSteps(rows: readonly PlannableRow[], recipe: Recipe): Gener
     const pools = getOrAdd(byLanguage, mixed ? row.lang : '', () => new Map<string, number[]>());
     getOrAdd(pools, kind === 'ordinary' ? row.kind : '', () => []).push(i);
   });
-  const shares: Record<string, number | undefined> = recipe.data.mix.languages ?? {};
   const turns = new Map(
     [...groups].map(([kind, byLanguage]) => [
       kind,
       new Turns(
         [...byLanguage].map(([lang, pools]) => ({
           source: new Turns([...pools.values()].map((list) => ({ source: new Pool(list, shuffle), share: 1 }))),
-          share: kind === 'ordinary' ? (shares[lang] ?? 1) : 1,
+          share: languageShare(kind, lang, recipe),
         })),
       ),
     ]),
@@ -161,6 +160,12 @@ export function* walkSteps(rows: readonly PlannableRow[], recipe: Recipe): Gener
   }
 }
 
+/** What a language counts beside the others, among conversations of a kind: in drawing, and in the mean of a step's loss. */
+function languageShare(kind: LossKind, lang: string, { data: { mix } }: Recipe): number {
+  const shares: Record<string, number | undefined> = (kind === 'ordinary' ? mix.languages : mix.identity_languages) ?? {};
+  return shares[lang] ?? 1;
+}
+
 /** The key under which a label's loss is averaged, and its weight once its key's count is known. */
 type Term = { key: string; weight: (groups: Map<string, number>) => number } | null;
 
@@ -175,8 +180,9 @@ function crossEntropyTerm(row: PackableRow, recipe: Recipe): Term {
   return {
     key,
     weight: (counts) => {
-      const languages = [...counts.keys()].filter((other) => other.startsWith(`${kind}/`)).length;
-      return weight / languages / (counts.get(key) ?? 1);
+      const languages = [...counts.keys()].filter((other) => other.startsWith(`${kind}/`)).map((other) => other.slice(kind.length + 1));
+      const all = languages.reduce((sum, lang) => sum + languageShare(kind, lang, recipe), 0);
+      return (weight * languageShare(kind, row.lang, recipe)) / all / (counts.get(key) ?? 1);
     },
   };
 }

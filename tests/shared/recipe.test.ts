@@ -20,7 +20,7 @@ describe('recipe defaults', () => {
         source: 'persona',
         format: 'auto',
         persona: { owner: 'Ann', name: 'Bo', languages: ['zh', 'en'], style: 'plain', facts: [] },
-        mix: { ordinary: 0.75, languages: null, negatives: true, near_misses: true },
+        mix: { ordinary: 0.75, languages: null, identity_languages: null, negatives: true, near_misses: true },
         systems: [null],
         max_length: 512,
         pack: true,

@@ -53,6 +53,7 @@ export const recipeFields = {
   'data.persona': fixed,
   'data.mix.ordinary': { kind: 'number', least: 0, most: 0.95 },
   'data.mix.languages': { kind: 'json' },
+  'data.mix.identity_languages': { kind: 'json' },
   'data.mix.negatives': { kind: 'switch' },
   'data.mix.near_misses': { kind: 'switch' },
   'data.systems': { kind: 'json' },

@@ -164,6 +164,8 @@ export const train = {
   'why.data.mix.ordinary': 'How much of each step they are, so that the rest stays as it was.',
   'field.data.mix.languages': 'Everyday conversations by language',
   'why.data.mix.languages': 'Relative shares; empty gives every language the same.',
+  'field.data.mix.identity_languages': 'Who it is, by language',
+  'why.data.mix.identity_languages': 'Relative shares; empty gives every language the same.',
   'field.data.mix.negatives': 'Who it is not',
   'why.data.mix.negatives': 'Teaches it to say no when it is taken for another assistant.',
   'field.data.mix.near_misses': 'Look-alike questions',

@@ -166,6 +166,8 @@ export const train: Record<keyof typeof en, string> = {
   'why.data.mix.ordinary': '每一步里日常问答占多少，用来让其他回答保持原样。',
   'field.data.mix.languages': '日常问答的语言比例',
   'why.data.mix.languages': '相对比例；留空表示各语言一样多。',
+  'field.data.mix.identity_languages': '身份问答的语言比例',
+  'why.data.mix.identity_languages': '相对比例；留空表示各语言一样多。',
   'field.data.mix.negatives': '它不是谁',
   'why.data.mix.negatives': '教它在被当成别的助手时否认。',
   'field.data.mix.near_misses': '相似问题',

@@ -16,6 +16,7 @@ import { thrownBy } from '../../support/errors.ts';
 import { fixture, readJson } from '../../support/files.ts';
 
 const persona = { owner: 'Ann', name: 'Bo' };
+const byShares = { languages: { zh: 2 }, identity_languages: { zh: 1, en: 3 } };
 
 /** A recipe over a persona's rows, or over a file's. */
 function recipe(change: Omit<RecipeInput, 'data'> = {}, data: RecipeInput['data'] = {}): Recipe {
@@ -107,6 +108,17 @@ describe('planSteps', () => {
         for (const kind of ['identity', 'ordinary']) {
           expect(Math.abs((counts.get(`${kind}/zh`) ?? 0) - (counts.get(`${kind}/en`) ?? 0))).toBeLessThanOrEqual(1);
         }
+      }),
+    );
+  });
+
+  it('draws languages by their shares where it is told', () => {
+    fc.assert(
+      fc.property(personaRows, fc.nat(), (rows, seed) => {
+        const drawn = planSteps(rows, recipe({ seed, steps: 30 }, { mix: byShares })).flat(2).map((i) => rows[i] as PackableRow);
+        const count = (of: string, language: string): number => drawn.filter(({ kind, lang }) => lossKindOf(kind) === of && lang === language).length;
+        expect(Math.abs(count('ordinary', 'zh') / 2 - count('ordinary', 'en'))).toBeLessThanOrEqual(1);
+        expect(Math.abs(count('identity', 'zh') - count('identity', 'en') / 3)).toBeLessThanOrEqual(1);
       }),
     );
   });
@@ -218,11 +230,14 @@ describe('stepToBatches', () => {
     );
   });
 
-  it('gives each kind its weight, and its languages equal parts of it', () => {
+  it.each([
+    ['equal parts', {}, { 'identity/zh': 0.25, 'identity/en': 0.25, 'ordinary/zh': 1, 'ordinary/en': 1 }],
+    ['their shares', byShares, { 'identity/zh': 0.125, 'identity/en': 0.375, 'ordinary/zh': 4 / 3, 'ordinary/en': 2 / 3 }],
+  ])('gives each kind its weight, and its languages %s of it', (_, mix, expected) => {
     fc.assert(
       fc.property(personaRows, (rows) => {
         const loss = { by_kind: { identity: 0.5, ordinary: 2 } };
-        const batches = stepToBatches(halves(rows), rows, recipe({ loss }));
+        const batches = stepToBatches(halves(rows), rows, recipe({ loss }, { mix }));
         expect(sum(batches, 'ce_weights')).toBeCloseTo(2.5, 4);
         const parts = new Map<string, number>();
         halves(rows).forEach((batch, b) => {
@@ -233,10 +248,7 @@ describe('stepToBatches', () => {
             parts.set(`${lossKindOf(kind)}/${lang}`, (parts.get(`${lossKindOf(kind)}/${lang}`) ?? 0) + own);
           });
         });
-        for (const lang of ['zh', 'en']) {
-          expect(parts.get(`identity/${lang}`)).toBeCloseTo(0.25, 4);
-          expect(parts.get(`ordinary/${lang}`)).toBeCloseTo(1, 4);
-        }
+        for (const [key, weight] of Object.entries(expected)) expect(parts.get(key)).toBeCloseTo(weight, 4);
       }),
     );
   });
