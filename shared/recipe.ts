@@ -24,7 +24,7 @@ const methodSchema = z.strictObject({
   init_adapter: z.string().min(1).nullable().default(null),
 });
 
-/** Relative shares of languages; null = equal. A language that is not named counts 1. */
+/** Relative shares of languages, in drawing and in the loss of a step; null = equal. A language that is not named counts 1. */
 const languageShares = z.partialRecord(languageSchema, z.number().positive().max(100)).nullable().default(null);
 
 const mixSchema = z.strictObject({
