@@ -55,7 +55,7 @@ class Camera {
   list(): string {
     const lines = this.frames.map(({ path, at, speed }, i) => {
       const next = this.frames[i + 1]?.at ?? at + 2 * speed;
-      return `file '${path}'\nduration ${Math.max(0.02, Math.min(LONGEST, (next - at) / speed)).toFixed(3)}`;
+      return `file '${path}'\nduration ${Math.max(0.001, Math.min(LONGEST, (next - at) / speed)).toFixed(3)}`;
     });
     return `${lines.join('\n')}\nfile '${this.frames.at(-1)?.path ?? ''}'\n`;
   }
