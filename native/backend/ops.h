@@ -160,6 +160,7 @@ class Backend {
 
   /// y [M, N] = x [M, K] Wᵀ (+ bias [N]) (+ LoRA) (+ residual [M, N], which may be y itself).
   /// lora may be nullptr; xa [M, R] out: x Aᵀ, unscaled (needed with lora; scratch of the caller).
+  /// With lora and in phase prefill y may be nullptr: xa alone, the same bits of it.
   virtual Status linear_forward(const Matrix& w, const float* bias, const LoraView* lora, const float* x, std::int64_t M,
                                 const float* residual, float* y, float* xa, Phase phase) = 0;
   /// dx [M, K] = (or += when accumulate) dy W + scale (dy B) A; da [R, K] += scale (dy B)ᵀ x; db [N, R] += scale dyᵀ xa.

@@ -54,6 +54,7 @@ Status CpuBackend::linear_forward(const Matrix& w, const float* bias, const Lora
       products.tile({rows, std::min(kPanel, R - r), words, tile, rows, a_panels + r * words, width, words * width,
                      xa + start * R + r, R, nullptr, nullptr, 0});
     }
+    if (!y) return;
     float* low = thread_scratch(thread);  // [rows, R]
     for (std::int64_t i = 0; i < rows; ++i) {
       const RowScale scaled(*lora, start + i);
@@ -61,6 +62,7 @@ Status CpuBackend::linear_forward(const Matrix& w, const float* bias, const Lora
     }
     products.pack_rows(view_of(low, rows, R, R), 0, rows, tile + words * rows);
   }));
+  if (!y) return {};
   const std::int64_t panels = ceil_div(N, kPanel), chunks = row_chunks(panels, tiles.count);
   return for_each(panels * chunks, [&](std::int64_t task, int thread) {
     const std::int64_t n = task / chunks * kPanel, chunk = task % chunks, cols = std::min(kPanel, N - n);

@@ -84,10 +84,11 @@ Status CudaBackend::linear_forward(const Matrix& w, const float* bias, const Lor
   NAMESAKE_TRY(round_rows(*this, {.x = x, .rows = M, .cols = K, .out = half(at.x), .ld = ldk, .factor = floats(at.x_factor)}));
   if (R > 0) {
     NAMESAKE_TRY(round_factor(*this, lora->a, R, K, half(at.a)));
-    NAMESAKE_TRY(round_factor(*this, lora->b, N, R, half(at.b)));
     Gemm product{.form = Form::rows_rows, .M = M, .N = R, .c = xa, .ldc = R};
     product.first = {half(at.x), ldk, half(at.a), ldk, K, floats(at.x_factor)};
     NAMESAKE_TRY(split_gemm(*this, product, nullptr, floats(at.pieces)));
+    if (!y) return {};
+    NAMESAKE_TRY(round_factor(*this, lora->b, N, R, half(at.b)));
     NAMESAKE_TRY(round_rows(*this, {.x = xa, .rows = M, .cols = R, .row_on = row_on, .scale = scale, .out = half(at.xa), .ld = ldr,
                                     .factor = floats(at.xa_factor)}));
   }

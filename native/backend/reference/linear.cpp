@@ -17,6 +17,7 @@ Status ReferenceBackend::linear_forward(const Matrix& w, const float* bias, cons
       }
     }
   }
+  if (!y) return {};
   std::vector<float> row(static_cast<std::size_t>(K));
   for (std::int64_t n = 0; n < N && M > 0; ++n) {
     if (cancelled()) return cancelled_status();

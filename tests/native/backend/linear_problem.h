@@ -70,6 +70,15 @@ struct LinearProblem {
     return outputs;
   }
 
+  /// xa of a layer that is asked for nothing else.
+  Outputs low_rank_alone(Backend& backend) const {
+    const PlacedMatrix placed(backend, w.matrix());
+    Array ax(backend, x), abias(backend, bias), aa(backend, a), ab(backend, b), aon(backend, row_on), xa(backend, shape.M * shape.rank);
+    const LoraView view = lora(aa.data(), ab.data(), aon.data());
+    REQUIRE(backend.linear_forward(placed.matrix(), abias.data(), &view, ax.data(), shape.M, nullptr, nullptr, xa.data(), Phase::prefill).ok());
+    return {known_xa(xa.host(), 0)};
+  }
+
   Outputs backward(Backend& backend, std::int64_t first, std::int64_t count) const {
     const LinearShape& s = shape;
     // The stored xa is what forward made; the reference's own, so that every backend gets the same input.

@@ -68,6 +68,19 @@ TEST_CASE("linear_forward agrees with the reference on odd shapes of every block
   }
 }
 
+TEST_CASE("linear_forward without an output gives xa, and the bits that it has beside one") {
+  for (const LinearShape& shape : odd_shapes()) {
+    if (shape.rank == 0) continue;
+    CAPTURE(shape.text());
+    const LinearProblem problem(shape);
+    const auto check = [&](Backend& backend) {
+      check_same_bits(problem.low_rank_alone(backend), {problem.forward(backend, Phase::prefill, 0, shape.M)[1]});
+    };
+    check(reference());
+    for (const Subject& subject : subjects()) check(*subject.by_threads.back());
+  }
+}
+
 TEST_CASE("linear_backward agrees with the reference on odd shapes of every block format") {
   for (const LinearShape& shape : odd_shapes()) {
     const LinearProblem problem(shape);
