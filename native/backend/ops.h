@@ -85,6 +85,7 @@ struct Workload {
   bool fused_qkv = false;        ///< a linear layer has all of q, k and v
   std::int64_t rank = 0;         ///< R, 0 = no adapter
   std::int64_t rows = 0;         ///< M of linear layers and attention
+  std::int64_t ffn_rows = 0;     ///< M of those linear layers that have the FFN's width on a side
   std::int64_t sequence = 0;     ///< longest sequence of an attention call
   std::int64_t loss_rows = 0;    ///< M of head_loss
   bool compares = false;         ///< head_loss gets x_base

@@ -1,99 +1,144 @@
 // See engine/activations.h.
 #include "engine/activations.h"
 
-#include <type_traits>
-
 namespace namesake {
 
-namespace {
-constexpr std::size_t kAlign = 64;  // bytes, a cache line
+/// Hands out places from the start of a block on. Without memory it only counts: pointers stay as they are.
+class Activations::Places {
+ public:
+  explicit Places(std::byte* memory) : memory_(memory) {}
 
-/// Bytes of an array of `count` four-byte values, rounded up to whole cache lines.
-std::size_t padded(std::int64_t count) { return (static_cast<std::size_t>(count) * 4 + kAlign - 1) / kAlign * kAlign; }
-}  // namespace
+  /// An array of `count` four-byte values, at the start of a cache line.
+  template <class T>
+  void take(T*& pointer, std::int64_t count) {
+    static_assert(sizeof(T) == 4);
+    if (memory_) pointer = reinterpret_cast<T*>(memory_ + at_);
+    at_ += (static_cast<std::size_t>(count) * sizeof(T) + kAlign - 1) / kAlign * kAlign;
+  }
+
+  /// Arrays of which only one group is in use at a time: each group begins at the same place.
+  template <class... Groups>
+  void overlay(Groups&&... groups) {
+    const std::size_t begin = at_;
+    std::size_t end = at_;
+    const auto place = [&](auto&& group) {
+      at_ = begin;
+      group();
+      end = std::max(end, at_);
+    };
+    (place(groups), ...);
+    at_ = end;
+  }
+
+  std::size_t bytes() const { return at_; }
+
+ private:
+  static constexpr std::size_t kAlign = 64;  // bytes, a cache line
+
+  std::byte* memory_;
+  std::size_t at_ = 0;
+};
 
 Activations::Activations(const Config& config, std::int64_t rank, Keep keep)
     : config_(config), rank_(rank), keep_(keep),
       layers_(keep == Keep::nothing ? 1 : static_cast<std::size_t>(config.layers)) {}
 
-template <class Take>
-void Activations::plan(const BatchRoom& room, Take&& take) {
-  const std::int64_t M = room.tokens, E = room.expanded;
-  const std::int64_t C = config_.hidden, F = config_.ffn, Q = config_.heads * config_.head_dim,
-                     KV = config_.kv_heads * config_.head_dim;
-  const bool backward = keep_ != Keep::nothing;
+void Activations::plan(const BatchRoom& room, Places& places) {
+  const std::int64_t M = room.tokens, C = config_.hidden;
+  places.take(ids, M);
+  places.take(positions, M);
+  places.take(targets, M);
+  places.take(ce_weight, M);
+  places.take(kl_weight, M);
+  places.take(ce, M);
+  places.take(kl, M);
   for (LayerActivations& layer : layers_) {
-    take(layer.x_in, M * C);
-    if (keep_ == Keep::inputs && &layer != &layers_.front()) {
-      float* x_in = layer.x_in;
-      layer = layers_.front();
-      layer.x_in = x_in;
-      continue;
-    }
-    take(layer.attn_rstd, M);
-    if (config_.qk_norm) {
-      take(layer.q_raw, M * Q);
-      take(layer.k_raw, M * KV);
-      take(layer.q_rstd, M * config_.heads);
-      take(layer.k_rstd, M * config_.kv_heads);
-    }
-    take(layer.q, M * Q);
-    take(layer.k, M * KV);
-    take(layer.v, M * KV);
-    take(layer.attn, M * Q);
-    take(layer.lse, E * config_.heads);
-    take(layer.x_mid, M * C);
-    take(layer.ffn_rstd, M);
-    take(layer.gate, M * F);
-    take(layer.up, M * F);
-    for (Linear linear : linears_of(config_)) take(layer.xa[static_cast<std::size_t>(linear)], M * rank_);
+    places.take(layer.x_in, M * C);
+    if (keep_ != Keep::inputs || &layer == &layers_.front()) plan_layer(room, layer, places);
   }
-  take(ids, M);
-  take(positions, M);
-  if (backward) take(x_out, M * C);
-  take(h, M * C);
-  if (config_.fused_qkv) take(qkv, M * (Q + 2 * KV));
-  take(act, M * F);
-  take(rows, M * C);
-  take(rows_norm, M * C);
-  take(rows_rstd, M);
-  take(rows_base, M * C);
-  take(targets, M);
-  take(ce_weight, M);
-  take(kl_weight, M);
-  take(ce, M);
-  take(kl, M);
-  take(wide_q, E * Q);
-  take(wide_k, E * KV);
-  take(wide_v, E * KV);
-  take(wide_attn, E * Q);
-  if (!backward) return;
-  take(wide_dattn, E * Q);
-  take(wide_dq, E * Q);
-  take(wide_dk, E * KV);
-  take(wide_dv, E * KV);
-  take(dx, M * C);
-  take(dh, M * C);
-  take(dact, M * F);
-  take(dattn, M * Q);
-  take(dq, M * Q);
-  take(dk, M * KV);
-  take(dv, M * KV);
-  take(drows_norm, M * C);
-  take(drows, M * C);
+  if (backward()) places.overlay([&] { places.take(x_out, M * C); }, [&] { places.take(dx, M * C); });
+  places.take(h, M * C);
+  places.overlay([&] { places.take(rows_base, M * C); }, [&] { if (backward()) places.take(dh, M * C); });
+  // A layer is done with one before it begins the other, forward and backward; the loss stands between the passes.
+  places.overlay([&] { plan_attention(room, places); }, [&] { plan_ffn(room, places); }, [&] { plan_loss(room, places); });
+  if (keep_ != Keep::inputs) return;
+  for (LayerActivations& layer : layers_) {
+    float* x_in = layer.x_in;
+    layer = layers_.front();
+    layer.x_in = x_in;
+  }
+}
+
+void Activations::plan_layer(const BatchRoom& room, LayerActivations& layer, Places& places) {
+  const std::int64_t M = room.tokens, Q = config_.heads * config_.head_dim, KV = config_.kv_heads * config_.head_dim;
+  places.take(layer.attn_rstd, M);
+  if (config_.qk_norm) {
+    places.take(layer.q_raw, M * Q);
+    places.take(layer.k_raw, M * KV);
+    places.take(layer.q_rstd, M * config_.heads);
+    places.take(layer.k_rstd, M * config_.kv_heads);
+  }
+  places.take(layer.q, M * Q);
+  places.take(layer.k, M * KV);
+  places.take(layer.v, M * KV);
+  places.take(layer.attn, M * Q);
+  places.take(layer.lse, room.expanded * config_.heads);
+  places.take(layer.x_mid, M * config_.hidden);
+  places.take(layer.ffn_rstd, M);
+  if (keep_ == Keep::all) {
+    places.take(layer.gate, M * config_.ffn);
+    places.take(layer.up, M * config_.ffn);
+  }
+  for (Linear linear : linears_of(config_)) places.take(layer.xa[static_cast<std::size_t>(linear)], M * rank_);
+}
+
+void Activations::plan_ffn(const BatchRoom& room, Places& places) {
+  const std::int64_t count = ffn_rows(room.tokens) * config_.ffn;
+  if (keep_ != Keep::all) {
+    places.take(layers_.front().gate, count);
+    places.take(layers_.front().up, count);
+  }
+  places.take(act, count);
+  if (backward()) places.take(dact, count);
+}
+
+void Activations::plan_attention(const BatchRoom& room, Places& places) {
+  const std::int64_t M = room.tokens, E = room.expanded, Q = config_.heads * config_.head_dim, KV = config_.kv_heads * config_.head_dim;
+  if (config_.fused_qkv) places.take(qkv, M * (Q + 2 * KV));
+  places.take(wide_q, E * Q);
+  places.take(wide_k, E * KV);
+  places.take(wide_v, E * KV);
+  places.take(wide_attn, E * Q);
+  if (!backward()) return;
+  places.take(wide_dattn, E * Q);
+  places.take(wide_dq, E * Q);
+  places.take(wide_dk, E * KV);
+  places.take(wide_dv, E * KV);
+  places.take(dattn, M * Q);
+  places.take(dq, M * Q);
+  places.take(dk, M * KV);
+  places.take(dv, M * KV);
+}
+
+void Activations::plan_loss(const BatchRoom& room, Places& places) {
+  const std::int64_t M = room.tokens, C = config_.hidden;
+  places.take(rows, M * C);
+  places.take(rows_norm, M * C);
+  places.take(rows_rstd, M);
+  if (!backward()) return;
+  places.take(drows_norm, M * C);
+  places.take(drows, M * C);
 }
 
 std::size_t Activations::bytes(const Config& config, std::int64_t rank, Keep keep, const BatchRoom& room) {
-  std::size_t total = 0;
-  Activations(config, rank, keep).plan(room, [&](auto*&, std::int64_t count) { total += padded(count); });
-  return total;
+  Places places(nullptr);
+  Activations(config, rank, keep).plan(room, places);
+  return places.bytes();
 }
 
 void Activations::place(std::byte* memory, const BatchRoom& room) {
-  plan(room, [&](auto*& pointer, std::int64_t count) {
-    pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(memory);
-    memory += padded(count);
-  });
+  Places places(memory);
+  plan(room, places);
   if (keep_ == Keep::nothing) x_out = layers_[0].x_in;
   room_ = room;
 }

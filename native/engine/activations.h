@@ -1,6 +1,7 @@
 // Activations: where everything of a forward and backward pass lies in memory that was planned for it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +28,7 @@ struct LayerActivations {
   float* lse = nullptr;        ///< [E, H] of the written-out rows
   float* x_mid = nullptr;      ///< [M, C] after the attention's residual
   float* ffn_rstd = nullptr;   ///< [M]
-  float* gate = nullptr;       ///< [M, F]; the backward pass overwrites it with its gradient
+  float* gate = nullptr;       ///< [M, F], or [ffn_rows, F] of the rows at work; the backward pass overwrites it with its gradient
   float* up = nullptr;         ///< [M, F]; the same
   std::array<float*, kLinears> xa{};  ///< [M, R] each: x Aᵀ of every linear that there is, in the order of Linear
 };
@@ -38,6 +39,11 @@ enum class Keep {
   inputs,   ///< each layer's input; the rest of a layer is computed again when the backward pass comes to it
   all,      ///< every layer's own set
 };
+
+/// Rows that the FFN takes at a time: what lies between its products is the widest of a layer. So many that unpacking the weights
+/// once more for each slice costs next to nothing.
+inline constexpr std::int64_t kFfnRows = 1024;
+inline std::int64_t ffn_rows(std::int64_t tokens) { return std::min(tokens, kFfnRows); }
 
 /// What a micro-batch has room for: so many rows as the graph computes them (engine/packed.h), and written out.
 struct BatchRoom {
@@ -63,35 +69,42 @@ class Activations {
   LayerActivations& layer(std::int64_t l) { return layers_[keep_ == Keep::nothing ? 0 : static_cast<std::size_t>(l)]; }
   /// Where layer l writes its output: the next layer's input, or x_out after the last.
   float* layer_output(std::int64_t l);
+  /// gate and up of layer l at row `start`, where a slice of the FFN begins.
+  float* gate(std::int64_t l, std::int64_t start) { return layer(l).gate + ffn_offset(start); }
+  float* up(std::int64_t l, std::int64_t start) { return layer(l).up + ffn_offset(start); }
 
   std::int32_t* ids = nullptr;        ///< [M]
   std::int32_t* positions = nullptr;  ///< [M]
-  float* x_out = nullptr;             ///< [M, C] output of the last layer, before the final norm
+  float* x_out = nullptr;             ///< [M, C] output of the last layer, before the final norm; dead once its rows are gathered
+  float* dx = nullptr;                ///< [M, C] gradient of the residual stream (backward only)
   float* h = nullptr;                 ///< [M, C] norm output of the layer at work
-  float* qkv = nullptr;               ///< [M, (H + 2G)*D] output of a fused layer, then its gradient; nullptr without fused_qkv
-  float* act = nullptr;               ///< [M, F] swiglu of the layer at work
-  // Attention's operands with the prefix written out, where there is one.
+  float* dh = nullptr;                ///< [M, C] (backward only)
+
+  // Attention of the layer at work.
+  float* qkv = nullptr;   ///< [M, (H + 2G)*D] output of a fused layer, then its gradient; nullptr without fused_qkv
+  float* dattn = nullptr; ///< [M, H*D] (backward only, as the next three)
+  float* dq = nullptr;    ///< [M, H*D]
+  float* dk = nullptr;    ///< [M, G*D]
+  float* dv = nullptr;    ///< [M, G*D]
+  // Its operands with the prefix written out, where there is one.
   float* wide_q = nullptr;     ///< [E, H*D]
   float* wide_k = nullptr;     ///< [E, G*D]
   float* wide_v = nullptr;     ///< [E, G*D]
   float* wide_attn = nullptr;  ///< [E, H*D]
-  float* wide_dattn = nullptr; ///< [E, H*D] (backward only)
-  float* wide_dq = nullptr;    ///< [E, H*D] (backward only)
-  float* wide_dk = nullptr;    ///< [E, G*D] (backward only)
-  float* wide_dv = nullptr;    ///< [E, G*D] (backward only)
-  // Gradients of the layer at work (backward only).
-  float* dx = nullptr;      ///< [M, C] of the residual stream
-  float* dh = nullptr;      ///< [M, C]
-  float* dact = nullptr;    ///< [M, F]
-  float* dattn = nullptr;   ///< [M, H*D]
-  float* dq = nullptr;      ///< [M, H*D]
-  float* dk = nullptr;      ///< [M, G*D]
-  float* dv = nullptr;      ///< [M, G*D]
-  // The rows that the loss looks at, gathered.
+  float* wide_dattn = nullptr; ///< [E, H*D] (backward only, as the next three)
+  float* wide_dq = nullptr;    ///< [E, H*D]
+  float* wide_dk = nullptr;    ///< [E, G*D]
+  float* wide_dv = nullptr;    ///< [E, G*D]
+
+  // FFN of the layer at work.
+  float* act = nullptr;   ///< [ffn_rows, F] swiglu
+  float* dact = nullptr;  ///< [ffn_rows, F] (backward only)
+
+  // The rows that the loss looks at, gathered; but for rows_base they live between the passes over the layers alone.
   float* rows = nullptr;       ///< [M, C] before the final norm
   float* rows_norm = nullptr;  ///< [M, C] after it
   float* rows_rstd = nullptr;  ///< [M]
-  float* rows_base = nullptr;  ///< [M, C] the same rows with the adapter off, after the norm
+  float* rows_base = nullptr;  ///< [M, C] the same rows with the adapter off, after the norm: live until the backward pass
   float* drows_norm = nullptr; ///< [M, C] (backward only)
   float* drows = nullptr;      ///< [M, C] (backward only)
   std::int32_t* targets = nullptr;  ///< [M]
@@ -101,9 +114,16 @@ class Activations {
   float* kl = nullptr;         ///< [M]
 
  private:
-  /// Names every array once: take(pointer, count) for sizes and pointers alike.
-  template <class Take>
-  void plan(const BatchRoom& room, Take&& take);
+  class Places;
+
+  /// Names every array once, for sizes and pointers alike.
+  void plan(const BatchRoom& room, Places& places);
+  void plan_layer(const BatchRoom& room, LayerActivations& layer, Places& places);
+  void plan_ffn(const BatchRoom& room, Places& places);
+  void plan_attention(const BatchRoom& room, Places& places);
+  void plan_loss(const BatchRoom& room, Places& places);
+  bool backward() const { return keep_ != Keep::nothing; }
+  std::int64_t ffn_offset(std::int64_t start) const { return keep_ == Keep::all ? start * config_.ffn : 0; }
 
   Config config_;
   std::int64_t rank_;

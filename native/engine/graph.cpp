@@ -1,40 +1,57 @@
 // The order of ops of one layer, forward and backward. Shapes stand in engine/activations.h.
 #include "engine/graph.h"
 
+#include <algorithm>
+
 #include "engine/attend.h"
 
 namespace namesake {
 
-Status Graph::linear(std::int64_t l, Linear which, const Matrix& w, const float* bias, const float* x, std::int64_t M,
-                     bool adapter_on, const float* residual, float* y, LayerActivations& kept) const {
-  Backend& backend = model_.backend();
-  if (!adapter_on || !adapter_) return backend.linear_forward(w, bias, nullptr, x, M, residual, y, nullptr, Phase::prefill);
-  const LoraView lora = adapter_->view(l, which);
-  return backend.linear_forward(w, bias, &lora, x, M, residual, y, kept.xa[static_cast<std::size_t>(which)], Phase::prefill);
+namespace {
+
+/// Calls work(slice) for each slice of rows that the FFN takes at a time.
+template <class Slice, class Work>
+Status for_each_slice(std::int64_t M, Work work) {
+  for (std::int64_t start = 0; start < M; start += kFfnRows) NAMESAKE_TRY(work(Slice{start, std::min(kFfnRows, M - start)}));
+  return {};
 }
 
-Status Graph::linear_gradient(std::int64_t l, Linear which, const Matrix& w, const float* x, const float* dy, std::int64_t M,
-                              bool accumulate, float* dx, LayerActivations& kept) const {
-  const LoraView lora = adapter_->view(l, which);
-  const LoraGradient gradient = adapter_->gradient(l, which);
-  return model_.backend().linear_backward(w, &lora, x, kept.xa[static_cast<std::size_t>(which)], dy, M, accumulate, dx,
-                                          gradient.a, gradient.b);
+}  // namespace
+
+Status Graph::linear(const At& at, Linear which, const Matrix& w, const float* bias, const float* x, const Slice& rows,
+                     const float* residual, float* y) const {
+  Backend& backend = model_.backend();
+  if (!at.adapter_on || !adapter_) return backend.linear_forward(w, bias, nullptr, x, rows.count, residual, y, nullptr, Phase::prefill);
+  const LoraView lora = adapter_->view(at.l, which);
+  float* xa = at.kept.xa[static_cast<std::size_t>(which)] + rows.start * lora.rank;
+  return backend.linear_forward(w, bias, &lora, x, rows.count, residual, y, xa, Phase::prefill);
+}
+
+Status Graph::linear_gradient(const At& at, Linear which, const Matrix& w, const float* x, const float* dy, const Slice& rows,
+                              bool accumulate, float* dx) const {
+  const LoraView lora = adapter_->view(at.l, which);
+  const LoraGradient gradient = adapter_->gradient(at.l, which);
+  const float* xa = at.kept.xa[static_cast<std::size_t>(which)] + rows.start * lora.rank;
+  return model_.backend().linear_backward(w, &lora, x, xa, dy, rows.count, accumulate, dx, gradient.a, gradient.b);
 }
 
 /// kept.q, k, v from acts.h, before rope.
-Status Graph::qkv_forward(std::int64_t l, std::int64_t M, bool adapter_on, LayerActivations& kept, Activations& acts) const {
+Status Graph::qkv_forward(const At& at) const {
   const Config& config = model_.config();
-  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(l)];
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
   Backend& backend = model_.backend();
-  const std::int64_t H = config.heads, G = config.kv_heads, D = config.head_dim;
+  LayerActivations& kept = at.kept;
+  Activations& acts = at.acts;
+  const std::int64_t M = at.batch.tokens(), H = config.heads, G = config.kv_heads, D = config.head_dim;
+  const Slice all{0, M};
   float *q = config.qk_norm ? kept.q_raw : kept.q, *k = config.qk_norm ? kept.k_raw : kept.k;
   if (config.fused_qkv) {
-    NAMESAKE_TRY(linear(l, Linear::qkv, w.qkv, nullptr, acts.h, M, adapter_on, nullptr, acts.qkv, kept));
+    NAMESAKE_TRY(linear(at, Linear::qkv, w.qkv, nullptr, acts.h, all, nullptr, acts.qkv));
     NAMESAKE_TRY(backend.split_qkv(acts.qkv, M, H, G, D, q, k, kept.v));
   } else {
-    NAMESAKE_TRY(linear(l, Linear::q, w.q, w.q_bias, acts.h, M, adapter_on, nullptr, q, kept));
-    NAMESAKE_TRY(linear(l, Linear::k, w.k, w.k_bias, acts.h, M, adapter_on, nullptr, k, kept));
-    NAMESAKE_TRY(linear(l, Linear::v, w.v, w.v_bias, acts.h, M, adapter_on, nullptr, kept.v, kept));
+    NAMESAKE_TRY(linear(at, Linear::q, w.q, w.q_bias, acts.h, all, nullptr, q));
+    NAMESAKE_TRY(linear(at, Linear::k, w.k, w.k_bias, acts.h, all, nullptr, k));
+    NAMESAKE_TRY(linear(at, Linear::v, w.v, w.v_bias, acts.h, all, nullptr, kept.v));
   }
   if (!config.qk_norm) return {};
   NAMESAKE_TRY(backend.rmsnorm_forward(q, w.q_norm, config.rms_eps, M * H, D, kept.q, kept.q_rstd));
@@ -42,11 +59,14 @@ Status Graph::qkv_forward(std::int64_t l, std::int64_t M, bool adapter_on, Layer
 }
 
 /// dh [M, C] (nullptr: not wanted) from acts.dq, dk, dv at the same place. Attention is done with kept.q and k by now.
-Status Graph::qkv_backward(std::int64_t l, std::int64_t M, float* dh, LayerActivations& kept, Activations& acts) const {
+Status Graph::qkv_backward(const At& at, float* dh) const {
   const Config& config = model_.config();
-  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(l)];
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
   Backend& backend = model_.backend();
-  const std::int64_t H = config.heads, G = config.kv_heads, D = config.head_dim;
+  LayerActivations& kept = at.kept;
+  Activations& acts = at.acts;
+  const std::int64_t M = at.batch.tokens(), H = config.heads, G = config.kv_heads, D = config.head_dim;
+  const Slice all{0, M};
   const float *dq = acts.dq, *dk = acts.dk;
   if (config.qk_norm) {
     NAMESAKE_TRY(backend.zero(kept.q, static_cast<std::size_t>(M * H * D) * sizeof(float)));
@@ -58,32 +78,52 @@ Status Graph::qkv_backward(std::int64_t l, std::int64_t M, float* dh, LayerActiv
   }
   if (config.fused_qkv) {
     NAMESAKE_TRY(backend.join_qkv(dq, dk, acts.dv, M, H, G, D, acts.qkv));
-    return linear_gradient(l, Linear::qkv, w.qkv, acts.h, acts.qkv, M, false, dh, kept);
+    return linear_gradient(at, Linear::qkv, w.qkv, acts.h, acts.qkv, all, false, dh);
   }
-  NAMESAKE_TRY(linear_gradient(l, Linear::q, w.q, acts.h, dq, M, false, dh, kept));
-  NAMESAKE_TRY(linear_gradient(l, Linear::k, w.k, acts.h, dk, M, true, dh, kept));
-  return linear_gradient(l, Linear::v, w.v, acts.h, acts.dv, M, true, dh, kept);
+  NAMESAKE_TRY(linear_gradient(at, Linear::q, w.q, acts.h, dq, all, false, dh));
+  NAMESAKE_TRY(linear_gradient(at, Linear::k, w.k, acts.h, dk, all, true, dh));
+  return linear_gradient(at, Linear::v, w.v, acts.h, acts.dv, all, true, dh);
 }
 
-Status Graph::layer_forward(std::int64_t l, const Packed& batch, bool adapter_on, LayerActivations& kept, float* x_out,
-                            Activations& acts) const {
+/// kept.x_mid from kept.x_in.
+Status Graph::attention_half(const At& at) const {
   const Config& config = model_.config();
-  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(l)];
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
   Backend& backend = model_.backend();
-  const std::int64_t M = batch.tokens(), C = config.hidden, D = config.head_dim;
-
-  NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_in, w.attn_norm, config.rms_eps, M, C, acts.h, kept.attn_rstd));
-  NAMESAKE_TRY(qkv_forward(l, M, adapter_on, kept, acts));
+  LayerActivations& kept = at.kept;
+  Activations& acts = at.acts;
+  const std::int64_t M = at.batch.tokens(), D = config.head_dim;
+  NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_in, w.attn_norm, config.rms_eps, M, config.hidden, acts.h, kept.attn_rstd));
+  NAMESAKE_TRY(qkv_forward(at));
   NAMESAKE_TRY(backend.rope_forward(kept.q, acts.positions, model_.rope(), M, config.heads, D));
   NAMESAKE_TRY(backend.rope_forward(kept.k, acts.positions, model_.rope(), M, config.kv_heads, D));
-  NAMESAKE_TRY(attend_forward(backend, config, batch, kept, acts));
-  NAMESAKE_TRY(linear(l, Linear::o, w.o, nullptr, kept.attn, M, adapter_on, kept.x_in, kept.x_mid, kept));
+  NAMESAKE_TRY(attend_forward(backend, config, at.batch, kept, acts));
+  return linear(at, Linear::o, w.o, nullptr, kept.attn, {0, M}, kept.x_in, kept.x_mid);
+}
 
+/// Gate, up and acts.act of a slice, from acts.h.
+Status Graph::gate_and_up(const At& at, const Slice& slice) const {
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
+  const float* h = at.acts.h + slice.start * model_.config().hidden;
+  NAMESAKE_TRY(linear(at, Linear::gate, w.gate, nullptr, h, slice, nullptr, at.acts.gate(at.l, slice.start)));
+  return linear(at, Linear::up, w.up, nullptr, h, slice, nullptr, at.acts.up(at.l, slice.start));
+}
+
+/// x_out from kept.x_mid.
+Status Graph::ffn_half(const At& at, float* x_out) const {
+  const Config& config = model_.config();
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
+  Backend& backend = model_.backend();
+  LayerActivations& kept = at.kept;
+  Activations& acts = at.acts;
+  const std::int64_t M = at.batch.tokens(), C = config.hidden;
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_mid, w.ffn_norm, config.rms_eps, M, C, acts.h, kept.ffn_rstd));
-  NAMESAKE_TRY(linear(l, Linear::gate, w.gate, nullptr, acts.h, M, adapter_on, nullptr, kept.gate, kept));
-  NAMESAKE_TRY(linear(l, Linear::up, w.up, nullptr, acts.h, M, adapter_on, nullptr, kept.up, kept));
-  NAMESAKE_TRY(backend.swiglu_forward(kept.gate, kept.up, M * config.ffn, acts.act));
-  return linear(l, Linear::down, w.down, nullptr, acts.act, M, adapter_on, kept.x_mid, x_out, kept);
+  return for_each_slice<Slice>(M, [&](const Slice& slice) -> Status {
+    NAMESAKE_TRY(gate_and_up(at, slice));
+    NAMESAKE_TRY(backend.swiglu_forward(acts.gate(at.l, slice.start), acts.up(at.l, slice.start), slice.count * config.ffn, acts.act));
+    const std::int64_t first = slice.start * C;
+    return linear(at, Linear::down, w.down, nullptr, acts.act, slice, kept.x_mid + first, x_out + first);
+  });
 }
 
 Status Graph::forward(const Packed& batch, bool adapter_on, Activations& acts) const {
@@ -93,34 +133,52 @@ Status Graph::forward(const Packed& batch, bool adapter_on, Activations& acts) c
   NAMESAKE_TRY(backend.upload(acts.positions, batch.positions.data(), bytes));
   NAMESAKE_TRY(backend.embedding_forward(model_.weights().embedding, acts.ids, batch.tokens(), acts.layer(0).x_in));
   for (std::int64_t l = 0; l < model_.config().layers; ++l) {
-    NAMESAKE_TRY(layer_forward(l, batch, adapter_on, acts.layer(l), acts.layer_output(l), acts));
+    NAMESAKE_TRY(attention_half(at(l, batch, adapter_on, acts)));
+    NAMESAKE_TRY(ffn_half(at(l, batch, adapter_on, acts), acts.layer_output(l)));
   }
   return {};
 }
 
-Status Graph::layer_backward(std::int64_t l, const Packed& batch, LayerActivations& kept, Activations& acts) const {
+/// acts.dx becomes the gradient at x_mid: the residual hands on the one at the layer's output.
+Status Graph::ffn_half_backward(const At& at) const {
   const Config& config = model_.config();
-  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(l)];
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
   Backend& backend = model_.backend();
-  const std::int64_t M = batch.tokens(), C = config.hidden, D = config.head_dim, n = M * config.ffn;
+  LayerActivations& kept = at.kept;
+  Activations& acts = at.acts;
+  const std::int64_t M = at.batch.tokens(), C = config.hidden;
+  const bool again = acts.keep() == Keep::inputs;
+  NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_mid, w.ffn_norm, config.rms_eps, M, C, acts.h, kept.ffn_rstd));
+  NAMESAKE_TRY(for_each_slice<Slice>(M, [&](const Slice& slice) -> Status {
+    const std::int64_t first = slice.start * C, n = slice.count * config.ffn;
+    float *gate = acts.gate(at.l, slice.start), *up = acts.up(at.l, slice.start);
+    if (again) NAMESAKE_TRY(gate_and_up(at, slice));
+    NAMESAKE_TRY(backend.swiglu_forward(gate, up, n, acts.act));
+    // Of the last product the backward pass needs xa alone.
+    if (again) NAMESAKE_TRY(linear(at, Linear::down, w.down, nullptr, acts.act, slice, nullptr, nullptr));
+    NAMESAKE_TRY(linear_gradient(at, Linear::down, w.down, acts.act, acts.dx + first, slice, false, acts.dact));
+    NAMESAKE_TRY(backend.swiglu_backward(acts.dact, gate, up, n, gate, up));
+    NAMESAKE_TRY(linear_gradient(at, Linear::gate, w.gate, acts.h + first, gate, slice, false, acts.dh + first));
+    return linear_gradient(at, Linear::up, w.up, acts.h + first, up, slice, true, acts.dh + first);
+  }));
+  return backend.rmsnorm_backward(acts.dh, kept.x_mid, w.ffn_norm, kept.ffn_rstd, M, C, acts.dx);
+}
 
-  // dx is the gradient at the layer's output; the residual hands it on unchanged to x_mid.
-  NAMESAKE_TRY(backend.swiglu_forward(kept.gate, kept.up, n, acts.act));
-  NAMESAKE_TRY(linear_gradient(l, Linear::down, w.down, acts.act, acts.dx, M, false, acts.dact, kept));
-  NAMESAKE_TRY(backend.swiglu_backward(acts.dact, kept.gate, kept.up, n, kept.gate, kept.up));
-  NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_mid, w.ffn_norm, config.rms_eps, M, C, acts.h, nullptr));
-  NAMESAKE_TRY(linear_gradient(l, Linear::gate, w.gate, acts.h, kept.gate, M, false, acts.dh, kept));
-  NAMESAKE_TRY(linear_gradient(l, Linear::up, w.up, acts.h, kept.up, M, true, acts.dh, kept));
-  NAMESAKE_TRY(backend.rmsnorm_backward(acts.dh, kept.x_mid, w.ffn_norm, kept.ffn_rstd, M, C, acts.dx));
-
-  // dx is now the gradient at x_mid; the residual hands it on to x_in.
-  NAMESAKE_TRY(linear_gradient(l, Linear::o, w.o, kept.attn, acts.dx, M, false, acts.dattn, kept));
-  NAMESAKE_TRY(attend_backward(backend, config, batch, kept, acts));
+/// acts.dx, the gradient at x_mid, becomes that at x_in, which below the first layer nobody asks for.
+Status Graph::attention_half_backward(const At& at) const {
+  const Config& config = model_.config();
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
+  Backend& backend = model_.backend();
+  LayerActivations& kept = at.kept;
+  Activations& acts = at.acts;
+  const std::int64_t M = at.batch.tokens(), C = config.hidden, D = config.head_dim;
+  NAMESAKE_TRY(linear_gradient(at, Linear::o, w.o, kept.attn, acts.dx, {0, M}, false, acts.dattn));
+  NAMESAKE_TRY(attend_backward(backend, config, at.batch, kept, acts));
   NAMESAKE_TRY(backend.rope_backward(acts.dq, acts.positions, model_.rope(), M, config.heads, D));
   NAMESAKE_TRY(backend.rope_backward(acts.dk, acts.positions, model_.rope(), M, config.kv_heads, D));
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_in, w.attn_norm, config.rms_eps, M, C, acts.h, nullptr));
-  float* dh = l > 0 ? acts.dh : nullptr;
-  NAMESAKE_TRY(qkv_backward(l, M, dh, kept, acts));
+  float* dh = at.l > 0 ? acts.dh : nullptr;
+  NAMESAKE_TRY(qkv_backward(at, dh));
   if (!dh) return {};
   return backend.rmsnorm_backward(dh, kept.x_in, w.attn_norm, kept.attn_rstd, M, C, acts.dx);
 }
@@ -128,11 +186,11 @@ Status Graph::layer_backward(std::int64_t l, const Packed& batch, LayerActivatio
 Status Graph::backward(const Packed& batch, Activations& acts) const {
   const std::int64_t layers = model_.config().layers;
   for (std::int64_t l = layers; l-- > 0;) {
-    // The same ops on the same input give the same bits. The last layer's set is still that of the forward pass.
-    if (acts.keep() == Keep::inputs && l + 1 < layers) {
-      NAMESAKE_TRY(layer_forward(l, batch, true, acts.layer(l), acts.layer_output(l), acts));
-    }
-    NAMESAKE_TRY(layer_backward(l, batch, acts.layer(l), acts));
+    const At here = at(l, batch, true, acts);
+    // The same ops on the same input give the same bits. The last layer's attention is still that of the forward pass.
+    if (acts.keep() == Keep::inputs && l + 1 < layers) NAMESAKE_TRY(attention_half(here));
+    NAMESAKE_TRY(ffn_half_backward(here));
+    NAMESAKE_TRY(attention_half_backward(here));
   }
   return {};
 }

@@ -26,15 +26,32 @@ class Graph {
   Status backward(const Packed& batch, Activations& acts) const;
 
  private:
-  Status layer_forward(std::int64_t l, const Packed& batch, bool adapter_on, LayerActivations& kept, float* x_out,
-                       Activations& acts) const;
-  Status layer_backward(std::int64_t l, const Packed& batch, LayerActivations& kept, Activations& acts) const;
-  Status qkv_forward(std::int64_t l, std::int64_t M, bool adapter_on, LayerActivations& kept, Activations& acts) const;
-  Status qkv_backward(std::int64_t l, std::int64_t M, float* dh, LayerActivations& kept, Activations& acts) const;
-  Status linear(std::int64_t l, Linear which, const Matrix& w, const float* bias, const float* x, std::int64_t M, bool adapter_on,
-                const float* residual, float* y, LayerActivations& kept) const;
-  Status linear_gradient(std::int64_t l, Linear which, const Matrix& w, const float* x, const float* dy, std::int64_t M,
-                         bool accumulate, float* dx, LayerActivations& kept) const;
+  /// A layer at work.
+  struct At {
+    std::int64_t l;
+    const Packed& batch;
+    bool adapter_on;
+    LayerActivations& kept;
+    Activations& acts;
+  };
+  At at(std::int64_t l, const Packed& batch, bool adapter_on, Activations& acts) const { return {l, batch, adapter_on, acts.layer(l), acts}; }
+  /// Rows start .. start + count of the FFN.
+  struct Slice {
+    std::int64_t start, count;
+  };
+
+  Status attention_half(const At& at) const;
+  Status ffn_half(const At& at, float* x_out) const;
+  Status gate_and_up(const At& at, const Slice& slice) const;
+  Status attention_half_backward(const At& at) const;
+  Status ffn_half_backward(const At& at) const;
+  Status qkv_forward(const At& at) const;
+  Status qkv_backward(const At& at, float* dh) const;
+  /// Rows from `start` on; x, residual and y begin at that row, xa of the layer does not.
+  Status linear(const At& at, Linear which, const Matrix& w, const float* bias, const float* x, const Slice& rows, const float* residual,
+                float* y) const;
+  Status linear_gradient(const At& at, Linear which, const Matrix& w, const float* x, const float* dy, const Slice& rows, bool accumulate,
+                         float* dx) const;
 
   const Model& model_;
   const Adapter* adapter_;

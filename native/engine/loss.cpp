@@ -86,6 +86,7 @@ LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_
   Workload work = workload_of(config, rank);
   // Attention sees the rows written out; none of those that the loss looks at lies in a shared prefix.
   work.rows = work.sequence = room.expanded;
+  work.ffn_rows = ffn_rows(room.tokens);
   work.loss_rows = room.tokens;
   work.compares = true;
   work.backward = keep != Keep::nothing;

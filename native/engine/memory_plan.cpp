@@ -205,7 +205,7 @@ TrainingMemory plan_training(const Config& config, const Backend& backend, std::
 
 GenerationMemory generation_memory(const Config& config, const Backend& backend, const GenerationShape& shape) {
   Workload work = workload_of(config, shape.rank);
-  work.rows = shape.rows;
+  work.rows = work.ffn_rows = shape.rows;
   work.cached_keys = shape.capacity;
   work.logit_rows = shape.slots;
   return {Arena::padded(KvCache::bytes(config, shape.slots, shape.capacity)),

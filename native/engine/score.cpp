@@ -42,6 +42,7 @@ Result<std::vector<float>> logits(Model& model, const Adapter* adapter, const st
   const std::int64_t rank = adapter ? adapter->rank() : 0, chunk_rows = std::min(M, kLogitRows);
   Workload work = workload_of(config, rank);
   work.rows = work.sequence = M;
+  work.ffn_rows = ffn_rows(M);
   work.logit_rows = chunk_rows;
   const std::size_t acts_bytes = Activations::bytes(config, rank, Keep::nothing, BatchRoom::plain(M)), scratch_bytes = backend.scratch_bytes(work),
                     chunk_bytes = static_cast<std::size_t>(chunk_rows * V) * sizeof(float);

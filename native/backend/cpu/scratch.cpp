@@ -56,15 +56,15 @@ std::int64_t most_scratch(const Workload& w, std::int64_t threads, std::int64_t 
   const auto count = [&](const ScratchNeed& need) { most = std::max(most, need.floats(threads)); };
   const std::int64_t Q = w.heads * w.head_dim, KV = w.kv_heads * w.head_dim;
   const AttentionShape shape{w.heads, w.kv_heads, w.head_dim, true, 0};
-  const std::int64_t matrices[][2] = {{Q, w.hidden}, {KV, w.hidden}, {w.hidden, Q}, {w.ffn, w.hidden},
-                                     {w.hidden, w.ffn}, {w.fused_qkv ? Q + 2 * KV : 0, w.hidden}};
-  for (const auto& [N, K] : matrices) {
-    count(linear_forward_scratch(w.rows, K, w.rank, values));
+  const std::int64_t matrices[][3] = {{w.rows, Q, w.hidden}, {w.rows, KV, w.hidden}, {w.rows, w.hidden, Q}, {w.ffn_rows, w.ffn, w.hidden},
+                                     {w.ffn_rows, w.hidden, w.ffn}, {w.rows, w.fused_qkv ? Q + 2 * KV : 0, w.hidden}};
+  for (const auto& [M, N, K] : matrices) {
+    count(linear_forward_scratch(M, K, w.rank, values));
     if (w.backward) {
-      count(linear_backward_scratch(w.rows, N, w.rank, values));
+      count(linear_backward_scratch(M, N, w.rank, values));
       count(sum_of_squares_scratch(std::max(N, K) * w.rank));
     }
-    if (w.cached_keys > 0) count(linear_decode_scratch(w.rows, K, w.rank));
+    if (w.cached_keys > 0) count(linear_decode_scratch(M, K, w.rank));
   }
   if (w.cached_keys > 0) {
     count(attention_cached_scratch(w.cached_keys));

@@ -50,12 +50,12 @@ Status round_factor(CudaBackend& backend, const float* values, std::int64_t rows
 
 std::size_t linear_scratch(const Workload& w) {
   const std::int64_t Q = w.heads * w.head_dim, KV = w.kv_heads * w.head_dim;
-  const std::int64_t matrices[][2] = {{Q, w.hidden}, {KV, w.hidden}, {w.hidden, Q}, {w.ffn, w.hidden},
-                                      {w.hidden, w.ffn}, {w.fused_qkv ? Q + 2 * KV : 0, w.hidden}};
+  const std::int64_t matrices[][3] = {{w.rows, Q, w.hidden}, {w.rows, KV, w.hidden}, {w.rows, w.hidden, Q}, {w.ffn_rows, w.ffn, w.hidden},
+                                      {w.ffn_rows, w.hidden, w.ffn}, {w.rows, w.fused_qkv ? Q + 2 * KV : 0, w.hidden}};
   std::size_t most = ForwardScratch(w.logit_rows, w.vocab, w.hidden, 0).plan.bytes();
-  for (const auto& [N, K] : matrices) {
-    most = std::max(most, ForwardScratch(w.rows, N, K, w.rank).plan.bytes());
-    if (w.backward) most = std::max(most, BackwardScratch(w.rows, N, K, w.rank).plan.bytes());
+  for (const auto& [M, N, K] : matrices) {
+    most = std::max(most, ForwardScratch(M, N, K, w.rank).plan.bytes());
+    if (w.backward) most = std::max(most, BackwardScratch(M, N, K, w.rank).plan.bytes());
   }
   return most;
 }

@@ -216,7 +216,7 @@ TEST_CASE("scratch is what the largest op needs: a byte less does not do") {
   work.hidden = work.ffn = config.hidden;
   work.heads = work.kv_heads = 1;
   work.head_dim = config.hidden;
-  work.rows = 40;
+  work.rows = work.ffn_rows = 40;
   work.sequence = 1;
   const std::size_t bytes = backend->scratch_bytes(work);
   std::vector<float> memory(bytes / sizeof(float)), x(static_cast<std::size_t>(40 * config.hidden), 1.0f), y(x.size());
@@ -241,7 +241,7 @@ TEST_CASE("scratch counts a fused q/k/v layer, which may be wider than any other
   work.heads = work.kv_heads = 4;
   work.head_dim = 32;
   work.rank = 256;
-  work.rows = 4;
+  work.rows = work.ffn_rows = 4;
   work.sequence = 1;
   work.backward = true;
   const std::size_t apart = backend->scratch_bytes(work);
@@ -271,7 +271,7 @@ TEST_CASE("scratch of products in bf16 is smaller where no matrix is f32, and a 
   work.heads = work.kv_heads = 1;
   work.head_dim = 1;
   work.rank = 255;
-  work.rows = 40;
+  work.rows = work.ffn_rows = 40;
   work.sequence = 1;
   work.backward = true;
   const std::size_t f32 = backend->scratch_bytes(work);
