@@ -91,7 +91,18 @@ TEST_CASE("cuda: a row of linear does not depend on the rows beside it") {
 TEST_CASE("cuda: scratch is planned for a workload whose other sizes are 0") {
   const Backend* const backend = cuda_backend();
   if (backend == nullptr) return;
-  CHECK(backend->scratch_bytes({.rank = 16, .rows = 3, .backward = true}) >= backend->scratch_bytes({.rank = 16, .rows = 3}));
+  CHECK(backend->scratch_bytes({.rank = 16, .rows = 3, .ffn_rows = 3, .backward = true}) >=
+        backend->scratch_bytes({.rank = 16, .rows = 3, .ffn_rows = 3}));
+}
+
+TEST_CASE("cuda: linear_forward without an output gives xa, and the bits that it has beside one") {
+  Backend* const backend = cuda_backend();
+  if (backend == nullptr) return;
+  for (const LinearShape& shape : {LinearShape{.type = BlockType::nf4, .M = 65, .N = 70, .K = 128, .rank = 16},
+                                   LinearShape{.type = BlockType::q4_0, .M = 3, .N = 33, .K = 1056, .rank = 20, .row_on = true}}) {
+    const LinearProblem problem(shape);
+    CHECK(problem.low_rank_alone(*backend)[0] == problem.forward(*backend, Phase::prefill, 0, shape.M)[1]);
+  }
 }
 
 TEST_CASE("cuda: rows with the adapter off are the base model's, bit for bit") {
