@@ -58,6 +58,8 @@ export interface EngineStep {
   grad_norm: number;
   lr: number;
   tokens: number;
+  /** What its parts took. forward: the base pass where there is KL, the tuned pass, head and losses; update: gradient norm and AdamW. */
+  seconds: { forward: number; backward: number; update: number };
 }
 
 export interface ScoreResult {

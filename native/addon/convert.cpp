@@ -192,6 +192,11 @@ Napi::Object to_js(Napi::Env env, const StepResult& step) {
   object.Set("grad_norm", step.grad_norm);
   object.Set("lr", step.lr);
   object.Set("tokens", static_cast<double>(step.tokens));
+  auto seconds = Napi::Object::New(env);
+  seconds.Set("forward", step.seconds.forward);
+  seconds.Set("backward", step.seconds.backward);
+  seconds.Set("update", step.seconds.update);
+  object.Set("seconds", seconds);
   return object;
 }
 

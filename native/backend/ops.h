@@ -128,6 +128,8 @@ class Backend {
   virtual Status download(void* to_host, const void* from, std::size_t bytes) = 0;
   virtual Status copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual Status zero(void* to, std::size_t bytes) = 0;
+  /// Returns when all that ops were asked for is done, with what failed of it. Only a card does anything after an op has returned.
+  virtual Status finish() { return {}; }
 
   /// y += x over n values: gradients that meet, in the caller's order.
   virtual Status add(const float* x, std::int64_t n, float* y) = 0;

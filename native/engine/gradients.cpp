@@ -29,6 +29,7 @@ Status step_gradients(const Model& model, Adapter& adapter, LossGraph& loss, std
   result.ce = sums.ce;
   result.kl = sums.kl;
   result.loss = sums.ce + sums.kl;
+  result.seconds = {sums.forward_seconds, sums.backward_seconds, 0};
   return gradient_norm(model.backend(), adapter.trainables(), result.grad_norm);
 }
 

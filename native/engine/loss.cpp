@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/stopwatch.h"
 #include "engine/workload.h"
 
 namespace namesake {
@@ -222,6 +223,7 @@ Status LossGraph::download_losses(std::int64_t count, const float* from, std::ve
 }
 
 Status LossGraph::run(const Batch& batch, LossSums& sums) {
+  Stopwatch watch;
   NAMESAKE_TRY(check_batch(model_.config(), batch));
   const LossRows rows = loss_rows(batch);
   if (rows.size() == 0) return {};
@@ -241,6 +243,7 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
   std::vector<float> ce, kl(static_cast<std::size_t>(P));
   NAMESAKE_TRY(download_losses(P, acts_.ce, ce));
   if (any_kl) NAMESAKE_TRY(download_losses(P, acts_.kl, kl));
+  sums.forward_seconds += watch.lap();
   for (std::size_t p = 0; p < ce.size(); ++p) {
     sums.ce += static_cast<double>(rows.ce_weight[p]) * ce[p];
     sums.kl += static_cast<double>(rows.kl_weight[p]) * kl[p];
@@ -257,7 +260,10 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
   NAMESAKE_TRY(for_each_run(tuned.rows, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
     return backend.copy(acts_.dx + to * C, acts_.drows + from * C, float_bytes(count * C));
   }));
-  return graph_.backward(tuned.packed, acts_);
+  NAMESAKE_TRY(graph_.backward(tuned.packed, acts_));
+  NAMESAKE_TRY(backend.finish());
+  sums.backward_seconds += watch.lap();
+  return {};
 }
 
 Status LossGraph::score(const Batch& batch, ScoreResult& result) {

@@ -12,10 +12,11 @@
 
 namespace namesake {
 
-/// Sums of one or more batches, in f64 and in row order.
+/// Sums of one or more batches, losses in f64 and in row order.
 struct LossSums {
   double ce = 0;  ///< sum of weight * cross-entropy
   double kl = 0;  ///< sum of weight * KL(base ‖ tuned)
+  double forward_seconds = 0, backward_seconds = 0;
 };
 
 /// The rows of a batch that the loss looks at, already shifted: row i predicts the token at i + 1 of its sequence.

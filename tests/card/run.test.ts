@@ -103,6 +103,8 @@ describe('bench', () => {
     expect(trained).toMatchObject({ backend: 'cuda', isa: 'sm_75', card: 'NVIDIA GeForce RTX 2060', tokens: 64 });
     const peak = 512 * 30 * 1.68e9;
     expect(Number(trained['share_of_peak']) / ((Number(trained['useful_tflops']) * 1e12) / peak)).toBeCloseTo(1, 6);
+    const { forward } = trained['phases'] as Record<string, { share_of_peak: number; useful_tflops: number }>;
+    expect((Number(forward?.share_of_peak) * peak) / (Number(forward?.useful_tflops) * 1e12)).toBeCloseTo(1, 6);
     const asked = lastEvent(await onStandIn(['bench', 'chat', '--model', tinyModel, '--device', 'cuda', '--max-tokens', '2'], home));
     expect(asked).toMatchObject({ backend: 'cuda', card: 'NVIDIA GeForce RTX 2060' });
     expect(asked['tokens_per_second']).toBeGreaterThan(0);

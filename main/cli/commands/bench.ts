@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { greedy } from '../../../shared/chat.ts';
 import type { GpuCard } from '../../../shared/doctor.ts';
-import type { EngineBatch, EngineClient } from '../../../shared/engine.ts';
+import type { EngineBatch, EngineClient, EngineStep } from '../../../shared/engine.ts';
 import type { ModelInfo } from '../../../shared/model.ts';
 import { devices, precisions, type Recipe } from '../../../shared/recipe.ts';
 import type { EngineProcess } from '../../engine/client.ts';
@@ -79,6 +79,25 @@ function syntheticBatches(batch_tokens: number, vocab: number): EngineBatch[] {
   ];
 }
 
+/** A part of the timed steps. The backward pass and the forward pass have each half of the useful products; the update has none. */
+interface Phase {
+  seconds: number;
+  tokens_per_second: number;
+  useful_tflops: number | null;
+  share_of_peak: number | null;
+}
+
+function phasesOf(taken: EngineStep['seconds'], tokens: number, parameters: number, peak: number | null): Record<keyof EngineStep['seconds'], Phase> {
+  const phase = (seconds: number, flops: number | null): Phase => ({
+    seconds,
+    tokens_per_second: tokens / seconds,
+    useful_tflops: flops === null ? null : flops / seconds / 1e12,
+    share_of_peak: flops === null || peak === null ? null : flops / seconds / peak,
+  });
+  const pass = 2 * parameters * tokens;
+  return { forward: phase(taken.forward, pass), backward: phase(taken.backward, pass), update: phase(taken.update, null) };
+}
+
 /** What computed, as results name it. */
 function computedBy({ backend, isa }: ModelInfo, card: GpuCard | null): { backend: string; isa: string; card: string | null } {
   return { backend, isa, card: card?.name ?? null };
@@ -134,11 +153,13 @@ export function addBench(program: Command): void {
         });
         const losses = [(await engine.step(batches.slice(0, 1))).loss];
         let tokens = 0;
+        const taken = { forward: 0, backward: 0, update: 0 };
         const start = performance.now();
         for (let step = 1; step <= flags.steps; step++) {
           const done = await engine.step([batches[step % batches.length] as EngineBatch]);
           tokens += done.tokens;
           losses.push(done.loss);
+          for (const part of ['forward', 'backward', 'update'] as const) taken[part] += done.seconds[part];
         }
         const seconds = (performance.now() - start) / 1000;
         const useful_flops = (4 * info.parameters * tokens) / seconds;
@@ -147,6 +168,7 @@ export function addBench(program: Command): void {
           ...computedBy(info, card),
           ...{ tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds },
           ...{ useful_tflops: useful_flops / 1e12, share_of_peak: peak === null ? null : useful_flops / peak },
+          phases: phasesOf(taken, tokens, info.parameters, peak),
           ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, open_seconds, losses },
         };
         context.output.event({ event: 'result', ...result });
@@ -158,6 +180,8 @@ export function addBench(program: Command): void {
           // The peak that can be asked for is the machine's own memory, not the card's.
           const memory = card === null ? `peak ${megabytes(result.peak_rss_bytes ?? 0)} MB, ${planned}` : `${planned} on the card`;
           context.output.print(`${result.tokens_per_second.toFixed(0)} tokens/s · ${useful_tflops.toPrecision(3)} useful TFLOP/s${share} · ${memory}`);
+          const parts = Object.entries(result.phases).map(([part, phase]) => `${part} ${((100 * phase.seconds) / seconds).toFixed(0)} %`);
+          context.output.print(`of the time: ${parts.join(' · ')}`);
         }
       } finally {
         await engine.dispose();

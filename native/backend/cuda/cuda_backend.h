@@ -52,6 +52,7 @@ class CudaBackend final : public Backend {
   Status download(void* to_host, const void* from, std::size_t bytes) override;
   Status copy(void* to, const void* from, std::size_t bytes) override;
   Status zero(void* to, std::size_t bytes) override;
+  Status finish() override;
 
   Status add(const float* x, std::int64_t n, float* y) override;
   Status embedding_forward(const Matrix& table, const std::int32_t* ids, std::int64_t M, float* y) override;

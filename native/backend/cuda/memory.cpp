@@ -55,6 +55,11 @@ bool CudaBackend::owns(const void* address) const {
   return at - begin < bytes;
 }
 
+Status CudaBackend::finish() {
+  NAMESAKE_TRY(enter());
+  return wait();
+}
+
 void CudaBackend::lend_scratch(void* memory, std::size_t bytes) {
   lent_scratch_ = static_cast<std::byte*>(memory);
   lent_scratch_bytes_ = bytes;

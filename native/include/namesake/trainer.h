@@ -47,6 +47,13 @@ inline constexpr std::int64_t kMostBatchTokens = std::int64_t{1} << 24;
 /// cosine 0.5 (1 + cos(pi (s - warmup) / (steps - warmup))), constant 1.
 double schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup_steps, std::int64_t steps);
 
+/// What the parts of a step took, in seconds of the host's clock, when all work of a part is done.
+struct PhaseSeconds {
+  double forward = 0;   ///< base pass where there is KL, tuned pass, head and losses
+  double backward = 0;
+  double update = 0;    ///< gradient norm and AdamW
+};
+
 struct StepResult {
   std::int64_t step = 0;       ///< counts from 1
   double loss = 0;             ///< the whole weighted sum
@@ -54,6 +61,7 @@ struct StepResult {
   double grad_norm = 0;        ///< before clipping
   double lr = 0;
   std::int64_t tokens = 0;
+  PhaseSeconds seconds;
 };
 
 /// Per-row losses of one batch without training: for perplexity and retention.

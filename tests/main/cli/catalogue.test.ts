@@ -110,6 +110,13 @@ describe('bench', () => {
     const flops = 4 * (2 * 323 * 64 + 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64 + 2 * 64) + 64) * 256;
     expect(train['useful_tflops']).toBeCloseTo(flops / Number(train['seconds']) / 1e12, 12);
     expect(train).toMatchObject({ backend: 'cpu', card: null, share_of_peak: null });
+    // Its parts are all of it but for what goes to the engine and back.
+    const { forward, backward, update } = train['phases'] as Record<string, { seconds: number; tokens_per_second: number; useful_tflops: number | null }>;
+    expect(forward?.useful_tflops).toBeCloseTo(flops / 2 / Number(forward?.seconds) / 1e12, 12);
+    expect(backward?.tokens_per_second).toBeCloseTo(256 / Number(backward?.seconds), 6);
+    expect(update?.useful_tflops).toBeNull();
+    for (const part of [forward, backward, update]) expect(part?.seconds).toBeGreaterThan(0);
+    expect([forward, backward, update].reduce((sum, part) => sum + Number(part?.seconds), 0)).toBeLessThan(Number(train['seconds']));
     if (process.platform === 'linux') expect(train['peak_rss_bytes']).toBeGreaterThan(1e6);
     const chat = lastEvent(await namesake(['bench', 'chat', '--model', tinyModel, '--max-tokens', '8', '--json'], { home }));
     expect(chat['tokens_per_second']).toBeGreaterThan(0);
