@@ -121,8 +121,11 @@ export interface EngineApi {
   loadCheckpoint(folder: string): Promise<void>;
   /** The adapter that generate, score and logits use from now on. */
   useAdapter(choice: AdapterChoice): Promise<void>;
-  /** Answers conversations; text streams through EngineEvents.text under `job`. */
-  generate(job: string, requests: AnswerRequest[]): Promise<{ answers: Answer[]; times: GenerateTimes }>;
+  /**
+   * Answers conversations; text streams through EngineEvents.text under `job`. `goesOn`: what was computed of the prompts is kept, with
+   * its memory, until another adapter is used or the model closes: the next call computes only what was added, to the same answers.
+   */
+  generate(job: string, requests: AnswerRequest[], goesOn?: boolean): Promise<{ answers: Answer[]; times: GenerateTimes }>;
   score(batches: EngineBatch[]): Promise<ScoreResult[]>;
   /** [T, vocab] of one sequence. */
   logits(ids: number[]): Promise<Float32Array>;

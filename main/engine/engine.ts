@@ -23,7 +23,7 @@ import { createChatTemplate, type ChatTemplate } from '../pipeline/chat-template
 import { createTokenizer, type Tokenizer } from '../pipeline/tokenizer.ts';
 import type { TokenizerSource } from '../pipeline/vocabulary.ts';
 import { readModelFolder } from './model-folder.ts';
-import type { Adapter, Model, NativeAddon, NativeAnswer, NativeError, NativeTokenizer, Trainer } from './native.d.ts';
+import type { Adapter, Generator, Model, NativeAddon, NativeAnswer, NativeError, NativeTokenizer, Trainer } from './native.d.ts';
 import type { EngineAbout, HostApi } from './protocol.ts';
 import { betweenSteps, processGrowth } from './process-memory.ts';
 import { slotsFor } from './slots.ts';
@@ -55,6 +55,8 @@ export class Engine implements HostApi {
   #training: Training | null = null;
   /** null = the base model. The trainer's adapter, or one that was loaded from a folder. */
   #adapter: Adapter | null = null;
+  /** Keeps what was computed of a conversation that goes on. */
+  #conversation: { generator: Generator; slots: number } | null = null;
   /** The job that runs: every call that takes the model's time. */
   #job: { name: string; done: Promise<unknown>; cancelled: boolean } | null = null;
 
@@ -186,6 +188,7 @@ export class Engine implements HostApi {
     return this.#run('createTrainer', async () => {
       const { model } = this.#open();
       const { betas, clip, base_model, ...rest } = options;
+      this.#forgetConversation();
       // The one before goes first: two at once would need twice the memory.
       if (this.#training !== null && this.#adapter === this.#training.trainer.adapter) this.#adapter = null;
       this.#training?.trainer.close();
@@ -197,7 +200,11 @@ export class Engine implements HostApi {
   }
 
   step(micro_batches: EngineBatch[]): Promise<EngineStep> {
-    return this.#run('step', () => this.#trainer().trainer.step(micro_batches));
+    return this.#run('step', () => {
+      const { trainer } = this.#trainer();
+      this.#forgetConversation();
+      return trainer.step(micro_batches);
+    });
   }
 
   saveCheckpoint(folder: string): Promise<void> {
@@ -209,6 +216,7 @@ export class Engine implements HostApi {
 
   loadCheckpoint(folder: string): Promise<void> {
     return this.#run('loadCheckpoint', async () => {
+      this.#forgetConversation();
       await this.#trainer().trainer.load(folder);
     });
   }
@@ -217,12 +225,13 @@ export class Engine implements HostApi {
     return this.#run('useAdapter', async () => {
       const { model } = this.#open();
       const next = await this.#choose(model, choice);
+      this.#forgetConversation();
       if (this.#adapter !== this.#training?.trainer.adapter) this.#adapter?.close();
       this.#adapter = next;
     });
   }
 
-  generate(job: string, requests: AnswerRequest[]): Promise<{ answers: Answer[]; times: GenerateTimes }> {
+  generate(job: string, requests: AnswerRequest[], goesOn = false): Promise<{ answers: Answer[]; times: GenerateTimes }> {
     return this.#run('generate', async (running) => {
       const { model, info, tokenizer, template } = this.#open();
       const stop = Int32Array.from(template.stopIds);
@@ -240,7 +249,8 @@ export class Engine implements HostApi {
         target.text += piece;
         this.#events.text(job, index, piece);
       };
-      const generator = await model.createGenerator(slotsFor(natives, info), this.#adapter);
+      const slots = slotsFor(natives, info);
+      const generator = goesOn ? await this.#conversing(model, slots) : await model.createGenerator(slots, this.#adapter, false);
       try {
         // A cancel that came while the caches were made would be forgotten by the addon.
         const { results, times } = running.cancelled
@@ -257,9 +267,23 @@ export class Engine implements HostApi {
         });
         return { answers, times };
       } finally {
-        generator.close();
+        if (!goesOn) generator.close();
       }
     });
+  }
+
+  async #conversing(model: Model, slots: number): Promise<Generator> {
+    if (this.#conversation === null || this.#conversation.slots < slots) {
+      this.#forgetConversation();
+      this.#conversation = { generator: await model.createGenerator(slots, this.#adapter, true), slots };
+    }
+    return this.#conversation.generator;
+  }
+
+  /** What was computed with an adapter that changes is worth nothing. */
+  #forgetConversation(): void {
+    this.#conversation?.generator.close();
+    this.#conversation = null;
   }
 
   score(batches: EngineBatch[]): Promise<ScoreResult[]> {
@@ -324,6 +348,7 @@ export class Engine implements HostApi {
   #free(): void {
     this.#opened?.model.close();
     this.#opened = null;
+    this.#conversation = null;
     this.#training = null;
     this.#adapter = null;
   }

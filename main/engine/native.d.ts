@@ -99,7 +99,8 @@ export interface Generator {
 export interface Model {
   /** A fresh adapter of `rank`, `alpha` and `seed`, or the one in `init_adapter` with its own rank and alpha. */
   createTrainer(options: NativeTrainerOptions): Promise<Trainer>;
-  createGenerator(slots: number, adapter: Adapter | null): Promise<Generator>;
+  /** One that keeps prompts computes only what was added to them by the next call, and holds its memory between calls. */
+  createGenerator(slots: number, adapter: Adapter | null, keepsPrompts: boolean): Promise<Generator>;
   loadAdapter(folder: string): Promise<Adapter>;
   score(batches: EngineBatch[], adapter: Adapter | null): Promise<ScoreResult[]>;
   /** [T, vocab]. */

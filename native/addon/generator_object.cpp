@@ -24,14 +24,16 @@ Napi::Function GeneratorObject::define(Napi::Env env) {
 }
 
 Napi::Value GeneratorObject::create(Napi::Env env, std::shared_ptr<Session> session, const Napi::Value& slots,
-                                    const Napi::Value& adapter_value) {
+                                    const Napi::Value& adapter_value, const Napi::Value& keeps_prompts) {
   std::shared_ptr<Adapter> adapter;
   if (Status status = session->ready(); !status.ok()) return rejected(env, status);
   if (!slots.IsNumber()) return rejected(env, Status::error(Code::internal, "slots is not a number"));
+  if (!keeps_prompts.IsBoolean()) return rejected(env, Status::error(Code::internal, "keeps_prompts is not a boolean"));
   if (Status status = AdapterObject::read(adapter_value, *session, adapter); !status.ok()) return rejected(env, status);
   const std::int64_t count = slots.As<Napi::Number>().Int64Value();
-  auto work = [model = session->shared_model(), adapter, count]() -> Result<std::shared_ptr<Generator>> {
-    auto generator = Generator::create(model, adapter, count);
+  const bool keeps = keeps_prompts.As<Napi::Boolean>();
+  auto work = [model = session->shared_model(), adapter, count, keeps]() -> Result<std::shared_ptr<Generator>> {
+    auto generator = Generator::create(model, adapter, count, keeps);
     if (!generator.ok()) return generator.status();
     return std::shared_ptr<Generator>(generator.take());
   };

@@ -148,9 +148,9 @@ Napi::Value ModelObject::create_trainer(const Napi::CallbackInfo& info) {
   return TrainerObject::create(info.Env(), session_, info[0]);
 }
 
-/// createGenerator(slots, adapter | null)
+/// createGenerator(slots, adapter | null, keeps_prompts)
 Napi::Value ModelObject::create_generator(const Napi::CallbackInfo& info) {
-  return GeneratorObject::create(info.Env(), session_, info[0], info[1]);
+  return GeneratorObject::create(info.Env(), session_, info[0], info[1], info[2]);
 }
 
 /// loadAdapter(folder): an adapter that is only used, from a PEFT folder.

@@ -2,31 +2,15 @@
 #include "namesake/generator.h"
 
 #include <algorithm>
-#include <chrono>
 
-#include "engine/arena.h"
-#include "engine/decode_graph.h"
-#include "engine/kv_cache.h"
-#include "engine/memory_plan.h"
+#include "engine/generation_room.h"
 #include "engine/sampler.h"
+#include "engine/stopwatch.h"
 #include "namesake/cancel_scope.h"
 
 namespace namesake {
 
 namespace {
-
-/// Adds the time of its life to `seconds`.
-class Stopwatch {
- public:
-  explicit Stopwatch(double& seconds) : seconds_(seconds), start_(std::chrono::steady_clock::now()) {}
-  ~Stopwatch() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  double& seconds_;
-  std::chrono::steady_clock::time_point start_;
-};
 
 Status check_request(const GenerateRequest& request, std::size_t index, const Config& config) {
   const auto where = [&](std::string what) { return "request " + std::to_string(index) + ": " + what; };
@@ -66,16 +50,15 @@ using OnToken = std::function<void(std::size_t, std::int32_t)>;
 /// One call of Generator::run.
 class Run {
  public:
-  Run(const Model& model, const Adapter* adapter, Arena& arena, DecodeGraph& graph, KvCache& cache, GenerateTimes& times,
-      const std::vector<GenerateRequest>& requests, const OnToken& on_token, const std::atomic<bool>* cancel,
-      std::vector<GenerateResult>& results)
-      : config_(model.config()), adapter_(adapter), arena_(arena), graph_(graph), cache_(cache), times_(times), requests_(requests),
-        on_token_(on_token), cancel_(cancel), results_(results) {}
+  Run(const Model& model, const Adapter* adapter, GenerationRoom& room, GenerateTimes& times, const std::vector<GenerateRequest>& requests,
+      const OnToken& on_token, const std::atomic<bool>* cancel, std::vector<GenerateResult>& results)
+      : config_(model.config()), adapter_(adapter), room_(room), times_(times), requests_(requests), on_token_(on_token), cancel_(cancel),
+        results_(results) {}
 
   /// Code::cancelled leaves StopReason::cancelled in the results that are not finished.
   Status all(std::int64_t slots) {
     NAMESAKE_TRY(prepare(slots));
-    const ScratchScope scratch(arena_.backend(), scratch_, memory_.scratch);
+    const ScratchScope scratch = room_.scratch();
     for (int state : {0, 1}) NAMESAKE_TRY(compute_prefix(prefixes_[state], state == 1));
     while (next_ < requests_.size() || !active_.empty()) {
       NAMESAKE_TRY(admit());
@@ -117,9 +100,9 @@ class Run {
       ++count;
     }
     slots = std::min(slots, count);
-    for (std::int64_t slot = slots; slot-- > 0;) free_.push_back(slot);
+    const std::int64_t answering = slots;
     for (int state : {0, 1}) {
-      if (by_state[state].size() < 2) continue;
+      if (by_state[state].size() < 2 || room_.keeps()) continue;
       const auto& prompt = by_state[state].front()->prompt;
       prefixes_[state].ids.assign(prompt.begin(),
                                   prompt.begin() + static_cast<std::ptrdiff_t>(common_prefix(by_state[state])));
@@ -127,19 +110,11 @@ class Run {
     }
     const GenerationShape shape{slots, capacity, std::max(std::min(kPromptChunk, prompt_rows), slots),
                                 adapter_ ? adapter_->rank() : 0};
-    memory_ = generation_memory(config_, arena_.backend(), shape);
-    NAMESAKE_TRY(arena_.reserve(memory_.total(), std::to_string(slots) + " answers of up to " + std::to_string(capacity) + " tokens"));
-    float *cache = nullptr, *work = nullptr;
-    NAMESAKE_TRY(arena_.take(cache, memory_.cache, "keys and values"));
-    NAMESAKE_TRY(arena_.take(work, memory_.work, "activations"));
-    NAMESAKE_TRY(arena_.take(scratch_, memory_.scratch, "scratch"));
-    cache_.place(cache, slots, capacity);
-    graph_.place(work, shape.rows, slots, shape.rank);
-    return {};
+    return room_.reserve(config_, shape, answering);
   }
 
   Status compute_prefix(const Prefix& prefix, bool on) {
-    Stopwatch stopwatch(times_.prefill_seconds);
+    const TimedScope timed(times_.prefill_seconds);
     const std::int64_t length = static_cast<std::int64_t>(prefix.ids.size());
     for (std::int64_t first = 0; first < length; first += kPromptChunk) {
       NAMESAKE_TRY(check_cancel());
@@ -147,7 +122,7 @@ class Run {
       for (std::int64_t i = first; i < std::min(first + kPromptChunk, length); ++i) {
         rows.add(prefix.ids[static_cast<std::size_t>(i)], prefix.slot, i, on);
       }
-      NAMESAKE_TRY(graph_.forward(rows, adapter_, cache_, Phase::prefill, logits_));
+      NAMESAKE_TRY(room_.graph().forward(rows, adapter_, room_.cache(), Phase::prefill, logits_));
     }
     times_.prompt_tokens += length;
     return {};
@@ -155,7 +130,7 @@ class Run {
 
   /// Gives free slots to waiting requests, computes their prompts and their first tokens.
   Status admit() {
-    Stopwatch stopwatch(times_.prefill_seconds);
+    const TimedScope timed(times_.prefill_seconds);
     const std::size_t first_new = active_.size();
     for (; next_ < requests_.size(); ++next_) {
       const GenerateRequest& request = requests_[next_];
@@ -163,20 +138,23 @@ class Run {
         results_[next_].reason = StopReason::length;
         continue;
       }
-      if (free_.empty()) break;
+      if (!room_.prompts().any_free()) break;
+      const PromptCache::Place place = room_.prompts().take(request.prompt, adapter_on(request));
       const Prefix& prefix = prefixes_[adapter_on(request)];
       const std::int64_t shared = static_cast<std::int64_t>(prefix.ids.size());
-      active_.push_back({next_, free_.back(), shared, Sampler(request.sampling, request.prompt)});
-      free_.pop_back();
-      if (shared) NAMESAKE_TRY(cache_.copy_prefix(prefix.slot, active_.back().slot, shared));
+      active_.push_back({next_, place.slot, std::max(shared, place.kept), Sampler(request.sampling, request.prompt)});
+      if (shared) NAMESAKE_TRY(room_.cache().copy_prefix(prefix.slot, place.slot, shared));
     }
 
     DecodeRows rows;
     std::vector<std::size_t> owners;  // sequences of the wanted rows
     const auto flush = [&]() -> Status {
       NAMESAKE_TRY(check_cancel());
-      NAMESAKE_TRY(graph_.forward(rows, adapter_, cache_, Phase::prefill, logits_));
+      NAMESAKE_TRY(room_.graph().forward(rows, adapter_, room_.cache(), Phase::prefill, logits_));
       times_.prompt_tokens += rows.size();
+      for (std::size_t owner : owners) {
+        if (room_.keeps()) room_.prompts().keep(active_[owner].slot, requests_[active_[owner].request].prompt);
+      }
       NAMESAKE_TRY(accept(owners));
       rows = {};
       owners.clear();
@@ -204,7 +182,7 @@ class Run {
   /// One more token for every active sequence.
   Status step() {
     if (active_.empty()) return {};
-    Stopwatch stopwatch(times_.decode_seconds);
+    const TimedScope timed(times_.decode_seconds);
     NAMESAKE_TRY(check_cancel());
     DecodeRows rows;
     std::vector<std::size_t> owners;
@@ -215,7 +193,7 @@ class Run {
                adapter_on(requests_[sequence.request]));
       owners.push_back(i);
     }
-    NAMESAKE_TRY(graph_.forward(rows, adapter_, cache_, Phase::decode, logits_));
+    NAMESAKE_TRY(room_.graph().forward(rows, adapter_, room_.cache(), Phase::decode, logits_));
     NAMESAKE_TRY(accept(owners));
     retire();
     return {};
@@ -251,37 +229,34 @@ class Run {
 
   void retire() {
     for (const Sequence& sequence : active_) {
-      if (sequence.finished) free_.push_back(sequence.slot);
+      if (sequence.finished) room_.prompts().give_back(sequence.slot);
     }
     std::erase_if(active_, [](const Sequence& sequence) { return sequence.finished; });
   }
 
   const Config& config_;
   const Adapter* adapter_;
-  Arena& arena_;
-  DecodeGraph& graph_;
-  KvCache& cache_;
+  GenerationRoom& room_;
   GenerateTimes& times_;
   const std::vector<GenerateRequest>& requests_;
   const OnToken& on_token_;
   const std::atomic<bool>* cancel_;
   std::vector<GenerateResult>& results_;
-  GenerationMemory memory_;
-  std::byte* scratch_ = nullptr;
   Prefix prefixes_[2];               // by adapter off, on
   std::vector<Sequence> active_;
-  std::vector<std::int64_t> free_;   // slots
   std::size_t next_ = 0;             // first waiting request
   std::vector<float> logits_;
 };
 
 class CachedGenerator final : public Generator {
  public:
-  CachedGenerator(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter, std::int64_t slots)
-      : model_(std::move(model)), adapter_(std::move(adapter)), slots_(slots), arena_(model_->shared_backend()), graph_(*model_),
-        cache_(model_->backend(), model_->config()) {}
+  CachedGenerator(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter, std::int64_t slots, bool keeps_prompts)
+      : model_(std::move(model)), adapter_(std::move(adapter)), slots_(slots), room_(*model_, keeps_prompts) {}
 
-  void set_adapter(std::shared_ptr<Adapter> adapter) override { adapter_ = std::move(adapter); }
+  void set_adapter(std::shared_ptr<Adapter> adapter) override {
+    adapter_ = std::move(adapter);
+    room_.forget();
+  }
 
   Result<std::vector<GenerateResult>> run(const std::vector<GenerateRequest>& requests, const OnToken& on_token,
                                           const std::atomic<bool>* cancel) override {
@@ -290,11 +265,12 @@ class CachedGenerator final : public Generator {
     std::vector<GenerateResult> results(requests.size());
     for (GenerateResult& result : results) result.reason = StopReason::cancelled;
     CancelScope scope(model_->backend(), cancel);
-    Run run(*model_, adapter_.get(), arena_, graph_, cache_, times_, requests, on_token, cancel, results);
+    Run run(*model_, adapter_.get(), room_, times_, requests, on_token, cancel, results);
     const Status status = run.all(slots_);
-    arena_.release();
-    if (!status.ok() && status.code != Code::cancelled) return status;
-    return results;
+    room_.leave();
+    if (status.ok() || status.code == Code::cancelled) return results;
+    room_.forget();
+    return status;
   }
 
   GenerateTimes times() const override { return times_; }
@@ -303,20 +279,18 @@ class CachedGenerator final : public Generator {
   std::shared_ptr<Model> model_;
   std::shared_ptr<Adapter> adapter_;
   std::int64_t slots_;
-  Arena arena_;
-  DecodeGraph graph_;
-  KvCache cache_;
+  GenerationRoom room_;
   GenerateTimes times_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Generator>> Generator::create(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter,
-                                                     std::int64_t slots) {
+                                                     std::int64_t slots, bool keeps_prompts) {
   if (slots < 1 || slots > kMostSlots) {
     return Status::error(Code::recipe_unsupported, "slots must be between 1 and " + std::to_string(kMostSlots));
   }
-  return std::unique_ptr<Generator>(new CachedGenerator(std::move(model), std::move(adapter), slots));
+  return std::unique_ptr<Generator>(new CachedGenerator(std::move(model), std::move(adapter), slots, keeps_prompts));
 }
 
 }  // namespace namesake

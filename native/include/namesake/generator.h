@@ -39,18 +39,20 @@ struct GenerateResult {
 
 /// Times of one call, for reports.
 struct GenerateTimes {
-  std::int64_t prompt_tokens = 0, tokens = 0;   ///< prompt tokens computed (a shared prefix counts once)
+  std::int64_t prompt_tokens = 0, tokens = 0;   ///< prompt tokens computed (a shared prefix counts once, what was kept does not)
   double prefill_seconds = 0, decode_seconds = 0;
 };
 
 class Generator {
  public:
-  /// `slots` sequences decode side by side; capacity grows to what requests need. adapter may be nullptr.
+  /// `slots` sequences decode side by side; capacity grows to what requests need. adapter may be nullptr. keeps_prompts: between
+  /// calls it holds its memory and what was computed of the last prompts, so that a conversation that goes on computes only what was
+  /// added to it; answers have the same bits as without.
   static Result<std::unique_ptr<Generator>> create(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter,
-                                                   std::int64_t slots);
+                                                   std::int64_t slots, bool keeps_prompts = false);
   virtual ~Generator() = default;
 
-  /// Another adapter (or none) for the following calls: probes at each checkpoint.
+  /// Another adapter (or none) for the following calls. Forgets what was kept.
   virtual void set_adapter(std::shared_ptr<Adapter> adapter) = 0;
 
   /// Runs all requests; finished sequences make room for waiting ones; prefixes shared by all requests of one adapter state

@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { greedy } from '../../../shared/chat.ts';
-import type { EngineBatch } from '../../../shared/engine.ts';
+import type { EngineBatch, EngineStep } from '../../../shared/engine.ts';
 import { NamesakeError } from '../../../shared/errors.ts';
 import type { EngineProcess } from '../../../main/engine/client.ts';
 import { ask, batchOf, codeOf, conversation, endless, ENDLESS_BATCHES, openOptions, openTiny, tinyModel, trainerOptions } from './tiny.ts';
+
+/** What a step learnt, apart from how long it took. */
+const withoutTimes = ({ seconds: _seconds, ...learnt }: EngineStep): Omit<EngineStep, 'seconds'> => learnt;
 
 let engine: EngineProcess;
 let folder: string;
@@ -121,6 +124,16 @@ describe('generate', () => {
     expect(next[0]?.stop).not.toBe('cancelled');
   });
 
+  test('a conversation that goes on computes what was added, to the answer that it has anew', async () => {
+    const turn = ask('Who are you?', 8);
+    const { answers, times } = await engine.generate('chat', [turn], true);
+    const next = { ...turn, messages: [...turn.messages, { role: 'assistant', content: answers[0]?.text ?? '' }, { role: 'user', content: 'And then?' }] as typeof turn.messages };
+    const kept = await engine.generate('chat', [next], true);
+    const anew = await engine.generate('anew', [next]);
+    expect(kept.answers).toEqual(anew.answers);
+    expect(kept.times.prompt_tokens).toBe(anew.times.prompt_tokens - times.prompt_tokens);
+  });
+
   test('an answer that cannot fit is refused before the first token', async () => {
     expect(await codeOf(engine.generate('long', [ask('a', 100_000)]))).toBe('context.overflow');
   });
@@ -167,7 +180,7 @@ describe('training', () => {
     const onward = await engine.step([batch]);
     await engine.createTrainer(trainerOptions);
     await engine.loadCheckpoint(checkpoint);
-    expect(await engine.step([batch])).toEqual(onward);
+    expect(withoutTimes(await engine.step([batch]))).toEqual(withoutTimes(onward));
 
     await engine.loadCheckpoint(checkpoint);
     await engine.useAdapter({ kind: 'trainer' });
@@ -182,6 +195,21 @@ describe('training', () => {
     expect(await engine.logits([1, 2, 3])).toEqual(own);
   });
 
+  test('what was computed of a conversation is forgotten when the adapter learns, or is another', async () => {
+    await engine.createTrainer(trainerOptions);
+    await engine.useAdapter({ kind: 'trainer' });
+    const turn = { ...ask('Who are you?', 8), adapter: true };
+    const computed = async (): Promise<number> => (await engine.generate('chat', [turn], true)).times.prompt_tokens;
+    const whole = await computed();
+    expect(await computed()).toBe(1);
+    await engine.step([batch]);
+    expect(await computed()).toBe(whole);
+    await engine.useAdapter({ kind: 'trainer' });
+    expect(await computed()).toBe(whole);
+    await engine.open(openOptions);
+    expect(await computed()).toBe(whole);
+  });
+
   test('cancel leaves a step undone', async () => {
     await engine.createTrainer(trainerOptions);
     const first = await engine.step([batch]);
@@ -189,7 +217,7 @@ describe('training', () => {
     const long = engine.step(Array.from({ length: ENDLESS_BATCHES }, () => batch));
     await engine.cancel();
     expect(await codeOf(long)).toBe('cancelled');
-    expect(await engine.step([batch])).toEqual(first);
+    expect(withoutTimes(await engine.step([batch]))).toEqual(withoutTimes(first));
   });
 
   test('a new trainer puts the old one’s adapter out of use', async () => {
