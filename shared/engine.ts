@@ -123,7 +123,8 @@ export interface EngineApi {
   useAdapter(choice: AdapterChoice): Promise<void>;
   /**
    * Answers conversations; text streams through EngineEvents.text under `job`. `goesOn`: what was computed of the prompts is kept, with
-   * its memory, until another adapter is used or the model closes: the next call computes only what was added, to the same answers.
+   * its memory, and the next call computes only what was added, to the same answers. It is forgotten when the adapter learns or is another,
+   * when nothing is said for a while, and where it is too large to be held for all of the requests.
    */
   generate(job: string, requests: AnswerRequest[], goesOn?: boolean): Promise<{ answers: Answer[]; times: GenerateTimes }>;
   score(batches: EngineBatch[]): Promise<ScoreResult[]>;

@@ -23,8 +23,9 @@ import { createChatTemplate, type ChatTemplate } from '../pipeline/chat-template
 import { createTokenizer, type Tokenizer } from '../pipeline/tokenizer.ts';
 import type { TokenizerSource } from '../pipeline/vocabulary.ts';
 import { readModelFolder } from './model-folder.ts';
-import type { Adapter, Generator, Model, NativeAddon, NativeAnswer, NativeError, NativeTokenizer, Trainer } from './native.d.ts';
+import type { Adapter, Model, NativeAddon, NativeAnswer, NativeError, NativeTokenizer, Trainer } from './native.d.ts';
 import type { EngineAbout, HostApi } from './protocol.ts';
+import { Conversation } from './conversation.ts';
 import { betweenSteps, processGrowth } from './process-memory.ts';
 import { slotsFor } from './slots.ts';
 
@@ -55,8 +56,7 @@ export class Engine implements HostApi {
   #training: Training | null = null;
   /** null = the base model. The trainer's adapter, or one that was loaded from a folder. */
   #adapter: Adapter | null = null;
-  /** Keeps what was computed of a conversation that goes on. */
-  #conversation: { generator: Generator; slots: number } | null = null;
+  readonly #conversation = new Conversation();
   /** The job that runs: every call that takes the model's time. */
   #job: { name: string; done: Promise<unknown>; cancelled: boolean } | null = null;
 
@@ -188,7 +188,7 @@ export class Engine implements HostApi {
     return this.#run('createTrainer', async () => {
       const { model } = this.#open();
       const { betas, clip, base_model, ...rest } = options;
-      this.#forgetConversation();
+      this.#conversation.forget();
       // The one before goes first: two at once would need twice the memory.
       if (this.#training !== null && this.#adapter === this.#training.trainer.adapter) this.#adapter = null;
       this.#training?.trainer.close();
@@ -202,7 +202,7 @@ export class Engine implements HostApi {
   step(micro_batches: EngineBatch[]): Promise<EngineStep> {
     return this.#run('step', () => {
       const { trainer } = this.#trainer();
-      this.#forgetConversation();
+      this.#conversation.forget();
       return trainer.step(micro_batches);
     });
   }
@@ -216,7 +216,7 @@ export class Engine implements HostApi {
 
   loadCheckpoint(folder: string): Promise<void> {
     return this.#run('loadCheckpoint', async () => {
-      this.#forgetConversation();
+      this.#conversation.forget();
       await this.#trainer().trainer.load(folder);
     });
   }
@@ -225,7 +225,7 @@ export class Engine implements HostApi {
     return this.#run('useAdapter', async () => {
       const { model } = this.#open();
       const next = await this.#choose(model, choice);
-      this.#forgetConversation();
+      this.#conversation.forget();
       if (this.#adapter !== this.#training?.trainer.adapter) this.#adapter?.close();
       this.#adapter = next;
     });
@@ -250,7 +250,10 @@ export class Engine implements HostApi {
         this.#events.text(job, index, piece);
       };
       const slots = slotsFor(natives, info);
-      const generator = goesOn ? await this.#conversing(model, slots) : await model.createGenerator(slots, this.#adapter, false);
+      // What all requests have no room for side by side would only be driven out by each other.
+      const keeps = goesOn && slots >= natives.length;
+      if (!keeps) this.#conversation.forget();
+      const generator = await (keeps ? this.#conversation.turn(model, slots, this.#adapter) : model.createGenerator(slots, this.#adapter, false));
       try {
         // A cancel that came while the caches were made would be forgotten by the addon.
         const { results, times } = running.cancelled
@@ -267,23 +270,10 @@ export class Engine implements HostApi {
         });
         return { answers, times };
       } finally {
-        if (!goesOn) generator.close();
+        if (keeps) this.#conversation.rest();
+        else generator.close();
       }
     });
-  }
-
-  async #conversing(model: Model, slots: number): Promise<Generator> {
-    if (this.#conversation === null || this.#conversation.slots < slots) {
-      this.#forgetConversation();
-      this.#conversation = { generator: await model.createGenerator(slots, this.#adapter, true), slots };
-    }
-    return this.#conversation.generator;
-  }
-
-  /** What was computed with an adapter that changes is worth nothing. */
-  #forgetConversation(): void {
-    this.#conversation?.generator.close();
-    this.#conversation = null;
   }
 
   score(batches: EngineBatch[]): Promise<ScoreResult[]> {
@@ -346,9 +336,9 @@ export class Engine implements HostApi {
 
   /** Closing the model frees what was made from it too. */
   #free(): void {
+    this.#conversation.forget();
     this.#opened?.model.close();
     this.#opened = null;
-    this.#conversation = null;
     this.#training = null;
     this.#adapter = null;
   }

@@ -15,26 +15,25 @@ namespace namesake {
 class GenerationRoom {
  public:
   GenerationRoom(const Model& model, bool keeps_prompts)
-      : arena_(model.shared_backend()), graph_(model), cache_(model.backend(), model.config()), context_(model.config().context),
-        keeps_(keeps_prompts) {}
+      : arena_(model.shared_backend()), graph_(model), cache_(model.backend(), model.config()), keeps_(keeps_prompts) {}
 
   /// Makes room for such a shape, whose first `answering` slots are for answers, and forgets what was kept unless it can stay. The
   /// codes of Arena::reserve.
   Status reserve(const Config& config, GenerationShape shape, std::int64_t answering) {
+    prompts_.give_all_back();
     if (!keeps_) return take(config, shape, answering);
-    shape.slots = std::max(shape.slots, shape_.slots);
-    shape.rows = std::max(kPromptChunk, shape.slots);
-    const bool fits = shape.slots == shape_.slots && shape.capacity <= shape_.capacity && shape.rank == shape_.rank;
+    const bool fits = shape.slots <= shape_.slots && shape.capacity <= shape_.capacity && shape.rows <= shape_.rows && shape.rank == shape_.rank;
     if (fits && arena_.capacity() > 0) return {};
-    // Growing forgets, so there is room for some turns more, and it doubles: the longer a conversation, the rarer it is computed anew.
+    // Growing forgets: with half as much again, the longer a conversation, the rarer it is computed anew.
     GenerationShape roomy = shape;
-    roomy.capacity = std::min(context_, std::max(shape.capacity + kSpare, 2 * shape_.capacity));
-    return take(config, roomy, roomy.slots).ok() ? Status{} : take(config, shape, shape.slots);
+    roomy.slots = std::max(shape.slots, shape_.slots);
+    roomy.rows = std::max(kPromptChunk, roomy.slots);
+    roomy.capacity = std::min(config.context, shape.capacity + std::max(kSpare, shape.capacity / 2));
+    return take(config, roomy, roomy.slots).ok() ? Status{} : take(config, shape, answering);
   }
 
   /// After a call. What is kept stays only where that was asked for.
   void leave() {
-    prompts_.give_all_back();
     if (!keeps_) arena_.release();
   }
   void forget() {
@@ -70,7 +69,6 @@ class GenerationRoom {
   DecodeGraph graph_;
   KvCache cache_;
   PromptCache prompts_;
-  std::int64_t context_;
   bool keeps_;
   GenerationShape shape_;
   GenerationMemory memory_;

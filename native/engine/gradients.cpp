@@ -5,6 +5,7 @@
 
 #include "engine/lora_layout.h"
 #include "engine/optimizer.h"
+#include "engine/stopwatch.h"
 
 namespace namesake {
 
@@ -30,7 +31,10 @@ Status step_gradients(const Model& model, Adapter& adapter, LossGraph& loss, std
   result.kl = sums.kl;
   result.loss = sums.ce + sums.kl;
   result.seconds = {sums.forward_seconds, sums.backward_seconds, 0};
-  return gradient_norm(model.backend(), adapter.trainables(), result.grad_norm);
+  Stopwatch watch;
+  NAMESAKE_TRY(gradient_norm(model.backend(), adapter.trainables(), result.grad_norm));
+  result.seconds.update = watch.lap();
+  return {};
 }
 
 Result<Gradients> gradients(Model& model, Adapter& adapter, std::span<const Batch> micro_batches) {

@@ -101,7 +101,7 @@ Status Graph::attention_half(const At& at) const {
   return linear(at, Linear::o, w.o, nullptr, kept.attn, {0, M}, kept.x_in, kept.x_mid);
 }
 
-/// Gate, up and acts.act of a slice, from acts.h.
+/// Gate and up of a slice, from acts.h.
 Status Graph::gate_and_up(const At& at, const Slice& slice) const {
   const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
   const float* h = at.acts.h + slice.start * model_.config().hidden;

@@ -1,7 +1,6 @@
 // Trainer: gradients of all micro-batches, then one update that either happens whole or not at all.
 #include "namesake/trainer.h"
 
-#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -56,20 +55,20 @@ class TrainerOfAdapter final : public Trainer {
 
   Result<StepResult> step(std::span<const Batch> micro_batches) override {
     StepResult result;
-    Stopwatch watch;
     {
       CancelScope scope(model_->backend(), cancel_);
       NAMESAKE_TRY(step_gradients(*model_, *adapter_, loss_, micro_batches, result));
     }
     if (cancel_ && cancel_->load()) return Status::error(Code::cancelled, "cancelled before the update");
     // From here on the step is not interrupted: a half-updated adapter could not be resumed.
+    Stopwatch watch;
     result.step = step_ + 1;
     result.lr = options_.lr * schedule_factor(options_.schedule, result.step, options_.warmup_steps, options_.steps);
     NAMESAKE_TRY(update(model_->backend(), options_, result.step, result.lr, clip_factor(result.grad_norm, options_.clip),
                         adapter_->trainables()));
     // What fails here belongs to this step, not to what comes next.
     NAMESAKE_TRY(model_->backend().finish());
-    result.seconds.update = std::max(0.0, watch.lap() - result.seconds.forward - result.seconds.backward);
+    result.seconds.update += watch.lap();
     step_ = result.step;
     return result;
   }

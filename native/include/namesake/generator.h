@@ -56,7 +56,7 @@ class Generator {
   virtual void set_adapter(std::shared_ptr<Adapter> adapter) = 0;
 
   /// Runs all requests; finished sequences make room for waiting ones; prefixes shared by all requests of one adapter state
-  /// are computed once. on_token(request index, token) is called in order from the calling thread. A request's answer does
+  /// are computed once (not by one that keeps prompts). on_token(request index, token) is called in order from the calling thread. A request's answer does
   /// not depend on the others. context.overflow when prompt + max_tokens exceed the model's context; rows.invalid for ids
   /// out of range. Cancelled: finished and partial answers are returned with StopReason::cancelled.
   virtual Result<std::vector<GenerateResult>> run(const std::vector<GenerateRequest>& requests,

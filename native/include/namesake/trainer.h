@@ -51,7 +51,7 @@ double schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup
 struct PhaseSeconds {
   double forward = 0;   ///< base pass where there is KL, tuned pass, head and losses
   double backward = 0;
-  double update = 0;    ///< gradient norm and AdamW
+  double update = 0;    ///< gradient norm, AdamW
 };
 
 struct StepResult {
