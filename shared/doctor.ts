@@ -27,6 +27,11 @@ export interface GpuCard {
   problem: Problem | null;
 }
 
+/** The card that something is computed on; `driver` is the newest CUDA that its driver knows. */
+export interface UsedCard extends Pick<GpuCard, 'name' | 'compute_capability'> {
+  driver: string;
+}
+
 /** This machine's NVIDIA cards, and the one that would be taken. */
 export interface GpuReport {
   /** The newest CUDA that the driver knows ("12.8"); null without a driver that works. */

@@ -1,5 +1,6 @@
 // Model: an entry of the catalogue (resources/models.json), or a file or folder that the person added.
 import { z } from 'zod';
+import type { UsedCard } from './doctor.ts';
 import type { ErrorCode, ErrorParams } from './errors.ts';
 import { languageSchema, type Language } from './persona.ts';
 
@@ -101,6 +102,8 @@ export interface ModelInfo extends ModelShape {
   backend: string;
   isa: string;
   threads: number;
+  /** null on a processor. */
+  card: UsedCard | null;
 }
 
 /** A model as the picker shows it. */

@@ -45,9 +45,9 @@ function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-/** Writes provenance.json: model, rows, recipe and addon by sha256, versions, backend, instruction set and threads. */
+/** Writes provenance.json: model, rows, recipe and addon by sha256, versions, backend, instruction set and threads, and the card that computed. */
 export function writeProvenance(folder: RunFolder, { model, info, recipe, addon, form, memory }: Origin): void {
-  const { backend, isa, threads, architecture } = info;
+  const { backend, isa, threads, card, architecture } = info;
   const provenance = {
     namesake: packageVersion(),
     node: process.versions.node,
@@ -56,7 +56,7 @@ export function writeProvenance(folder: RunFolder, { model, info, recipe, addon,
     model: { ref: recipe.model.ref, file: model.path, base: model.base, sha256: model.sha256, architecture },
     rows_sha256: sha256(onDisk(folder.rows, () => readFileSync(folder.rows))),
     recipe_sha256: sha256(JSON.stringify(recipe)),
-    engine: { backend, isa, threads, precision: recipe.model.precision },
+    engine: { backend, isa, threads, precision: recipe.model.precision, ...(card !== null && { card }) },
     form,
     ...(memory === undefined ? {} : { memory }),
     seed: recipe.seed,

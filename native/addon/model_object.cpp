@@ -11,6 +11,7 @@
 #include "addon/async_task.h"
 #include "addon/compute_options.h"
 #include "addon/generator_object.h"
+#include "addon/gpu_call.h"
 #include "addon/model_facts.h"
 #include "addon/trainer_object.h"
 #include "namesake/cancel_scope.h"
@@ -62,6 +63,7 @@ Napi::Object info_to_js(Napi::Env env, const Model& model, const ModelFacts& fac
   object.Set("backend", model.backend().name());
   object.Set("isa", model.backend().isa());
   set("threads", model.backend().threads());
+  object.Set("card", used_card_to_js(env, model.backend().card()));
   return object;
 }
 

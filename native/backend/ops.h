@@ -18,6 +18,7 @@
 #include <string>
 
 #include "formats/blocks.h"
+#include "namesake/gpu.h"
 #include "namesake/status.h"
 
 namespace namesake {
@@ -103,6 +104,8 @@ class Backend {
   virtual std::string name() const = 0;
   virtual std::string isa() const = 0;
   virtual int threads() const = 0;
+  /// The card that computes; none on a processor.
+  virtual std::optional<UsedCard> card() const { return {}; }
 
   /// Whether ops read the host's memory, so that weights may stay where their file is mapped. Otherwise a model copies its weights
   /// into memory of the backend, all but an embedding that is not the head too: embedding_forward takes a table in either.

@@ -38,7 +38,8 @@ describe('a run on a card', () => {
     // Measured 3.3e-3 at most: f16 products, and a learning rate that shows it.
     losses(whole).forEach((loss, i) => expect(Math.abs(loss - (losses(onProcessor)[i] ?? NaN))).toBeLessThan(1e-2));
     const provenance = readJson(join(home, 'runs', runOf(whole), 'provenance.json')) as { engine: unknown };
-    expect(provenance.engine).toMatchObject({ backend: 'cuda', isa: 'sm_75' });
+    const card = { name: 'NVIDIA GeForce RTX 2060', compute_capability: '7.5', driver: '12.4' };
+    expect(provenance.engine).toMatchObject({ backend: 'cuda', isa: 'sm_75', card });
   });
 
   it('answers there, and on the processor where the card is gone', async () => {

@@ -8,8 +8,11 @@
 
 namespace namesake::cuda {
 
-CudaBackend::CudaBackend(std::unique_ptr<Context> context, int capability)
-    : context_(std::move(context)), capability_(capability), library_(*context_, capability), staging_(*context_) {}
+CudaBackend::CudaBackend(std::unique_ptr<Context> context, const GpuCard& card)
+    : context_(std::move(context)),
+      card_{card.name, card.major, card.minor, context_->driver()->version()},
+      library_(*context_, card.major * 10 + card.minor),
+      staging_(*context_) {}
 
 // On a card that has failed every call fails, and there is nobody left to be told: the driver frees what its process held.
 CudaBackend::~CudaBackend() {
@@ -55,7 +58,7 @@ Result<std::unique_ptr<Backend>> make_cuda_backend(std::shared_ptr<const Driver>
   if (!context.ok()) return context.status();
   const auto card = std::find_if(cards.value().begin(), cards.value().end(),
                                  [&](const GpuCard& each) { return each.ordinal == chosen.value(); });
-  return std::unique_ptr<Backend>(std::make_unique<CudaBackend>(context.take(), card->major * 10 + card->minor));
+  return std::unique_ptr<Backend>(std::make_unique<CudaBackend>(context.take(), *card));
 }
 
 }  // namespace namesake::cuda

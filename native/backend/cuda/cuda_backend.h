@@ -26,15 +26,16 @@ Result<std::unique_ptr<Backend>> make_cuda_backend(std::shared_ptr<const Driver>
 /// Pointers are addresses on the card. Any thread, one at a time.
 class CudaBackend final : public Backend {
  public:
-  /// `capability` is the card's compute capability times ten.
-  CudaBackend(std::unique_ptr<Context> context, int capability);
+  /// `context` is a place on `card`.
+  CudaBackend(std::unique_ptr<Context> context, const GpuCard& card);
   ~CudaBackend() override;
 
   std::string name() const override { return "cuda"; }
   /// "sm_86": the card's architecture.
-  std::string isa() const override { return "sm_" + std::to_string(capability_); }
+  std::string isa() const override { return "sm_" + std::to_string(card_.major * 10 + card_.minor); }
   /// Of the host, for what is prepared there.
   int threads() const override;
+  std::optional<UsedCard> card() const override { return card_; }
   bool reads_host_memory() const override { return false; }
   void set_cancel(const std::atomic<bool>* flag) override { cancel_ = flag; }
   /// The most products and sums that one launch is given where an op can be cut into several. The value it begins with ends within
@@ -119,7 +120,7 @@ class CudaBackend final : public Backend {
   Status enter() const { return context_->bind(); }
 
   std::unique_ptr<Context> context_;
-  int capability_;
+  UsedCard card_;
   KernelLibrary library_;
   Staging staging_;
   Pace pace_;

@@ -32,6 +32,13 @@ struct GpuReport {
   Status problem;             ///< why no card can be used; ok where one can
 };
 
+/// The card that a backend computes on, for those who write down what did.
+struct UsedCard {
+  std::string name;          ///< "NVIDIA GeForce RTX 3060"
+  int major = 0, minor = 0;  ///< compute capability
+  int driver_version = 0;    ///< newest CUDA that its driver knows, as in GpuReport
+};
+
 /// Looks at this machine's cards: loads the driver, and takes and gives back a place on each card, which can take a second. Any
 /// thread. What is missing is no error but said in the report.
 GpuReport examine_gpus();

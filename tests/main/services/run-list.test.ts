@@ -260,9 +260,11 @@ describe('diff', () => {
     expect(place.runs.diff(a, b).map(({ field }) => field)).toContain('provenance.rows_sha256');
     const path = place.home.run(b).provenance;
     const provenance = readJson(path) as { engine: object; model: object };
-    writeFileSync(path, JSON.stringify({ ...provenance, engine: { ...provenance.engine, isa: 'neon' }, model: { ...provenance.model, sha256: 'f00' } }));
+    writeFileSync(path, JSON.stringify({ ...provenance, engine: { ...provenance.engine, isa: 'neon', card: { name: 'RTX 2060', compute_capability: '7.5', driver: '12.4' } }, model: { ...provenance.model, sha256: 'f00' } }));
     const differences = place.runs.diff(a, b);
     expect(differences).toContainEqual(expect.objectContaining({ field: 'provenance.engine.isa', b: 'neon' }));
+    expect(differences).toContainEqual({ field: 'provenance.engine.card.name', a: null, b: 'RTX 2060' });
+    expect(differences).toContainEqual({ field: 'provenance.engine.card.driver', a: null, b: '12.4' });
     expect(differences).toContainEqual(expect.objectContaining({ field: 'provenance.model.sha256', b: 'f00' }));
     // A run that was thrown away has a recipe and nothing else.
     rmSync(place.home.run(b).folder, { recursive: true });
