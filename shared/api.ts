@@ -13,7 +13,7 @@ import { devices, recipeSchema } from './recipe.ts';
 import { rowKinds, rowSchema, type Message } from './row.ts';
 import type { RowLife, RowPlace } from './row-life.ts';
 import type { Phase, RunWarning } from './run-events.ts';
-import type { CheckpointScores, DeletedRun, QuestionAnswer, RunDifference, RunFacts, RunSummary, ScoredProbe, Scores, StepMetric } from './run.ts';
+import type { CheckpointScores, DeletedRun, QuestionAnswer, RunDifference, RunEngine, RunFacts, RunSummary, ScoredProbe, Scores, StepMetric } from './run.ts';
 import { settingsChangeSchema, type Settings, type TokenKept } from './settings.ts';
 import type { ExportProgress, ExportResult, ExportState } from './export.ts';
 
@@ -203,6 +203,8 @@ export interface RunDetails extends RunSummary {
   /** Evaluated and saved checkpoints; step 0 is the base. */
   checkpoints: CheckpointScores[];
   metrics: StoredMetric[];
+  /** What it began to be computed with; null before that. */
+  engine: RunEngine | null;
   /** What it is doing, while it goes on. */
   phase: RunProgress | null;
   right: boolean | null;

@@ -1,9 +1,14 @@
 // Doctor: what works on this machine, and what does not.
 import type { ErrorCode } from './errors.ts';
 
-interface Problem {
+export interface Problem {
   code: ErrorCode;
   detail: string;
+}
+
+/** Whether it is that there is no card at all: such a machine lacks nothing. */
+export function isWithoutCard({ code }: Problem): boolean {
+  return code === 'gpu.no_driver' || code === 'gpu.no_card';
 }
 
 /** One NVIDIA card as its driver describes it. */

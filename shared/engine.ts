@@ -107,7 +107,7 @@ export interface EngineApi {
   promptLengths(conversations: Message[][]): Promise<number[]>;
   /** The shapes that a model at an absolute path states, and the bytes of its weights; needs none open. */
   shape(path: string): Promise<ModelShape & { file_bytes: number }>;
-  /** Plans what a run would take, of a model that is here (absolute path) or not; needs none open. */
+  /** Plans what a run would take, of a model that is here (absolute path) or not, and decides what device auto is; needs none open. */
   planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget>;
   /**
    * Makes a trainer with a fresh adapter, or one from init_adapter, with all memory that its steps take. Throws

@@ -1,20 +1,26 @@
 // Memory: what a run or a chat will take, planned before anything is allocated; what "fits" means everywhere.
+import type { Problem, UsedCard } from './doctor.ts';
 import type { ModelShape } from './model.ts';
 
 /** A model by its file's absolute path, or by its shapes where it is not here. */
 export type MemoryModel = string | { shape: ModelShape; file_bytes: number };
 
+/** What computes. */
+export type Device = 'cpu' | 'cuda' | 'reference';
+
 /** How a model is computed. */
 export interface EngineChoice {
   precision: 'as-stored' | 'f32' | 'bf16' | 'nf4';
-  device: 'auto' | 'cpu' | 'cuda' | 'reference';
+  device: Device;
   /** 0 = all physical cores. */
   threads: number;
   /** "auto", or a forced level: scalar | avx2 | avx512 | avx512bf16 | amx | neon. */
   isa: string;
 }
 
-export interface MemoryQuestion extends EngineChoice {
+export interface MemoryQuestion extends Omit<EngineChoice, 'device'> {
+  /** auto: a card that works and has room for the plan, otherwise the processor. */
+  device: 'auto' | Device;
   /** LoRA rank; 0 = answers only, nothing is trained. */
   rank: number;
   /** Of the optimizer's moments. */
@@ -31,8 +37,24 @@ export interface MemoryQuestion extends EngineChoice {
   recompute: boolean | null;
 }
 
+/** A card that a plan was made for, and what the plan takes of its memory, in bytes. */
+export interface CardPlan extends UsedCard {
+  needs: number;
+  /** Now. */
+  free: number;
+}
+
+/** What computes, and what was found out about a card on the way. */
+export interface Placement {
+  device: Device;
+  /** The card that was looked at; null where none was to be, or there is none that works. */
+  card: CardPlan | null;
+  /** Why auto is the processor: one of the codes gpu.*; else null. */
+  no_card: Problem | null;
+}
+
 /** Bytes by purpose. Everything but `between_steps` adds up to `total`, unless `between_steps` is more than what it replaces. */
-export interface MemoryBudget {
+export interface MemoryBudget extends Placement {
   /** Pages of the model's file; the system can drop and read them again. */
   weights_mapped: number;
   /** Copies in another precision, and the table of rotary angles. */

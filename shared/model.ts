@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { UsedCard } from './doctor.ts';
 import type { ErrorCode, ErrorParams } from './errors.ts';
+import type { Placement } from './memory.ts';
 import { languageSchema, type Language } from './persona.ts';
 
 /** OWNER/NAME of a repository on a hub. */
@@ -127,6 +128,8 @@ export interface ModelCard {
   needs_bytes: number | null;
   available_bytes: number;
   fits: boolean | null;
+  /** What would compute it; null where it cannot be told. */
+  placement: Placement | null;
   /** Whether its weights are stored in blocks of few bits, so that fewer would only cost quality; null where it cannot be told. */
   quantised: boolean | null;
   /** How long the newest assistant from it took on this machine, in seconds; null before there is one. */

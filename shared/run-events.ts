@@ -1,4 +1,5 @@
 // Events of a run as it happens, as the run service tells them; windows get them merged (shared/api.ts).
+import type { Problem } from './doctor.ts';
 import type { QuestionAnswer, RunStatus, Scores, StepMetric } from './run.ts';
 
 /** What a run is doing, in the order in which it happens. */
@@ -28,6 +29,8 @@ export interface RunResult {
 export type RunWarning =
   /** It goes on with another backend or instruction set than it began with: its numbers will differ in the last bits. */
   | { warning: 'resumed_elsewhere'; began: string; now: string }
+  /** No card computes although there is one, and nobody asked for the processor: why (gpu.*). */
+  | ({ warning: 'no_card' } & Problem)
   /** The checkpoint of `step` could not be read: the run goes on from the one of step `from` before it. */
   | { warning: 'checkpoint_damaged'; step: number; from: number };
 

@@ -1,5 +1,6 @@
 // Run: one training from recipe to chosen adapter, and what is measured on the way.
 import { z } from 'zod';
+import type { Problem, UsedCard } from './doctor.ts';
 import type { Language } from './persona.ts';
 
 export const runStatuses = [
@@ -87,6 +88,16 @@ export interface StepMetric {
 export interface QuestionAnswer {
   question: string;
   answer: string;
+}
+
+/** What computes a run. */
+export interface RunEngine {
+  backend: string;
+  isa: string;
+  /** null on a processor. */
+  card: UsedCard | null;
+  /** Why it is the processor, where the recipe left that open (gpu.*); else null. */
+  no_card: Problem | null;
 }
 
 /** What a run is, as lists and screens show it. */

@@ -1,7 +1,8 @@
 // Run report: a run's events as words, and its result as a side-by-side table.
 import type { RunProgress } from '../../shared/api.ts';
 import type { OnRunEvent, RunEvent, RunResult, RunWarning } from '../../shared/run-events.ts';
-import { translate, type MessageKey } from '../../shared/i18n/translate.ts';
+import { NamesakeError } from '../../shared/errors.ts';
+import { explainError, translate, type MessageKey } from '../../shared/i18n/translate.ts';
 import { languages, type Language } from '../../shared/persona.ts';
 import type { Scores } from '../../shared/run.ts';
 import type { Output } from './output.ts';
@@ -119,10 +120,15 @@ export function progressLine(language: Language, { phase, done, total, eta_secon
   return eta_seconds === null ? counted : `${counted} · ${duration(eta_seconds)}`;
 }
 
-function warningValues(warning: RunWarning): Record<string, string | number> {
-  return warning.warning === 'resumed_elsewhere'
-    ? { began: warning.began, now: warning.now }
-    : { step: warning.step, from: warning.from };
+function warningValues(language: Language, warning: RunWarning): Record<string, string | number> {
+  switch (warning.warning) {
+    case 'resumed_elsewhere':
+      return { began: warning.began, now: warning.now };
+    case 'no_card':
+      return { reason: explainError(language, new NamesakeError(warning.code, warning.detail)) };
+    case 'checkpoint_damaged':
+      return { step: warning.step, from: warning.from };
+  }
 }
 
 /** Prints a run's events: objects with --json, words otherwise. `pickResult` shapes the last object of the command. */
@@ -143,7 +149,7 @@ export function runReporter(output: Output, steps: () => number, pickResult: (re
         return;
       }
       case 'warning':
-        output.say(translate(language, `warning.${event.warning}`, warningValues(event)));
+        output.say(translate(language, `warning.${event.warning}`, warningValues(language, event)));
         return;
       case 'step': {
         const line = translate(language, 'progress.step', {

@@ -129,7 +129,7 @@ export interface NativeAddon {
   gpus(): Promise<GpuReport>;
   /** The shapes that a GGUF file or a folder in Hugging Face layout states. */
   modelShape(path: string): Promise<ModelShape & { file_bytes: number }>;
-  /** Of a GGUF file or a folder, or of a model that is not here by its shapes. */
+  /** Decides what device auto is. Of a GGUF file or a folder, or of a model that is not here by its shapes. */
   planMemory(model: string | (ModelShape & { file_bytes: number }), options: NativeMemoryOptions): Promise<MemoryBudget>;
   /**
    * A GGUF file, or a folder in Hugging Face layout: that one's tokenizer is null, its files are the host's to read. `cache`: the

@@ -8,6 +8,7 @@ import type { Home } from '../home.ts';
 import type { ChatPartner } from '../store/chats.ts';
 import type { RunStore } from '../store/runs.ts';
 import { isFileRef, type ModelService } from './model.ts';
+import { openToAnswer } from './placement.ts';
 import type { ComputeOptions } from './run.ts';
 
 /** A run's assistant (as it was at a checkpoint, where `step` says so), or a model with or without an adapter folder. */
@@ -63,28 +64,25 @@ export class ChatPartners {
   }
 
   /**
-   * Opens model and adapter in an engine host of its own. Who was made on a card answers on the processor where the card is gone or
-   * full (`anywhere`; nobody asked for the card by name then). Throws run.unknown, run.no_checkpoint, or what finding and loading a
+   * Opens model and adapter in an engine host of its own. Where nobody asked for a card by name (`anywhere`: who was made on one, and
+   * device auto), it answers on the processor where the card is gone or full. Throws run.unknown, run.no_checkpoint, or what finding and loading a
    * model throws.
    */
-  async open(partner: ChatPartner, anywhere = partner.run !== null): Promise<OpenPartner> {
+  async open(partner: ChatPartner, anywhere = partner.run !== null || partner.device === 'auto'): Promise<OpenPartner> {
     const folder = partner.run === null ? partner.adapter : this.#adapterOf(partner.run, partner.step);
     const model = await this.#models.locate(partner.model);
     const release = this.#models.use(model);
-    const engine = this.#startEngine();
+    const { precision, device } = partner;
+    let end = (): Promise<void> => Promise.resolve();
     const close = async (): Promise<void> => {
-      await engine.dispose();
+      await end();
       release();
     };
     try {
-      const { precision, device } = partner;
-      const openOn = (where: Recipe['device']): Promise<{ context: number }> => engine.open({ path: model.path, precision, device: where, ...this.#compute() });
-      const { context } = await openOn(device).catch((error: unknown) => {
-        if (anywhere && error instanceof NamesakeError && error.code.startsWith('gpu.')) return openOn('cpu');
-        throw error;
-      });
+      const { engine, info } = await openToAnswer(this.#startEngine, { path: model.path, precision, device, ...this.#compute() }, anywhere);
+      end = () => engine.dispose();
       if (folder !== null) await engine.useAdapter({ kind: 'folder', folder });
-      return { engine, context, close };
+      return { engine, context: info.context, close };
     } catch (error) {
       await close();
       throw error;

@@ -8,6 +8,7 @@ import type { Message } from '../../shared/row.ts';
 import { answerOf } from '../../shared/thinking.ts';
 import type { ChatPartner, ChatStore, ChatTurn as StoredTurn, SaidAnswer } from '../store/chats.ts';
 import { sidesOf, type ChatPartners, type ChatTarget, type OpenPartner } from './chat-partner.ts';
+import { isOfCard } from './placement.ts';
 import { systemMessages } from './rows.ts';
 
 /** Engine hosts that are kept open; the one that was silent for longest goes first. */
@@ -149,8 +150,8 @@ export class ChatService {
     try {
       return await said;
     } catch (error) {
-      // A host that is gone is started anew the next time.
-      if (error instanceof NamesakeError && error.code === 'engine.crashed') await this.#end(chat);
+      // A host that is gone, or has lost its card, is started anew the next time.
+      if (isOfCard(error) || (error instanceof NamesakeError && error.code === 'engine.crashed')) await this.#end(chat);
       throw error;
     }
   }

@@ -1,16 +1,19 @@
 // Live run: one engine, one training, whatever happens. Its status at the end says how it went; what was asked of it on the
 // way (pause, stop and keep, throw away) is heard as soon as nothing is lost by it.
+import { isWithoutCard } from '../../shared/doctor.ts';
 import type { EngineClient, OpenOptions } from '../../shared/engine.ts';
 import { NamesakeError, toNamesakeError } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { OnRunEvent, Phase, RunResult } from '../../shared/run-events.ts';
 import type { RunStatus } from '../../shared/run.ts';
 import { diskError, removeWhole, reserveRoom } from '../disk.ts';
-import type { RunFolder } from '../home.ts';
+import type { Home, RunFolder } from '../home.ts';
 import type { RunStore } from '../store/runs.ts';
 import { keepAdapter, languagesOf, resultOf } from './closing.ts';
 import { Evaluation } from './evaluation.ts';
+import { MemoryService, type PreparedRows } from './memory.ts';
 import type { ModelService } from './model.ts';
+import { isOfCard, startPlaced, type Placed } from './placement.ts';
 import { loadEvaluationProbes } from './probe-file.ts';
 import { ProgressNote } from './progress-note.ts';
 import { changeOfEngine, checkSameModel, isPrepared, QUESTION_PLACE, writeProvenance, type ChatForm } from './provenance.ts';
@@ -18,7 +21,7 @@ import { rewind } from './recovery.ts';
 import { systemMessages, type RowsService } from './rows.ts';
 import { keepInputs, withKeptInputs } from './run-inputs.ts';
 import { Session } from './session.ts';
-import { dropDraft, makeRows, readSteps, type StepSource } from './step-source.ts';
+import { dropDraft, givenRows, makeRows, readSteps, type StepSource } from './step-source.ts';
 import { Wishes, type Wish } from './wishes.ts';
 
 /** How the engine host is to compute; the recipe adds device and precision. */
@@ -32,6 +35,7 @@ const ASKING: readonly Phase[] = ['asking', 'checking', 'comparing'];
 
 export interface LiveRunOptions {
   id: string;
+  home: Home;
   folder: RunFolder;
   recipe: Recipe;
   compute: ComputeOptions;
@@ -63,6 +67,10 @@ export class LiveRun {
   #engine: EngineClient | null = null;
   #phase: Phase = 'preparing';
   #started = performance.now();
+  /** What computes; null until that is decided. */
+  #placement: Placed | null = null;
+  /** Steps are trained. */
+  #running = false;
   /** Its last status stands. */
   #over = false;
 
@@ -92,7 +100,7 @@ export class LiveRun {
     let giveRoom = (): void => undefined;
     try {
       giveRoom = reserveRoom(this.#o.folder.folder, LAST_WORDS_BYTES);
-      return await this.#train();
+      return await this.#trainAnywhere();
     } catch (error) {
       giveRoom();
       return this.#end(diskError(error, this.#o.folder.folder) ?? toNamesakeError(error));
@@ -122,6 +130,35 @@ export class LiveRun {
     this.#o.onEvent({ event: 'phase', phase: name, ...(counted ? { done, total } : {}) });
   }
 
+  /** Before the first step, what a card fails at leads to the processor, unless the card was asked for by name. */
+  async #trainAnywhere(): Promise<RunResult> {
+    try {
+      return await this.#train();
+    } catch (error) {
+      if (this.#o.recipe.device !== 'auto' || this.#running || this.#placement?.device !== 'cuda' || !isOfCard(error)) throw error;
+      await this.#engine?.dispose();
+      this.#placement = { device: 'cpu', no_card: { code: error.code, detail: error.detail } };
+      return this.#train();
+    }
+  }
+
+  /** Starts the engine where the plan of the run, as the screens show it, has room; tells of a card that could not be taken. */
+  async #place(): Promise<{ engine: EngineClient } & Placed> {
+    const { id, folder, recipe, compute, models, onEvent } = this.#o;
+    const start = (): EngineClient => (this.#engine = this.#o.startEngine());
+    const given = (): PreparedRows | null => {
+      const rows = givenRows(folder);
+      return rows === null ? null : { version: id, count: rows.length, make: () => rows };
+    };
+    const plan = (): Promise<Placed> => new MemoryService(this.#o.home, models, this.#o.startEngine, () => compute).ofRecipe(recipe, given());
+    const placed = this.#placement === null ? await startPlaced(start, recipe.device, plan) : { engine: start(), ...this.#placement };
+    this.#wishes.check('while a card was looked for');
+    const { device, no_card } = placed;
+    this.#placement = { device, no_card };
+    if (no_card !== null && !isWithoutCard(no_card)) onEvent({ event: 'warning', warning: 'no_card', ...no_card });
+    return placed;
+  }
+
   async #train(): Promise<RunResult> {
     const { id, folder, recipe, compute, checkpoints, store, models, rows, onEvent } = this.#o;
     const phase = this.#tellPhase.bind(this);
@@ -133,9 +170,9 @@ export class LiveRun {
     // From here on: a download says nothing about how long making an assistant takes.
     this.#started = performance.now();
     phase('loading');
-    const engine = (this.#engine = this.#o.startEngine());
+    const { engine, device, no_card } = await this.#place();
     const { precision } = recipe.model;
-    const info = await engine.open({ path: model.path, precision, device: recipe.device, ...compute });
+    const info = await engine.open({ path: model.path, precision, device, ...compute });
     const change = prepared && checkpoints.length > 0 ? changeOfEngine(folder, info) : null;
     if (change !== null) onEvent({ event: 'warning', warning: 'resumed_elsewhere', ...change });
     this.#wishes.check('while the model was loaded');
@@ -146,7 +183,7 @@ export class LiveRun {
       keepInputs(folder, recipe);
     }
     const steps = readSteps({ id, folder, recipe, rows });
-    const origin = { model, info, recipe, addon: (await engine.about()).addon, form: await formOf(engine, recipe) };
+    const origin = { model, info, no_card, recipe, addon: (await engine.about()).addon, form: await formOf(engine, recipe) };
     if (checkpoints.length === 0) writeProvenance(folder, origin);
     dropDraft(folder);
     store.setSteps(id, steps.count);
@@ -171,7 +208,10 @@ export class LiveRun {
       onTrainer: (memory) => {
         if (checkpoints.length === 0) writeProvenance(folder, { ...origin, memory });
       },
-      onRunning: () => this.#set('running'),
+      onRunning: () => {
+        this.#running = true;
+        this.#set('running');
+      },
     });
     const result = await session.run(checkpoints);
     this.#close(result, store.get(id).status);

@@ -15,6 +15,7 @@ import { walkSteps, type PackableRow } from '../pipeline/rows-to-batches.ts';
 import { loadCatalogue } from '../resources.ts';
 import { beginningOf, isQuantised, recipeOn, type Sized } from './beginning.ts';
 import type { LocalModel, ModelService } from './model.ts';
+import type { MemoryNeed } from './model-cards.ts';
 import { isModelFolder } from './model-parts.ts';
 import { ANSWER_TOKENS, draftRows, personaOf } from './rows.ts';
 import type { ComputeOptions } from './run.ts';
@@ -64,6 +65,10 @@ function personaRows(recipe: Recipe, weak_languages: LocalModel['weak_languages'
     version: JSON.stringify([recipe.data, recipe.seed, weak_languages]),
     make: () => draftRows(recipe, { weak_languages }),
   };
+}
+
+function isCrash(error: unknown): error is NamesakeError {
+  return error instanceof NamesakeError && error.code === 'engine.crashed';
 }
 
 /** A row that waits for the base's answer with the longest that it can get. */
@@ -174,7 +179,7 @@ export class MemoryService {
   async need(
     { id, path, here }: { id: string; path: string; here: boolean },
     entry: CatalogueModel | null,
-  ): Promise<{ needs: number; available: number; quantised: boolean } | null> {
+  ): Promise<MemoryNeed | null> {
     const model = entry !== null ? this.#catalogueModel(entry) : here ? path : null;
     if (model === null) return null;
     try {
@@ -182,8 +187,8 @@ export class MemoryService {
       const beginning = { ...beginningOf(sized), ...(entry !== null && { recipe: entry.recipe }) };
       // Whose assistant it makes says nothing about memory.
       const recipe = recipeOn(id, beginning, { owner: 'A', name: 'B', languages: ['en'] });
-      const { total, available } = await this.#plan(model, optionsOf(recipe));
-      return { needs: total, available, quantised: isQuantised(sized) };
+      const { total, available, fits, device, card, no_card } = await this.#plan(model, optionsOf(recipe));
+      return { needs: total, available, fits, placement: { device, card, no_card }, quantised: isQuantised(sized) };
     } catch {
       return null;
     }
@@ -200,8 +205,16 @@ export class MemoryService {
     return here ? path : { shape: entry.shape, file_bytes: entry.size_bytes };
   }
 
-  #plan(model: MemoryModel, options: MemoryOptions): Promise<MemoryBudget> {
-    return this.#ask((engine) => engine.planMemory(model, { ...options, ...this.#compute() }));
+  async #plan(model: MemoryModel, options: MemoryOptions): Promise<MemoryBudget> {
+    const question = { ...options, ...this.#compute() };
+    try {
+      return await this.#ask((engine) => engine.planMemory(model, question));
+    } catch (error) {
+      if (question.device !== 'auto' || !isCrash(error)) throw error;
+      // Nothing of a plan but a card's driver can bring an engine down.
+      const plan = await this.#ask((engine) => engine.planMemory(model, { ...question, device: 'cpu' }));
+      return { ...plan, no_card: { code: 'gpu.driver_unusable', detail: `${error.code}: ${error.detail}` } };
+    }
   }
 
   async #ask<T>(question: (engine: EngineClient) => Promise<T>): Promise<T> {
@@ -209,10 +222,15 @@ export class MemoryService {
     this.#asking++;
     try {
       return await question(engine);
+    } catch (error) {
+      // The next question is for a host that lives.
+      if (isCrash(error) && this.#engine === engine) this.#engine = null;
+      throw error;
     } finally {
       if (--this.#asking === 0) {
+        const last = this.#engine;
         this.#engine = null;
-        await engine.dispose();
+        await last?.dispose();
       }
     }
   }

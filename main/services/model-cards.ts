@@ -1,5 +1,6 @@
 // Model cards: what people are shown of a model before they choose it.
 import { basename } from 'node:path';
+import type { MemoryBudget, Placement } from '../../shared/memory.ts';
 import type { CatalogueModel, ModelCard } from '../../shared/model.ts';
 import { hasModel, modelPath } from '../../tools/fetch-model.mjs';
 import type { Home } from '../home.ts';
@@ -8,11 +9,16 @@ import type { Downloads } from './downloads.ts';
 import { entryOf, type KnownModel } from './known-model.ts';
 import { modelBytes } from './model-parts.ts';
 
-/** What making an assistant from a model takes, and what this machine has free; null where it cannot be told. */
-export type MemoryNeed = (model: ModelCard, entry: CatalogueModel | null) => Promise<{ needs: number; available: number; quantised: boolean } | null>;
+/** What making an assistant from a model takes, what there is, and whether that is enough on what computes. */
+export interface MemoryNeed extends Pick<MemoryBudget, 'fits' | 'available'> {
+  needs: number;
+  placement: Placement;
+  quantised: boolean;
+}
 
 export interface ModelCardOptions {
-  need?: MemoryNeed;
+  /** null where it cannot be told. */
+  need?: (model: ModelCard, entry: CatalogueModel | null) => Promise<MemoryNeed | null>;
   /** How long the newest assistant from a model took here, in seconds; null before there is one. */
   madeSeconds?: (ref: string) => number | null;
 }
@@ -47,6 +53,7 @@ export class ModelCards {
       needs_bytes: null,
       available_bytes: 0,
       fits: null,
+      placement: null,
       quantised: null,
       made_seconds: this.#madeSeconds(ref),
       download: here ? null : this.#downloads.state(ref, file),
@@ -58,7 +65,7 @@ export class ModelCards {
     const size = modelBytes(path);
     return {
       ...{ id, name: basename(path), licence: null, licence_url: null, purpose: 'own', standard: false, languages: [], weak_languages: [] },
-      ...{ size_bytes: size, here: size !== null, path, needs_bytes: null, available_bytes: 0, fits: null, quantised: null },
+      ...{ size_bytes: size, here: size !== null, path, needs_bytes: null, available_bytes: 0, fits: null, placement: null, quantised: null },
       ...{ made_seconds: this.#madeSeconds(id), download: null },
     };
   }
@@ -71,7 +78,7 @@ export class ModelCards {
   async withNeed(card: ModelCard): Promise<ModelCard> {
     const memory = (await this.#options.need?.(card, entryOf(card.id))) ?? null;
     if (memory === null) return { ...card, available_bytes: process.availableMemory() };
-    const { needs, available, quantised } = memory;
-    return { ...card, needs_bytes: needs, available_bytes: available, fits: needs <= available, quantised };
+    const { needs, available, fits, placement, quantised } = memory;
+    return { ...card, needs_bytes: needs, available_bytes: available, fits, placement, quantised };
   }
 }

@@ -2,9 +2,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { NamesakeError } from '../../shared/errors.ts';
+import type { Problem } from '../../shared/doctor.ts';
+import { isErrorCode, NamesakeError, type ErrorCode } from '../../shared/errors.ts';
 import type { ModelInfo } from '../../shared/model.ts';
 import type { Recipe } from '../../shared/recipe.ts';
+import type { RunEngine } from '../../shared/run.ts';
 import { onDisk, writeWhole } from '../disk.ts';
 import type { RunFolder } from '../home.ts';
 import { packageVersion } from '../resources.ts';
@@ -28,6 +30,8 @@ export interface Origin {
   model: LocalModel;
   /** The model as this engine opened it. */
   info: ModelInfo;
+  /** Why no card computes where the recipe left that open (gpu.*); else null. */
+  no_card: Problem | null;
   recipe: Recipe;
   /** The addon's file. */
   addon: string;
@@ -45,8 +49,8 @@ function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-/** Writes provenance.json: model, rows, recipe and addon by sha256, versions, backend, instruction set and threads, and the card that computed. */
-export function writeProvenance(folder: RunFolder, { model, info, recipe, addon, form, memory }: Origin): void {
+/** Writes provenance.json: model, rows, recipe and addon by sha256, versions, backend, instruction set and threads, and the card that computed or why none did. */
+export function writeProvenance(folder: RunFolder, { model, info, no_card, recipe, addon, form, memory }: Origin): void {
   const { backend, isa, threads, card, architecture } = info;
   const provenance = {
     namesake: packageVersion(),
@@ -56,7 +60,7 @@ export function writeProvenance(folder: RunFolder, { model, info, recipe, addon,
     model: { ref: recipe.model.ref, file: model.path, base: model.base, sha256: model.sha256, architecture },
     rows_sha256: sha256(onDisk(folder.rows, () => readFileSync(folder.rows))),
     recipe_sha256: sha256(JSON.stringify(recipe)),
-    engine: { backend, isa, threads, precision: recipe.model.precision, ...(card !== null && { card }) },
+    engine: { backend, isa, threads, precision: recipe.model.precision, ...(card !== null && { card }), ...(no_card !== null && { no_card }) },
     form,
     ...(memory === undefined ? {} : { memory }),
     seed: recipe.seed,
@@ -71,7 +75,13 @@ export function isPrepared(folder: RunFolder): boolean {
 
 const provenanceSchema = z.looseObject({
   model: z.looseObject({ file: z.string(), sha256: z.string(), base: z.string().optional(), architecture: z.string().optional() }),
-  engine: z.looseObject({ backend: z.string(), isa: z.string() }),
+  engine: z.looseObject({
+    backend: z.string(),
+    isa: z.string(),
+    // What is only shown keeps no run from going on.
+    card: z.object({ name: z.string(), compute_capability: z.string(), driver: z.string() }).optional().catch(undefined),
+    no_card: z.object({ code: z.custom<ErrorCode>(isErrorCode), detail: z.string() }).optional().catch(undefined),
+  }),
   /** Runs of earlier versions have none. */
   form: z.looseObject({ prompt: z.string(), stops: z.array(z.string()) }).nullish(),
 });
@@ -82,6 +92,17 @@ export function readProvenance(folder: RunFolder): z.infer<typeof provenanceSche
     return provenanceSchema.parse(JSON.parse(readFileSync(folder.provenance, 'utf8')));
   } catch (error) {
     throw new NamesakeError('checkpoint.invalid', `${folder.provenance}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** What a run began to be computed with; null where nothing says that (yet). */
+export function engineOf(folder: RunFolder): RunEngine | null {
+  if (!isPrepared(folder)) return null;
+  try {
+    const { backend, isa, card, no_card } = readProvenance(folder).engine;
+    return { backend, isa, card: card ?? null, no_card: no_card ?? null };
+  } catch {
+    return null;
   }
 }
 

@@ -17,6 +17,7 @@ import { settleChoices } from './choice.ts';
 import { requireCard } from './graphics.ts';
 import { LiveRun, type ComputeOptions } from './live-run.ts';
 import type { ModelService } from './model.ts';
+import { engineOf } from './provenance.ts';
 import { refuseUnsupported } from './recipe.ts';
 import { recover } from './recovery.ts';
 import type { RowsService } from './rows.ts';
@@ -143,6 +144,7 @@ export class RunService {
       error_detail: record.error_detail,
       error_params: record.error_params,
       ...this.measured(id),
+      engine: engineOf(this.#home.run(id)),
       phase: record.progress,
       right: record.result?.right ?? null,
       missed: record.result?.missed ?? [],
@@ -281,6 +283,7 @@ export class RunService {
   async #run(id: string, recipe: Recipe, compute: ComputeOptions, onEvent: OnRunEvent, checkpoints: number[]): Promise<RunResult> {
     const live = (this.#live = new LiveRun({
       id,
+      home: this.#home,
       folder: this.#home.run(id),
       recipe,
       compute,

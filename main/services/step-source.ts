@@ -32,7 +32,9 @@ export function rowLines(rows: readonly Row[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 }
 
-function readDraft(folder: RunFolder): Row[] {
+/** The rows that a run was started with, as long as they wait to be completed; null where it makes its own. */
+export function givenRows(folder: RunFolder): Row[] | null {
+  if (!existsSync(folder.draft)) return null;
   return readText(folder.draft, 'rows.unreadable')
     .split('\n')
     .filter((line) => line !== '')
@@ -58,7 +60,7 @@ export async function makeRows({ folder, recipe, model, engine, rows, phase }: R
     writeWhole(folder.rows, JSON.stringify(rows.tokenBatches(recipe)));
     return;
   }
-  const draft = existsSync(folder.draft) ? readDraft(folder) : null;
+  const draft = givenRows(folder);
   const asks = draft !== null || personaOf(recipe) !== null;
   phase(asks ? 'asking' : 'preparing');
   const progress = (done: number, total: number): void => phase('asking', done, total);

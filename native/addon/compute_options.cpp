@@ -38,8 +38,7 @@ Status read_precision(const std::string& name, Precision& precision) {
 
 Result<std::shared_ptr<Backend>> make_backend(const ComputeOptions& options) {
   if (options.device == "reference") return std::shared_ptr<Backend>(make_reference_backend());
-  // auto is the processor as long as no card has been seen to run the kernels: a card is taken where it is asked for by name.
-  if (options.device == "cpu" || options.device == "auto") return shared(make_cpu_backend(options.isa, static_cast<int>(options.threads)));
+  if (options.device == "cpu") return shared(make_cpu_backend(options.isa, static_cast<int>(options.threads)));
   if (options.device == "cuda") return shared(make_cuda_backend());
   return Status::error(Code::device_unavailable, "there is no device " + options.device);
 }

@@ -21,7 +21,7 @@ ComputeOptions read_compute_options(Fields& fields);
 /// recipe.unsupported for a precision that the engine does not have.
 Status read_precision(const std::string& name, Precision& precision);
 
-/// device.unavailable | isa.unsupported | gpu.*, of a card.
+/// Of a device by its name; which one auto is, only a plan can say (memory_call.h). device.unavailable | isa.unsupported | gpu.*, of a card.
 Result<std::shared_ptr<Backend>> make_backend(const ComputeOptions& options);
 
 }  // namespace namesake::addon

@@ -15,15 +15,6 @@ std::string capability(int major, int minor) { return tenths(major * 10 + minor)
 /// "12.8" of 12080.
 std::string driver(int version) { return tenths(version / 1000 * 10 + version % 1000 / 10); }
 
-/// null, or {code, detail}.
-Napi::Value problem_to_js(Napi::Env env, const Status& status) {
-  if (status.ok()) return env.Null();
-  auto object = Napi::Object::New(env);
-  object.Set("code", code_name(status.code));
-  object.Set("detail", status.message);
-  return object;
-}
-
 Napi::Value card_to_js(Napi::Env env, const GpuCard& card) {
   auto object = Napi::Object::New(env);
   object.Set("ordinal", card.ordinal);
@@ -51,6 +42,14 @@ Napi::Value report_to_js(Napi::Env env, GpuReport& report) {
 }
 
 }  // namespace
+
+Napi::Value problem_to_js(Napi::Env env, const Status& status) {
+  if (status.ok()) return env.Null();
+  auto object = Napi::Object::New(env);
+  object.Set("code", code_name(status.code));
+  object.Set("detail", status.message);
+  return object;
+}
 
 Napi::Value used_card_to_js(Napi::Env env, const std::optional<UsedCard>& card) {
   if (!card) return env.Null();

@@ -1,17 +1,37 @@
 #include "addon/memory_call.h"
 
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "addon/async_task.h"
 #include "addon/compute_options.h"
+#include "addon/gpu_call.h"
 #include "namesake/memory.h"
 
 namespace namesake::addon {
 namespace {
 
+/// The card that plans are made for, shared by all questions that are asked at the same time: looking for one and a place on it cost
+/// time and its memory, and a list of models asks once for each.
+struct CardSeat {
+  std::mutex mutex;                                         ///< a backend takes one thread at a time
+  std::optional<Result<std::shared_ptr<Backend>>> backend;  ///< once it was looked for
+};
+
+std::shared_ptr<CardSeat> share_seat() {
+  static std::mutex mutex;
+  static std::weak_ptr<CardSeat> taken;
+  const std::lock_guard lock(mutex);
+  auto seat = taken.lock();
+  if (!seat) taken = seat = std::make_shared<CardSeat>();
+  return seat;
+}
+
 struct Question {
+  std::shared_ptr<CardSeat> seat = share_seat();
   std::string path;  ///< empty: the shape
   Config config;
   std::uint64_t file_bytes = 0;
@@ -67,19 +87,84 @@ Status read_question(const Napi::CallbackInfo& info, Question& question) {
   return fields.status();
 }
 
-Result<MemoryPlan> answer(const Question& question) {
+/// A plan, what computes by it, and what was found out about a card on the way.
+struct Placed {
+  std::string device;
+  MemoryPlan plan;
+  std::optional<UsedCard> card;                ///< the card that was looked at
+  std::uint64_t card_needs = 0, card_free = 0;  ///< there, in bytes
+  Status no_card;                              ///< why auto is the processor; else ok
+};
+
+Result<MemoryPlan> plan_on(const Backend& backend, const Question& question) {
   Precision precision = Precision::as_stored;
   NAMESAKE_TRY(read_precision(question.compute.precision, precision));
-  const auto backend = make_backend(question.compute);
-  if (!backend.ok()) return backend.status();
-  const bool in_file = backend.value()->reads_host_memory();
+  const bool in_file = backend.reads_host_memory();
   const auto shape = question.path.empty() ? shape_of_config(question.config, question.file_bytes, precision, in_file)
                                            : shape_of_file(question.path, precision, in_file);
   if (!shape.ok()) return shape.status();
-  return plan_memory(shape.value(), *backend.value(), question.memory);
+  return plan_memory(shape.value(), backend, question.memory);
 }
 
-Napi::Value plan_to_js(Napi::Env env, MemoryPlan& plan) {
+/// The plan of device cuda; of auto, only where its card works and has room for it: `placed.device` stays empty otherwise.
+Status place_on_card(const Question& question, Placed& placed) {
+  const bool by_name = question.compute.device == "cuda";
+  const std::lock_guard lock(question.seat->mutex);
+  auto& found = question.seat->backend;
+  if (!found) {
+    ComputeOptions compute = question.compute;
+    compute.device = "cuda";
+    found = make_backend(compute);
+  }
+  if (!found->ok()) {
+    if (by_name) return found->status();
+    placed.no_card = found->status();
+    return {};
+  }
+  const Backend& backend = *found->value();
+  auto plan = plan_on(backend, question);
+  if (!plan.ok()) return plan.status();
+  placed.plan = plan.take();
+  placed.card = backend.card();
+  placed.card_needs = placed.plan.total;
+  placed.card_free = placed.plan.available;
+  if (by_name || placed.card_needs <= placed.card_free) {
+    placed.device = "cuda";
+  } else {
+    placed.no_card = Status::out_of_memory(placed.card->name + ": this", placed.card_needs, placed.card_free);
+    placed.no_card.code = Code::gpu_memory_insufficient;
+  }
+  return {};
+}
+
+Result<Placed> answer(const Question& question) {
+  Placed placed;
+  ComputeOptions compute = question.compute;
+  if (compute.device == "cuda" || compute.device == "auto") {
+    NAMESAKE_TRY(place_on_card(question, placed));
+    if (!placed.device.empty()) return placed;
+    compute.device = "cpu";
+  }
+  const auto backend = make_backend(compute);
+  if (!backend.ok()) return backend.status();
+  auto plan = plan_on(*backend.value(), question);
+  if (!plan.ok()) return plan.status();
+  placed.plan = plan.take();
+  placed.device = compute.device;
+  return placed;
+}
+
+Napi::Value card_plan_to_js(Napi::Env env, const Placed& placed) {
+  const Napi::Value value = used_card_to_js(env, placed.card);
+  if (!placed.card) return value;
+  auto card = value.As<Napi::Object>();
+  card.Set("needs", static_cast<double>(placed.card_needs));
+  card.Set("free", static_cast<double>(placed.card_free));
+  return card;
+}
+
+Napi::Value placed_to_js(Napi::Env env, Placed& placed) {
+  const MemoryPlan& plan = placed.plan;
   auto object = Napi::Object::New(env);
   const auto set = [&object](const char* key, std::uint64_t bytes) { object.Set(key, static_cast<double>(bytes)); };
   set("weights_mapped", plan.weights_mapped);
@@ -97,6 +182,9 @@ Napi::Value plan_to_js(Napi::Env env, MemoryPlan& plan) {
   set("host_available", plan.host_available);
   object.Set("fits", plan.fits);
   object.Set("recompute", plan.training.recompute);
+  object.Set("device", placed.device);
+  object.Set("card", card_plan_to_js(env, placed));
+  object.Set("no_card", problem_to_js(env, placed.no_card));
   return object;
 }
 
@@ -120,7 +208,7 @@ Napi::Value plan_memory_call(const Napi::CallbackInfo& info) {
   Question question;
   if (Status status = read_question(info, question); !status.ok()) return rejected(info.Env(), status);
   auto work = [question = std::move(question)]() { return answer(question); };
-  return AsyncTask<MemoryPlan>::run(info.Env(), nullptr, std::move(work), plan_to_js);
+  return AsyncTask<Placed>::run(info.Env(), nullptr, std::move(work), placed_to_js);
 }
 
 }  // namespace namesake::addon

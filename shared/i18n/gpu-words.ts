@@ -1,5 +1,5 @@
 // gpuWords: a machine's NVIDIA cards in words, the same on the command line and on the screen.
-import type { GpuCard, GpuReport } from '../doctor.ts';
+import { isWithoutCard, type GpuCard, type GpuReport } from '../doctor.ts';
 import { NamesakeError } from '../errors.ts';
 import type { Language } from '../persona.ts';
 import { explainError, translate } from './translate.ts';
@@ -23,9 +23,7 @@ export function gpuWords(language: Language, report: GpuReport | null): Line[] {
   };
   const lines = cards.map(ofCard);
   if (lines.length === 0 && problem !== null) {
-    // A machine without a card lacks nothing.
-    const none = problem.code === 'gpu.no_driver' || problem.code === 'gpu.no_card';
-    lines.push({ good: none, words: explain(problem) });
+    lines.push({ good: isWithoutCard(problem), words: explain(problem) });
   }
   return [...lines, { good: true, words: translate(language, report.chosen === null ? 'doctor.gpu_none' : 'doctor.gpu_choose') }];
 }

@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest';
 import type { DoctorReport } from '../../shared/doctor.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import { gpuWords } from '../../shared/i18n/gpu-words.ts';
-import { errorCode, lastEvent, namesake, type CliResult } from '../support/cli.ts';
-import { fixture, temporaryFolder } from '../support/files.ts';
+import { placementWords } from '../../shared/i18n/placement-words.ts';
+import type { MemoryBudget } from '../../shared/memory.ts';
+import { errorCode, eventsOf, lastEvent, namesake, type CliResult } from '../support/cli.ts';
+import { fixture, readJson, temporaryFolder } from '../support/files.ts';
 import { tinyModel, writeRecipe } from '../support/tiny-run.ts';
 import { onCard, onStandIn, type StandIn } from './stand-in.ts';
 
@@ -21,18 +23,28 @@ it.each<[ErrorCode, string, StandIn, RegExp]>([
   ['gpu.no_card', 'a driver without a card', { PTXCPU_PROFILE: 'no-device' }, /没有找到可用的显卡/],
   ['gpu.card_too_old', 'a GTX 1080', { PTXCPU_PROFILE: 'pascal-8gb' }, /显卡太旧.*GTX 1080.*6\.1/],
   ['gpu.memory_insufficient', 'a card that is full', { PTXCPU_PROFILE: 'small-memory', PTXCPU_MEM_MB: '300' }, /显存太少.*MX450/],
-])('%s: %s. Doctor says so in words, and a training is kept from it before anything is written', async (code, _, variables, words) => {
+])('%s: %s. Doctor says so in words; who asks for the card is refused before anything is written, who does not gets the processor', async (code, _, variables, words) => {
   const home = temporaryFolder();
-  const [report, trained] = await Promise.all([cardsOf(variables), onStandIn(['train', writeRecipe(home, { device: 'cuda' })], home, variables)]);
+  const elsewhere = temporaryFolder();
+  const train = (place: string, device: 'auto' | 'cuda'): Promise<CliResult> => onStandIn(['train', writeRecipe(place, { device, steps: 1 })], place, variables);
+  const planned = onStandIn(['inspect', 'memory', '--model', tinyModel], temporaryFolder(), variables);
+  const [report, trained, byItself, budget] = await Promise.all([cardsOf(variables), train(home, 'cuda'), train(elsewhere, 'auto'), planned]);
   expect({ chosen: report.chosen, code: report.problem?.code }).toEqual({ chosen: null, code });
   const said = gpuWords('zh', report).map((line) => line.words);
   expect(said[0]).toMatch(words);
   expect(said.at(-1)).toBe('训练和回答都由处理器完成。');
   expect(errorCode(trained)).toBe(code);
   expect(existsSync(join(home, 'runs'))).toBe(false);
+  expect(lastEvent(budget)).toMatchObject({ device: 'cpu', card: null, no_card: report.problem });
+  const { run } = lastEvent(byItself);
+  const { engine } = readJson(join(elsewhere, 'runs', String(run), 'provenance.json')) as { engine: { no_card: unknown } };
+  expect(engine).toMatchObject({ backend: 'cpu', no_card: report.problem });
+  // A machine without a card lacks nothing.
+  const lacks = code !== 'gpu.no_driver' && code !== 'gpu.no_card';
+  expect(eventsOf(byItself, 'warning')).toEqual(lacks ? [{ event: 'warning', warning: 'no_card', ...report.problem }] : []);
 });
 
-it('an answer that is asked of a card that is not there is refused; auto is the processor', async () => {
+it('an answer that is asked of a card that is not there is refused; with auto the processor gives it', async () => {
   const ask = (device: string): Promise<CliResult> =>
     onStandIn(['chat', '--model', tinyModel, '-p', 'Who are you?', '--max-tokens', '2', '--device', device], temporaryFolder(), { PTXCPU_PROFILE: 'no-device' });
   const [refused, answered] = await Promise.all([ask('cuda'), ask('auto')]);
@@ -55,21 +67,38 @@ describe('a card that can be used', () => {
   it('is told of with how it is chosen', async () => {
     const said = await namesake(['doctor'], { home: temporaryFolder(), env: { ...onCard(), LC_ALL: 'en' } });
     expect(said.stdout).toMatch(/NVIDIA GeForce RTX 2060, \d\.\d of 6\.4 GB free/);
-    expect(said.stdout).toContain('--device cuda');
+    expect(said.stdout).toContain('--device cpu');
   });
 
-  it('says what fits: what it needs, and what it has; auto is the processor all the same', async () => {
-    const plan = async (batchTokens: string, device = 'cuda'): Promise<Record<string, unknown>> => {
-      const args = ['inspect', 'memory', '--model', tinyModel, '--device', device, '--batch-tokens', batchTokens, '--rank', '8'];
-      return lastEvent(await onStandIn(args, temporaryFolder(), { PTXCPU_PROFILE: 'small-memory' }));
-    };
-    const [large, small, byItself] = await Promise.all([plan('1000000'), plan('640'), plan('640', 'auto')]);
-    expect(large).toMatchObject({ fits: false });
-    expect(large['total']).toBeGreaterThan(Number(large['available']));
-    expect(large['available']).toBeLessThan(2 ** 31);
-    expect(small).toMatchObject({ fits: true });
+  it('says what fits: what it needs, and what it has', async () => {
+    const [named, byItself] = await Promise.all([plan('640', 'cuda'), plan('640')]);
+    expect(named).toMatchObject({ fits: true, device: 'cuda', no_card: null, card: { name: 'NVIDIA GeForce MX450', needs: named['total'], free: named['available'] } });
     // Only a plan for a card has the machine's own memory beside it.
-    expect(small['host']).toBeGreaterThan(0);
-    expect(byItself['host']).toBe(0);
+    expect(named['host']).toBeGreaterThan(0);
+    expect(byItself).toMatchObject({ fits: true, device: 'cuda', no_card: null, total: named['total'], card: { name: 'NVIDIA GeForce MX450' } });
+  });
+
+  it('with too little memory: by its name nothing fits, and auto is the processor, with the numbers of the card', async () => {
+    const [named, byItself] = await Promise.all([plan('1000000', 'cuda'), plan('1000000')]);
+    expect(named).toMatchObject({ fits: false, device: 'cuda', no_card: null });
+    expect(named['total']).toBeGreaterThan(Number(named['available']));
+    expect(named['available']).toBeLessThan(2 ** 31);
+    expect(byItself).toMatchObject({ device: 'cpu', host: 0, card: { name: 'NVIDIA GeForce MX450', needs: named['total'] }, no_card: { code: 'gpu.memory_insufficient' } });
+    expect(placementWords('en', byItself as unknown as MemoryBudget)).toEqual([
+      expect.stringMatching(/^NVIDIA GeForce MX450 has too little free memory: needs \d+\.\d GB, you have [12]\.\d GB free\.$/),
+      'The processor computes.',
+    ]);
+  });
+
+  it('words of a plan: what the card has room for', async () => {
+    const args = ['inspect', 'memory', '--model', tinyModel, '--rank', '8'];
+    const said = await namesake(args, { home: temporaryFolder(), env: { ...onCard(), LC_ALL: 'zh_CN.UTF-8' } });
+    expect(said.stdout).toMatch(/NVIDIA GeForce RTX 2060：需要 0\.\d GB 显存，可用 [56]\.\d GB\n装得下/);
   });
 });
+
+/** The plan of a training on the card with 2 GB. */
+async function plan(batchTokens: string, device = 'auto'): Promise<Record<string, unknown>> {
+  const args = ['inspect', 'memory', '--model', tinyModel, '--device', device, '--batch-tokens', batchTokens, '--rank', '8'];
+  return lastEvent(await onStandIn(args, temporaryFolder(), { PTXCPU_PROFILE: 'small-memory' }));
+}

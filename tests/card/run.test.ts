@@ -63,6 +63,34 @@ describe('a run on a card', () => {
   });
 });
 
+describe('a run that leaves open what computes', () => {
+  const engineOf = (home: string, result: CliResult): unknown =>
+    (readJson(join(home, 'runs', String(lastEvent(result)['run']), 'provenance.json')) as { engine: unknown }).engine;
+
+  it('is computed on the card that has room for it, and so are its answers', async () => {
+    const home = temporaryFolder();
+    const trained = await onStandIn(['train', writeRecipe(home, { ...change, device: 'auto' })], home);
+    expect(engineOf(home, trained)).toMatchObject({ backend: 'cuda', isa: 'sm_75', card: { name: 'NVIDIA GeForce RTX 2060' } });
+    expect(engineOf(home, trained)).not.toHaveProperty('no_card');
+    expect(eventsOf(trained, 'warning')).toEqual([]);
+    const asked = await onStandIn(['chat', '--run', runOf(trained), '-p', 'Who are you?', '--greedy', '--max-tokens', '2'], home, { PTXCPU_FAIL_LAUNCH: '1' });
+    // It was the card that was asked: the launch that fails is the answer's first.
+    expect(errorCode(asked)).toBe('gpu.failed');
+  });
+
+  it.each<[string, StandIn, object]>([
+    ['the plan does not fit', { PTXCPU_PROFILE: 'small-memory', PTXCPU_MEM_MB: '700' }, { batch_tokens: 200_000 }],
+    ['its memory runs out before the first step', { PTXCPU_FAIL_ALLOC: '3' }, {}],
+  ])('is computed on the processor where %s, with the reason', async (_, variables, larger) => {
+    const home = temporaryFolder();
+    const trained = await onStandIn(['train', writeRecipe(home, { ...change, ...larger, device: 'auto' })], home, variables);
+    const [warning] = eventsOf(trained, 'warning');
+    expect(warning).toMatchObject({ warning: 'no_card', code: 'gpu.memory_insufficient', detail: expect.stringMatching(/needs \d+ MB, \d+ MB are free/) as unknown });
+    expect(engineOf(home, trained)).toMatchObject({ backend: 'cpu', no_card: { code: 'gpu.memory_insufficient', detail: warning?.['detail'] } });
+    expect(lastEvent(trained)).toMatchObject({ steps: 2 });
+  });
+});
+
 describe('a card that is lost in a run', () => {
   it('fails it with its last checkpoint in place; it goes on on the processor, or on a card again', async () => {
     const home = temporaryFolder();

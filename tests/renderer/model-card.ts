@@ -4,7 +4,7 @@ import type { DownloadState, ModelCard } from '../../shared/model.ts';
 export function card(id: string, change: Partial<ModelCard> = {}): ModelCard {
   return {
     id, name: id, licence: 'MIT', licence_url: null, purpose: 'smallest', standard: false, languages: ['en'], weak_languages: [], size_bytes: 100,
-    here: true, path: '/m', needs_bytes: 1, available_bytes: 2, fits: true, quantised: null, made_seconds: null, download: null,
+    here: true, path: '/m', needs_bytes: 1, available_bytes: 2, fits: true, placement: null, quantised: null, made_seconds: null, download: null,
     ...change,
   };
 }

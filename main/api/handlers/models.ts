@@ -26,7 +26,7 @@ export const models: HandlersOf<'models'> = {
       const { path, name } = core.files.take(file);
       const engine = core.startEngine();
       try {
-        await engine.open({ path, precision: 'as-stored', device: 'auto', ...core.compute });
+        await engine.open({ path, precision: 'as-stored', device: 'cpu', ...core.compute });
       } finally {
         await engine.dispose();
       }

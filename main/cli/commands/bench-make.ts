@@ -4,6 +4,7 @@ import { NamesakeError } from '../../../shared/errors.ts';
 import { loadProbes } from '../../resources.ts';
 import { Evaluation } from '../../services/evaluation.ts';
 import { recipeOn } from '../../services/beginning.ts';
+import { openToAnswer } from '../../services/placement.ts';
 import type { PersonaInput } from '../../../shared/persona.ts';
 import type { Scores } from '../../../shared/run.ts';
 import { createContext, type Context } from '../context.ts';
@@ -32,9 +33,8 @@ interface Measured {
 async function measure(context: Context, run: string, probes: 'choose' | 'report'): Promise<Scores> {
   const { recipe } = context.runs.get(run);
   const model = await context.models.locate(recipe.model.ref);
-  const engine = context.startEngine();
+  const { engine } = await openToAnswer(context.startEngine, { path: model.path, precision: recipe.model.precision, device: recipe.device, ...context.compute });
   try {
-    await engine.open({ path: model.path, precision: recipe.model.precision, device: recipe.device, ...context.compute });
     await engine.useAdapter({ kind: 'folder', folder: context.home.run(run).adapter });
     const persona = recipe.data.persona;
     if (persona === null) throw new Error('a run of a persona has one');

@@ -4,12 +4,14 @@ import { readFileSync } from 'node:fs';
 import { greedy } from '../../../shared/chat.ts';
 import type { GpuCard } from '../../../shared/doctor.ts';
 import type { EngineBatch, EngineClient, EngineStep } from '../../../shared/engine.ts';
+import type { Device } from '../../../shared/memory.ts';
 import type { ModelInfo } from '../../../shared/model.ts';
 import { devices, precisions, type Recipe } from '../../../shared/recipe.ts';
 import type { EngineProcess } from '../../engine/client.ts';
 import { readText } from '../../disk.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
 import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
+import { answersOf, startPlaced } from '../../services/placement.ts';
 import { peakFlops } from '../card-peak.ts';
 import { createContext, type Context } from '../context.ts';
 import { wholeNumber } from '../number-option.ts';
@@ -25,6 +27,7 @@ interface OpenedBench {
   engine: EngineProcess;
   id: string;
   path: string;
+  device: Device;
   info: ModelInfo;
   /** null where the processor computes. */
   card: GpuCard | null;
@@ -32,7 +35,7 @@ interface OpenedBench {
 }
 
 /** The card that a model is about to be opened on. */
-async function cardOf(engine: EngineProcess, { device }: BenchFlags): Promise<GpuCard | null> {
+async function cardOf(engine: EngineProcess, device: Device): Promise<GpuCard | null> {
   if (device !== 'cuda') return null;
   const { cards, chosen } = await engine.gpus();
   return cards.find(({ ordinal }) => ordinal === chosen) ?? null;
@@ -40,12 +43,14 @@ async function cardOf(engine: EngineProcess, { device }: BenchFlags): Promise<Gp
 
 async function openBench(context: Context, flags: BenchFlags): Promise<OpenedBench> {
   const model = await context.models.locate(flags.model ?? context.models.default);
-  const engine = context.startEngine();
+  const { precision, device: asked } = flags;
+  const question = answersOf({ precision, device: asked, ...context.compute });
+  const { engine, device } = await startPlaced(context.startEngine, asked, (started) => started.planMemory(model.path, question));
   try {
-    const card = await cardOf(engine, flags);
+    const card = await cardOf(engine, device);
     const start = performance.now();
-    const info = await engine.open({ path: model.path, precision: flags.precision, device: flags.device, ...context.compute });
-    return { engine, id: model.id, path: model.path, info, card, open_seconds: (performance.now() - start) / 1000 };
+    const info = await engine.open({ path: model.path, precision, device, ...context.compute });
+    return { engine, id: model.id, path: model.path, device, info, card, open_seconds: (performance.now() - start) / 1000 };
   } catch (error) {
     await engine.dispose();
     throw error;
@@ -120,7 +125,7 @@ export function addBench(program: Command): void {
     .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
     .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; recompute?: boolean }, command: Command) => {
       const context = createContext(command);
-      const { engine, id, path, info, card, open_seconds } = await openBench(context, flags);
+      const { engine, id, path, device: placed, info, card, open_seconds } = await openBench(context, flags);
       try {
         const batches =
           flags.tokens === undefined
@@ -129,7 +134,7 @@ export function addBench(program: Command): void {
         const batch_tokens = Math.max(...batches.map(({ ids }) => ids.length));
         const recompute = flags.recompute === true ? true : null;
         const budget = await engine.planMemory(path, {
-          ...{ precision: flags.precision, device: flags.device, ...context.compute },
+          ...{ precision: flags.precision, device: placed, ...context.compute },
           ...{ rank: flags.rank, state_bits: 32, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
         });
         await engine.createTrainer({

@@ -6,6 +6,7 @@ import { readText, writeWhole } from '../../disk.ts';
 import { importRows } from '../../pipeline/import-rows.ts';
 import { rowFormats, type RowFormat } from '../../pipeline/row-formats.ts';
 import { recipeOn } from '../../services/beginning.ts';
+import { openToAnswer } from '../../services/placement.ts';
 import { createContext, type Context } from '../context.ts';
 import { wholeNumber } from '../number-option.ts';
 import { personaFrom, withPersonaOptions, type PersonaFlags } from '../persona-options.ts';
@@ -36,9 +37,8 @@ export function addData(program: Command): void {
       const recipe = recipeOn(model.id, await context.models.beginning(model.id), persona, (value) => {
         if (flags.seed !== undefined) value['seed'] = flags.seed;
       });
-      const engine = context.startEngine();
+      const { engine } = await openToAnswer(context.startEngine, { path: model.path, precision: recipe.model.precision, device: recipe.device, ...context.compute });
       try {
-        await engine.open({ path: model.path, precision: recipe.model.precision, device: recipe.device, ...context.compute });
         const rows = await context.rows.fromPersona(recipe, model, engine, (done, total) => context.output.progress(`${done}/${total}`));
         writeRows(context, rows, flags.out);
       } finally {

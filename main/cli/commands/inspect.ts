@@ -6,9 +6,11 @@ import { NamesakeError } from '../../../shared/errors.ts';
 import { precisions, type Recipe } from '../../../shared/recipe.ts';
 import type { Row } from '../../../shared/row.ts';
 import type { MemoryBudget } from '../../../shared/memory.ts';
+import { placementWords } from '../../../shared/i18n/placement-words.ts';
 import { translate, type MessageKey } from '../../../shared/i18n/translate.ts';
 import { writeWhole } from '../../disk.ts';
 import { MemoryService } from '../../services/memory.ts';
+import { openToAnswer } from '../../services/placement.ts';
 import { personaOf } from '../../services/rows.ts';
 import { readRecipe, refuseUnsupported } from '../../services/recipe.ts';
 import { createContext, type Context } from '../context.ts';
@@ -25,9 +27,8 @@ async function withRows(
   refuseUnsupported(recipe);
   if (recipe.data.format === 'tokens') throw new NamesakeError('recipe.unsupported', 'rows of data.format "tokens"');
   const model = await context.models.locate(recipe.model.ref);
-  const engine = context.startEngine();
+  const { engine } = await openToAnswer(context.startEngine, { path: model.path, precision: recipe.model.precision, device: recipe.device, ...context.compute });
   try {
-    await engine.open({ path: model.path, precision: recipe.model.precision, device: recipe.device, ...context.compute });
     const rows =
       personaOf(recipe) === null
         ? context.rows.fromFile(recipe)
@@ -87,6 +88,7 @@ function printBudget(output: Output, budget: MemoryBudget): void {
     line('memory.host', budget.host);
     line('memory.host_available', budget.host_available);
   }
+  for (const words of placementWords(output.language, budget)) output.print(words);
   output.print(translate(output.language, budget.fits ? 'memory.fits' : 'memory.does_not_fit'));
 }
 
@@ -131,7 +133,7 @@ export function addInspect(program: Command): void {
       const model = await context.models.locate(ref);
       const engine = context.startEngine();
       try {
-        const info = await engine.open({ path: model.path, precision: 'as-stored', device: 'auto', ...context.compute });
+        const info = await engine.open({ path: model.path, precision: 'as-stored', device: 'cpu', ...context.compute });
         const template = await engine.render([{ role: 'user', content: '…' }], true);
         const shown = { ref: model.id, path: model.path, sha256: model.sha256, ...info, template };
         context.output.event({ event: 'result', ...shown });
@@ -186,9 +188,8 @@ export function addInspect(program: Command): void {
         const ids = flags.tokens.split(',').map((text) => (/^\d+$/.test(text.trim()) ? Number(text) : Number.NaN));
         if (ids.some(Number.isNaN)) throw new NamesakeError('usage.invalid', '--tokens takes ids parted by commas');
         const model = await context.models.locate(flags.model);
-        const engine = context.startEngine();
+        const { engine } = await openToAnswer(context.startEngine, { path: model.path, precision: flags.precision, device: flags.device, ...context.compute });
         try {
-          await engine.open({ path: model.path, precision: flags.precision, device: flags.device, ...context.compute });
           if (flags.adapter !== undefined) await engine.useAdapter({ kind: 'folder', folder: resolve(flags.adapter) });
           const logits = await engine.logits(ids);
           const out = resolve(flags.out);

@@ -61,7 +61,7 @@ export function addModels(program: Command): void {
       const model = await service.locate(path);
       const engine = startEngine();
       try {
-        await engine.open({ path: model.path, precision: 'as-stored', device: 'auto', ...compute });
+        await engine.open({ path: model.path, precision: 'as-stored', device: 'cpu', ...compute });
       } finally {
         await engine.dispose();
       }

@@ -3,6 +3,7 @@ import type { WatchedRun } from '../../state/run-watch.ts';
 import { statusLooks } from '../../state/run-status.ts';
 import { scoredSteps, scoreLines } from '../../ui/score-lines.ts';
 import { smoothing, smoothingSpan } from '../../ui/loss-data.ts';
+import type { Problem } from '../../../shared/doctor.ts';
 import type { Language } from '../../../shared/persona.ts';
 
 export type Alarm =
@@ -16,6 +17,8 @@ export type Alarm =
   | { alarm: 'leaks'; lang: Language; share: number }
   | { alarm: 'disk'; free: number }
   | { alarm: 'elsewhere'; began: string; now: string }
+  /** There is a card, and it does not compute. */
+  | ({ alarm: 'no_card' } & Problem)
   | { alarm: 'damaged'; step: number; from: number };
 
 type Watched = Pick<WatchedRun, 'status' | 'steps' | 'metrics' | 'checkpoints' | 'recipe' | 'warnings' | 'free_disk_bytes'>;
@@ -73,6 +76,7 @@ function ofScores({ checkpoints, recipe }: Watched): Alarm[] {
 
 function ofWarning(warning: Watched['warnings'][number]): Alarm {
   if (warning.warning === 'resumed_elsewhere') return { alarm: 'elsewhere', began: warning.began, now: warning.now };
+  if (warning.warning === 'no_card') return { alarm: 'no_card', code: warning.code, detail: warning.detail };
   return { alarm: 'damaged', step: warning.step, from: warning.from };
 }
 
@@ -83,6 +87,8 @@ export function keyOf(alarm: Alarm): string {
       return `leaks ${alarm.lang}`;
     case 'elsewhere':
       return `elsewhere ${alarm.began} ${alarm.now}`;
+    case 'no_card':
+      return `no_card ${alarm.detail}`;
     case 'damaged':
       return `damaged ${alarm.step} ${alarm.from}`;
     default:

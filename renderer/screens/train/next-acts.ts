@@ -12,7 +12,8 @@ type Ended = Pick<RunSummary, 'status' | 'error' | 'chosen_step'>;
 
 /** What is offered for a run; none while it goes on. One of a card may go on without: the card can be gone, or full, for good. */
 export function nextActs(run: Ended, device: Recipe['device'] = 'auto'): Act[] {
-  return actsOf(run).flatMap((act): Act[] => (act === 'resume' && device === 'cuda' ? ['resume', 'resume_cpu'] : [act]));
+  const onCard = device === 'cuda' || (device === 'auto' && run.error?.startsWith('gpu.') === true);
+  return actsOf(run).flatMap((act): Act[] => (act === 'resume' && onCard ? ['resume', 'resume_cpu'] : [act]));
 }
 
 function actsOf({ status, error, chosen_step }: Ended): Act[] {

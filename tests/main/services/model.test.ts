@@ -206,7 +206,12 @@ describe('remove', () => {
 
 describe('list', () => {
   it('says what a model needs and whether it fits', async () => {
-    const need: ModelOptions['need'] = (card) => Promise.resolve(card.id === 'smollm2-1.7b-instruct' ? { needs: 4e9, available: 3e9, quantised: true } : card.id === 'smollm2-360m-instruct' ? null : { needs: 1e9, available: 3e9, quantised: false });
+    const placement = { device: 'cpu', card: null, no_card: { code: 'gpu.no_driver', detail: '' } } as const;
+    const memory = { available: 3e9, placement };
+    const need: ModelOptions['need'] = ({ id }) => {
+      if (id === 'smollm2-360m-instruct') return Promise.resolve(null);
+      return Promise.resolve(id === 'smollm2-1.7b-instruct' ? { ...memory, needs: 4e9, fits: false, quantised: true } : { ...memory, needs: 1e9, fits: true, quantised: false });
+    };
     const { service } = serviceOf(temporaryFolder(), [], { need });
     const cards = await service.list();
     expect(cards.slice(0, 3).map(({ id, fits, needs_bytes, quantised, here, purpose }) => ({ id, fits, needs_bytes, quantised, here, purpose }))).toEqual([
@@ -215,6 +220,7 @@ describe('list', () => {
       { id: 'smollm2-1.7b-instruct', fits: false, needs_bytes: 4e9, quantised: true, here: false, purpose: 'strong' },
     ]);
     expect(cards.map(({ id }) => id)).toEqual(loadCatalogue().models.map(({ id }) => id));
+    expect(cards.slice(0, 2).map((card) => card.placement)).toEqual([placement, null]);
     for (const { available_bytes } of cards) expect(available_bytes).toBeGreaterThan(0);
   });
 

@@ -19,7 +19,7 @@ function details(steps: number, change: Partial<RunDetails> = {}): RunDetails {
   const metrics = Array.from({ length: steps }, (_, i) => metric(i + 1));
   return {
     run: 'a', name: 'A', status: 'running', step: steps, steps: 100, created_at: '2026-01-01T00:00:00Z', error: null, chosen_step: null,
-    recipe, error_detail: null, error_params: {}, checkpoints: [], metrics, phase: null, right: null, missed: [], before: [], after: [], folder: '/r', bytes_on_disk: 0, free_disk_bytes: 1e12,
+    recipe, error_detail: null, error_params: {}, checkpoints: [], metrics, engine: null, phase: null, right: null, missed: [], before: [], after: [], folder: '/r', bytes_on_disk: 0, free_disk_bytes: 1e12,
     ...change,
   };
 }

@@ -72,6 +72,7 @@ test('all that the program warned of is told, each as an alarm of its own', () =
         { ...warned, warning: 'checkpoint_damaged', step: 30, from: 20 },
         { ...warned, warning: 'checkpoint_damaged', step: 20, from: 10 },
         { ...warned, warning: 'resumed_elsewhere', began: 'cpu avx2', now: 'cpu avx512' },
+        { ...warned, warning: 'no_card', code: 'gpu.card_too_old', detail: 'GTX 1080, 6.1' },
       ],
     }),
   );
@@ -79,12 +80,13 @@ test('all that the program warned of is told, each as an alarm of its own', () =
     { alarm: 'damaged', step: 30, from: 20 },
     { alarm: 'damaged', step: 20, from: 10 },
     { alarm: 'elsewhere', began: 'cpu avx2', now: 'cpu avx512' },
+    { alarm: 'no_card', code: 'gpu.card_too_old', detail: 'GTX 1080, 6.1' },
   ]);
-  expect(new Set(alarms.map(keyOf)).size).toBe(3);
+  expect(new Set(alarms.map(keyOf)).size).toBe(4);
 });
 
 test('every alarm says what to do, in both languages', () => {
-  const every: Record<Alarm['alarm'], true> = { rose: true, broken: true, stuck: true, leaks: true, disk: true, elsewhere: true, damaged: true };
+  const every: Record<Alarm['alarm'], true> = { rose: true, broken: true, stuck: true, leaks: true, disk: true, elsewhere: true, no_card: true, damaged: true };
   for (const alarm of Object.keys(every)) {
     for (const language of ['zh', 'en'] as const) expect(translate(language, `alarm.${alarm}_do` as MessageKey).length).toBeGreaterThan(10);
   }

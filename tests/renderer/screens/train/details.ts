@@ -19,7 +19,7 @@ export function details(change: Partial<WatchedRun> = {}): WatchedRun {
   return {
     run: 'a', name: 'A', status: 'running', step: 0, steps: 60, created_at: '2026-01-01T00:00:00Z', error: null, chosen_step: null,
     recipe: recipeSchema.parse({ name: 'A', data: { persona: { owner: 'Ann', name: 'Bo', languages: ['en'] } } }), error_detail: null, error_params: {},
-    checkpoints: [], metrics: [], phase: null, right: null, missed: [], before: [], after: [], folder: '/r', bytes_on_disk: 0, free_disk_bytes: 1e12, warnings: [],
+    checkpoints: [], metrics: [], engine: null, phase: null, right: null, missed: [], before: [], after: [], folder: '/r', bytes_on_disk: 0, free_disk_bytes: 1e12, warnings: [],
     ...change,
   };
 }

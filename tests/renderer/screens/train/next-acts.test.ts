@@ -34,5 +34,7 @@ test('a run of a card may go on without it, wherever it can go on', () => {
     expect([status, acts.includes('resume_cpu')]).toEqual([status, resumableStatuses.includes(status)]);
   }
   expect(nextActs({ status: 'failed', error: 'gpu.failed', chosen_step: null }, 'cuda').slice(0, 2)).toEqual(['resume', 'resume_cpu']);
+  expect(nextActs({ status: 'failed', error: 'gpu.failed', chosen_step: null }, 'auto')).toContain('resume_cpu');
+  expect(nextActs({ status: 'failed', error: 'disk.full', chosen_step: null }, 'auto')).not.toContain('resume_cpu');
   expect(nextActs({ status: 'failed', error: 'gpu.failed', chosen_step: null }, 'cpu')).not.toContain('resume_cpu');
 });
