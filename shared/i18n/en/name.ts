@@ -86,6 +86,7 @@ export const name = {
   'model.use': 'Use this one',
   'model.used': 'In use',
   'model.fits': 'Fits',
+  'model.fits_card': 'Fits on the card',
   'model.too_large': 'Does not fit',
   'model.needs': 'Needs {needs} of memory, you have {available} free',
   'model.needs_unknown': 'How much memory it needs is known once it is here',

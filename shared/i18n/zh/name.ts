@@ -88,6 +88,7 @@ export const name: Record<keyof typeof en, string> = {
   'model.use': '用这个',
   'model.used': '正在使用',
   'model.fits': '内存够用',
+  'model.fits_card': '显存够用',
   'model.too_large': '内存不够',
   'model.needs': '需要 {needs} 内存，现在空闲 {available}',
   'model.needs_unknown': '下载后才知道需要多少内存',
