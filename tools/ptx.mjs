@@ -1,8 +1,8 @@
 // @ts-check
 // Compiles the kernels of the CUDA backend: node tools/ptx.mjs [--check] [MODULE…]
-// nvcc makes PTX of native/backend/cuda/kernels/*.cu for two families, ptxas tries it on every architecture that they run on, and what it
-// says of registers, shared memory and spills becomes ptx/kernels.md. Builds of the engine take what is kept here and need neither.
-// --check writes nothing: it says whether what is kept is what the sources give. NVCC=… and PTXAS=… name other paths.
+// nvcc makes PTX of native/backend/cuda/kernels/*.cu for two families, and of the rungs in native/ladder/*.cu for one; ptxas tries it on
+// every architecture that they run on, and what it says of registers, shared memory and spills becomes ptx/kernels.md. Builds of the engine
+// take what is kept here and need neither. --check writes nothing: it says whether what is kept is what the sources give. NVCC=… and PTXAS=… name other paths.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,10 +11,18 @@ import { endChildrenOnSignals } from './child.mjs';
 import { FAMILIES, compilePtx, runCompiler } from './ptx-compile.mjs';
 import { ARCHITECTURES, readLog, tableOf } from './ptx-table.mjs';
 
-const CUDA = join(import.meta.dirname, '..', 'native', 'backend', 'cuda');
-const KERNELS = join(CUDA, 'kernels');
-const PTX = join(CUDA, 'ptx');
-const TABLE = join(PTX, 'kernels.md');
+const NATIVE = join(import.meta.dirname, '..', 'native');
+const CUDA = join(NATIVE, 'backend', 'cuda');
+const LADDER = join(NATIVE, 'ladder');
+/**
+ * Sources, where the PTX of them is kept, and for which families: the engine's kernels, and the ladder's, which no engine is built with.
+ * @typedef {{ sources: string, ptx: string, families: string[] }} KernelSet
+ * @type {KernelSet[]}
+ */
+const SETS = [
+  { sources: join(CUDA, 'kernels'), ptx: join(CUDA, 'ptx'), families: FAMILIES },
+  { sources: LADDER, ptx: join(LADDER, 'ptx'), families: ['sm_80'] },
+];
 /** Another compiler gives other PTX: the committed files come from this one. */
 const NVCC_RELEASE = 'V13.0.88';
 
@@ -44,18 +52,19 @@ function dynamicShared(source, kernel) {
 
 /**
  * Compiles a module and tries it on every architecture.
+ * @param {KernelSet} set
  * @param {string} module
  * @param {string} folder
  * @returns {Promise<{ ptx: Map<string, string>, table: string }>} texts by family, and the module's part of the table
  */
-async function build(module, folder) {
+async function build(set, module, folder) {
   /** @type {Map<string, string>} */
   const ptx = new Map();
   /** @type {Map<string, import('./ptx-table.mjs').Row>} */
   const rows = new Map();
-  const source = await readFile(join(KERNELS, `${module}.cu`), 'utf8');
-  for (const family of FAMILIES) {
-    const { output, text } = await compilePtx(KERNELS, module, family, folder);
+  const source = await readFile(join(set.sources, `${module}.cu`), 'utf8');
+  for (const family of set.families) {
+    const { output, text } = await compilePtx(set.sources, module, family, folder);
     ptx.set(family, text);
     for (const { name: architecture } of ARCHITECTURES.filter((each) => each.family === family)) {
       const log = await runCompiler(ptxas, ['-v', `-arch=${architecture}`, output, '-o', join(folder, 'out.cubin')]);
@@ -78,27 +87,68 @@ async function textOf(path) {
   return existsSync(path) ? readFile(path, 'utf8') : '';
 }
 
-/** The parts of the table that is kept, by module. @returns {Promise<Map<string, string>>} */
-async function keptTables() {
-  const parts = (await textOf(TABLE)).split(/^## /m).slice(1);
+/** @param {KernelSet} set */
+const tablePath = (set) => join(set.ptx, 'kernels.md');
+
+/** The modules of a set. @param {KernelSet} set */
+async function modulesOf(set) {
+  return (await readdir(set.sources)).filter((file) => file.endsWith('.cu')).map((file) => file.slice(0, -3)).sort();
+}
+
+/** The parts of the table that is kept, by module. @param {KernelSet} set @returns {Promise<Map<string, string>>} */
+async function keptTables(set) {
+  const parts = (await textOf(tablePath(set))).split(/^## /m).slice(1);
   return new Map(parts.map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n')).trim()]));
 }
 
-/** @param {string[]} modules @param {Map<string, string>} tables */
-async function writeTable(modules, tables) {
+/** @param {KernelSet} set @param {string[]} modules @param {Map<string, string>} tables */
+async function writeTable(set, modules, tables) {
   const parts = modules.filter((module) => tables.has(module)).map((module) => `\n## ${module}\n\n${tables.get(module)}\n`);
-  await writeFile(TABLE, TABLE_HEAD + parts.join(''));
+  await writeFile(tablePath(set), TABLE_HEAD + parts.join(''));
 }
 
-/** PTX files that are kept of modules that there are not. @param {string[]} modules */
-async function strays(modules) {
+/** PTX files that are kept of modules that there are not. @param {KernelSet} set @param {string[]} modules */
+async function strays(set, modules) {
   const found = [];
-  for (const family of FAMILIES) {
-    for (const file of existsSync(join(PTX, family)) ? await readdir(join(PTX, family)) : []) {
-      if (!modules.includes(file.replace(/\.ptx$/, ''))) found.push(join(PTX, family, file));
+  for (const family of set.families) {
+    const folder = join(set.ptx, family);
+    for (const file of existsSync(folder) ? await readdir(folder) : []) {
+      if (!modules.includes(file.replace(/\.ptx$/, ''))) found.push(join(folder, file));
     }
   }
   return found;
+}
+
+/**
+ * Makes what is kept of a set's modules, or compares it.
+ * @param {KernelSet} set
+ * @param {string[]} wanted modules; none = all
+ * @param {boolean} check
+ * @param {string} folder for what the compilers write
+ * @returns {Promise<string[]>} what is not as it should be
+ */
+async function makeSet(set, wanted, check, folder) {
+  const modules = await modulesOf(set);
+  const wrong = [];
+  const tables = await keptTables(set);
+  for (const module of wanted.length > 0 ? modules.filter((each) => wanted.includes(each)) : modules) {
+    process.stderr.write(`${module}\n`);
+    const { ptx, table } = await build(set, module, folder);
+    for (const [family, text] of ptx) {
+      const path = join(set.ptx, family, `${module}.ptx`);
+      if (check && (await textOf(path)) !== text) wrong.push(`${path} is not what its source gives`);
+      if (!check) await mkdir(join(set.ptx, family), { recursive: true }).then(() => writeFile(path, text));
+    }
+    if (check && tables.get(module) !== table) wrong.push(`${tablePath(set)} is not up to date for ${module}`);
+    tables.set(module, table);
+    // At once, so that PTX and table belong together whatever comes of the next module.
+    if (!check) await writeTable(set, modules, tables);
+  }
+  for (const path of await strays(set, modules)) {
+    if (check) wrong.push(`${path} has no source`);
+    else await rm(path);
+  }
+  return wrong;
 }
 
 /**
@@ -109,34 +159,17 @@ async function strays(modules) {
 async function main(wanted, check) {
   const version = await runCompiler(nvcc, ['--version']);
   if (!version.includes(NVCC_RELEASE)) throw new Error(`nvcc ${NVCC_RELEASE} is needed; this is ${version.trim().split('\n').at(-1)}`);
-  const modules = (await readdir(KERNELS)).filter((file) => file.endsWith('.cu')).map((file) => file.slice(0, -3)).sort();
+  const modules = (await Promise.all(SETS.map(modulesOf))).flat();
   const unknown = wanted.find((module) => !modules.includes(module));
-  if (unknown !== undefined) throw new Error(`there is no kernels/${unknown}.cu`);
-  const wrong = [];
-  const tables = await keptTables();
+  if (unknown !== undefined) throw new Error(`there is no ${unknown}.cu`);
   const folder = await mkdtemp(join(tmpdir(), 'ptx-'));
   try {
-    for (const module of wanted.length > 0 ? wanted : modules) {
-      process.stderr.write(`${module}\n`);
-      const { ptx, table } = await build(module, folder);
-      for (const [family, text] of ptx) {
-        const path = join(PTX, family, `${module}.ptx`);
-        if (check && (await textOf(path)) !== text) wrong.push(`${path} is not what its source gives`);
-        if (!check) await mkdir(join(PTX, family), { recursive: true }).then(() => writeFile(path, text));
-      }
-      if (check && tables.get(module) !== table) wrong.push(`${TABLE} is not up to date for ${module}`);
-      tables.set(module, table);
-      // At once, so that PTX and table belong together whatever comes of the next module.
-      if (!check) await writeTable(modules, tables);
-    }
+    const wrong = [];
+    for (const set of SETS) wrong.push(...(await makeSet(set, wanted, check, folder)));
+    return wrong;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-  for (const path of await strays(modules)) {
-    if (check) wrong.push(`${path} has no source`);
-    else await rm(path);
-  }
-  return wrong;
 }
 
 endChildrenOnSignals();

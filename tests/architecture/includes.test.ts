@@ -16,6 +16,7 @@ const layers: { layer: string; holds: RegExp; may: RegExp }[] = [
     holds: new RegExp(`^backend/${name}/`),
     may: new RegExp(`^(backend/${name}/|backend/[a-z_0-9]+\\.h$|formats/|include/namesake/(status|gpu)\\.h$)`),
   })),
+  { layer: 'ladder', holds: /^ladder\//, may: /^(ladder|backend\/cuda\/kernels)\// },
   // What stands in backend/ itself declares the operations and picks an implementation.
   { layer: 'backend', holds: /^backend\/[^/]+$/, may: /^(backend\/|formats\/|include\/namesake\/(status|gpu)\.h$)/ },
 ];
@@ -55,7 +56,7 @@ function sources(folder: string): string[] {
 }
 
 describe('C++ include directions', () => {
-  const files = ['addon', 'include', 'engine', 'formats', 'backend'].filter((name) => existsSync(join(native, name))).flatMap(sources);
+  const files = ['addon', 'include', 'engine', 'formats', 'backend', 'ladder'].filter((name) => existsSync(join(native, name))).flatMap(sources);
 
   it('covers the tree', () => {
     expect(files).toContain('include/namesake/model.h');
@@ -84,6 +85,8 @@ describe('C++ include directions', () => {
     ['addon/a.cpp', 'backend/cuda/driver.h'],
     ['engine/a.cpp', 'backend/cuda/driver.h'],
     ['include/namesake/a.h', 'engine/graph.h'],
+    ['backend/cuda/a.cpp', 'ladder/rungs_args.h'],
+    ['ladder/a.cu', 'backend/cuda/gemm.h'],
   ])('%s must not include %s', (file, header) => {
     expect(problems(file, `#include "${header}"\n`)).toHaveLength(1);
     expect(problems(file, `  #  include <${header}>\n`)).toHaveLength(1);
@@ -100,6 +103,7 @@ describe('C++ include directions', () => {
     ['backend/cuda/a.cpp', 'backend/cuda/cuda_api.h'],
     ['backend/cuda/a.cpp', 'namesake/gpu.h'],
     ['formats/safetensors.cpp', 'yyjson.h'],
+    ['ladder/a.cu', '../backend/cuda/kernels/half.cuh'],
     ['formats/a.cpp', 'vector'],
   ])('%s may include %s', (file, header) => {
     expect(problems(file, `#include "${header}"\n`)).toEqual([]);
