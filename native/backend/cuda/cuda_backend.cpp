@@ -28,6 +28,11 @@ std::size_t CudaBackend::scratch_bytes(const Workload& work) const {
                    optimizer_scratch(work)});
 }
 
+Status CudaBackend::add_kernels(const std::string& module, const std::string& ptx) {
+  NAMESAKE_TRY(enter());
+  return library_.add(module, ptx);
+}
+
 Status CudaBackend::launch_kernel(const KernelName& kernel, const Shape& shape, const void* args) {
   const auto& [blocks, threads, shared_bytes] = shape;
   if (blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return {};

@@ -23,8 +23,8 @@ namespace namesake::cuda {
 Result<std::unique_ptr<Backend>> make_cuda_backend(std::shared_ptr<const Driver> driver, std::optional<int> ordinal = std::nullopt);
 
 /// Ops give work to the compute stream and return: what fails in it is said by a later call, at the latest by the next download.
-/// Pointers are addresses on the card. Any thread, one at a time.
-class CudaBackend final : public Backend {
+/// Pointers are addresses on the card. Any thread, one at a time. The ladder's rungs take the place of single ops in classes of their own.
+class CudaBackend : public Backend {
  public:
   /// `context` is a place on `card`.
   CudaBackend(std::unique_ptr<Context> context, const GpuCard& card);
@@ -97,6 +97,9 @@ class CudaBackend final : public Backend {
 
   // --- for what ops are made of (gemm.h, decode.h, convert.h) ---
   KernelFamily family() const { return library_.family(); }
+
+  /// Kernels beside the engine's own, those of native/ladder: launch() finds them under this module's name. The codes of Module::load.
+  Status add_kernels(const std::string& module, const std::string& ptx);
 
   /// Runs a kernel behind all that was given to the compute stream. Code::cancelled, with nothing run, once the flag is set.
   template <class Args>

@@ -12,16 +12,20 @@ std::optional<std::string> kernel_text(const std::string& module, KernelFamily f
   return {};
 }
 
+Status KernelLibrary::add(const std::string& module, const std::string& ptx) {
+  auto loaded = Module::load(context_, module, ptx);
+  if (!loaded.ok()) return loaded.status();
+  modules_[module] = loaded.take();
+  return {};
+}
+
 Result<KernelLibrary::Entry> KernelLibrary::load(const KernelName& kernel) {
-  std::unique_ptr<Module>& module = modules_[kernel.module];
-  if (!module) {
+  if (modules_.count(kernel.module) == 0) {
     const std::optional<std::string> text = kernel_text(kernel.module, family_);
     if (!text) return Status::error(Code::internal, std::string("the engine was built without the kernels of ") + kernel.module);
-    auto loaded = Module::load(context_, kernel.module, *text);
-    if (!loaded.ok()) return loaded.status();
-    module = loaded.take();
+    NAMESAKE_TRY(add(kernel.module, *text));
   }
-  const auto function = module->function(kernel.name);
+  const auto function = modules_[kernel.module]->function(kernel.name);
   if (!function.ok()) return function.status();
   return Entry{function.value()};
 }

@@ -27,6 +27,9 @@ class KernelLibrary {
   /// built without this kernel.
   Result<CUfunction> function(const KernelName& kernel, std::size_t shared_bytes);
 
+  /// Compiles the PTX of a module under a name that no other has. The codes of Module::load.
+  Status add(const std::string& module, const std::string& ptx);
+
  private:
   struct Entry {
     CUfunction function = nullptr;

@@ -48,23 +48,25 @@ Backend* cuda_backend() {
   return backend;
 }
 
-void check_cuda(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance) {
-  Backend* const backend = cuda_backend();
-  if (backend == nullptr) return;
+void check_card(Backend& card, const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance) {
   INFO("again: ", again());
-  INFO(what, " on cuda/", backend->isa());
-  const Outputs expected = run(reference()), actual = run(*backend);
+  INFO(what, " on cuda/", card.isa());
+  const Outputs expected = run(reference()), actual = run(card);
   REQUIRE(actual.size() == expected.size());
   for (std::size_t i = 0; i < actual.size(); ++i) {
     CAPTURE(i);
     check_close(actual[i], expected[i], tolerance);
   }
-  if (!StandIn::there()) return check_same_bits(run(*backend), actual);
+  if (!StandIn::there()) return check_same_bits(run(card), actual);
   for (const char* schedule : {"reverse", "random:1"}) {
     CAPTURE(schedule);
     const StandIn stand_in("PTXCPU_SCHED", schedule);
-    check_same_bits(run(*backend), actual);
+    check_same_bits(run(card), actual);
   }
+}
+
+void check_cuda(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance) {
+  if (Backend* const backend = cuda_backend()) check_card(*backend, what, run, tolerance);
 }
 
 void check_cuda_rows_alone(const std::string& what, std::int64_t M,

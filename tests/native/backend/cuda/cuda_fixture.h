@@ -17,8 +17,10 @@ namespace namesake::test {
 /// The backend under test, made once; nullptr where there is no card.
 Backend* cuda_backend();
 
-/// Runs `run` on the reference and on the card: outputs agree within the tolerance, and have the same bits when it runs again; on the
+/// Runs `run` on the reference and on a card: outputs agree within the tolerance, and have the same bits when it runs again; on the
 /// stand-in with threads and blocks in other orders. `what` names the shape in messages.
+void check_card(Backend& card, const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance);
+/// The same on the backend under test, where there is one.
 void check_cuda(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance);
 
 /// run(backend, first, count) computes rows first..first+count-1 of a fixed problem of M rows: on the card they have the same bits alone

@@ -1,5 +1,6 @@
 #include "backend/cuda/stand_in_counts.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "backend/cuda/cuda_backend.h"
@@ -9,7 +10,7 @@
 
 namespace namesake::test {
 
-LaunchCounts counts_of(const std::string& kernel, const std::function<void()>& run) {
+std::vector<CountedLaunch> launches_of(const std::function<void()>& run) {
   const auto library = cuda::open_library({std::getenv("NAMESAKE_TEST_DRIVER")});
   REQUIRE(library.ok());
   void* const handle = library.value().handle;
@@ -18,14 +19,22 @@ LaunchCounts counts_of(const std::string& kernel, const std::function<void()>& r
   REQUIRE((launches && counts_at));
   const unsigned long long before = launches();
   run();
-  for (unsigned long long index = launches(); index > before; --index) {
+  std::vector<CountedLaunch> all;
+  for (unsigned long long index = before; index < launches(); ++index) {
     const char* name = nullptr;
     Counts counts{};
-    REQUIRE(counts_at(index - 1, &name, &counts) == 1);
-    if (kernel != name) continue;
-    return {std::int64_t(counts.global_load_bytes), std::int64_t(counts.global_store_bytes), std::int64_t(counts.mma),
-            std::int64_t(counts.ldmatrix)};
+    REQUIRE(counts_at(index, &name, &counts) == 1);
+    all.push_back({name,
+                   {std::int64_t(counts.global_load_bytes), std::int64_t(counts.global_store_bytes), std::int64_t(counts.mma),
+                    std::int64_t(counts.ldmatrix), std::int64_t(counts.mma_flop), std::int64_t(counts.thread_instructions)}});
   }
+  return all;
+}
+
+LaunchCounts counts_of(const std::string& kernel, const std::function<void()>& run) {
+  const std::vector<CountedLaunch> all = launches_of(run);
+  const auto found = std::find_if(all.rbegin(), all.rend(), [&](const CountedLaunch& launch) { return launch.kernel == kernel; });
+  if (found != all.rend()) return found->counts;
   FAIL("no launch of ", kernel);
   return {};
 }
