@@ -1,0 +1,140 @@
+// bench train: what a step takes.
+import type { Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import type { EngineBatch, EngineStep } from '../../../shared/engine.ts';
+import { readText } from '../../disk.ts';
+import { importTokenBatches } from '../../pipeline/import-rows.ts';
+import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
+import { peakFlops } from '../card-peak.ts';
+import { createContext } from '../context.ts';
+import { wholeNumber } from '../number-option.ts';
+import { computedBy, deviceOption, openBench, precisionOption, type BenchFlags } from './bench-model.ts';
+
+/** Peak resident memory of the engine host in bytes, where the system tells it. */
+function peakRss(pid: number | undefined): number | null {
+  try {
+    const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
+  } catch {
+    return null;
+  }
+}
+
+/** Synthetic batches: `batch_tokens` of conversations of 64 tokens, the last half of each learnt. */
+function syntheticBatches(batch_tokens: number, vocab: number): EngineBatch[] {
+  const LENGTH = 64;
+  const rows = Math.floor(batch_tokens / LENGTH);
+  const ids = (row: number): number[] => Array.from({ length: LENGTH }, (_, i) => (300 + ((row * 7919 + i * 104729) % 20000)) % vocab);
+  return [
+    tokenBatchToBatch(
+      {
+        input_ids: Array.from({ length: rows }, (_, row) => ids(row)),
+        labels: Array.from({ length: rows }, (_, row) => ids(row).map((id, i) => (i < LENGTH / 2 ? -100 : id))),
+        attention_mask: Array.from({ length: rows }, () => Array<0 | 1>(LENGTH).fill(1)),
+      },
+      0,
+    ),
+  ];
+}
+
+/** A part of the timed steps. The backward pass and the forward pass have each half of the useful products; the update has none. */
+interface Phase {
+  seconds: number;
+  tokens_per_second: number;
+  useful_tflops: number | null;
+  share_of_peak: number | null;
+}
+
+function phasesOf(taken: EngineStep['seconds'], tokens: number, parameters: number, peak: number | null): Record<keyof EngineStep['seconds'], Phase> {
+  const phase = (seconds: number, flops: number | null): Phase => ({
+    seconds,
+    tokens_per_second: tokens / seconds,
+    useful_tflops: flops === null ? null : flops / seconds / 1e12,
+    share_of_peak: flops === null || peak === null ? null : flops / seconds / peak,
+  });
+  const pass = 2 * parameters * tokens;
+  return { forward: phase(taken.forward, pass), backward: phase(taken.backward, pass), update: phase(taken.update, null) };
+}
+
+export function addBenchTrain(bench: Command): void {
+  bench
+    .command('train')
+    .description('tokens per second of training, useful TFLOP/s (4 × parameters × tokens), and its peak memory beside the planned one')
+    .option('--model <ref>')
+    .addOption(precisionOption())
+    .addOption(deviceOption())
+    .option('--batch-tokens <n>', 'tokens per step', wholeNumber(64), 512)
+    .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
+    .option('--steps <n>', 'steps that are timed, after one to warm up', wholeNumber(1), 8)
+    .option('--recompute', 'compute activations again instead of keeping them')
+    .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
+    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; recompute?: boolean }, command: Command) => {
+      const context = createContext(command);
+      const { engine, id, path, device: placed, info, card, open_seconds } = await openBench(context, flags);
+      try {
+        const batches =
+          flags.tokens === undefined
+            ? syntheticBatches(flags.batchTokens, info.vocab)
+            : importTokenBatches(readText(flags.tokens, 'rows.unreadable')).map(tokenBatchToBatch);
+        const batch_tokens = Math.max(...batches.map(({ ids }) => ids.length));
+        const recompute = flags.recompute === true ? true : null;
+        const budget = await engine.planMemory(path, {
+          ...{ precision: flags.precision, device: placed, ...context.compute },
+          ...{ rank: flags.rank, state_bits: 32, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
+        });
+        await engine.createTrainer({
+          rank: flags.rank,
+          alpha: 2 * flags.rank,
+          seed: 42,
+          init_adapter: null,
+          lr: 1e-3,
+          betas: [0.9, 0.999],
+          eps: 1e-8,
+          weight_decay: 0,
+          state_bits: 32,
+          clip: 1,
+          schedule: 'constant',
+          warmup_steps: 0,
+          steps: flags.steps + 1,
+          base_model: id,
+          batch_tokens,
+          packed_tokens: null,
+          recompute,
+        });
+        const losses = [(await engine.step(batches.slice(0, 1))).loss];
+        let tokens = 0;
+        const taken = { forward: 0, backward: 0, update: 0 };
+        const start = performance.now();
+        for (let step = 1; step <= flags.steps; step++) {
+          const done = await engine.step([batches[step % batches.length] as EngineBatch]);
+          tokens += done.tokens;
+          losses.push(done.loss);
+          for (const part of ['forward', 'backward', 'update'] as const) taken[part] += done.seconds[part];
+        }
+        const seconds = (performance.now() - start) / 1000;
+        const useful_flops = (4 * info.parameters * tokens) / seconds;
+        const peak = card === null ? null : peakFlops(card);
+        const result = {
+          ...computedBy(info, card),
+          ...{ tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds },
+          ...{ useful_tflops: useful_flops / 1e12, share_of_peak: peak === null ? null : useful_flops / peak },
+          phases: phasesOf(taken, tokens, info.parameters, peak),
+          ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, open_seconds, losses },
+        };
+        context.output.event({ event: 'result', ...result });
+        if (!context.output.json) {
+          const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
+          const { share_of_peak, useful_tflops } = result;
+          const share = share_of_peak === null ? '' : ` (${(100 * share_of_peak).toFixed(1)} % of the peak of ${card?.name ?? ''})`;
+          const planned = `planned ${megabytes(result.planned_bytes)} MB`;
+          // The peak that can be asked for is the machine's own memory, not the card's.
+          const memory = card === null ? `peak ${megabytes(result.peak_rss_bytes ?? 0)} MB, ${planned}` : `${planned} on the card`;
+          context.output.print(`${result.tokens_per_second.toFixed(0)} tokens/s · ${useful_tflops.toPrecision(3)} useful TFLOP/s${share} · ${memory}`);
+          const parts = Object.entries(result.phases).map(([part, phase]) => `${part} ${((100 * phase.seconds) / seconds).toFixed(0)} %`);
+          context.output.print(`of the time: ${parts.join(' · ')}`);
+        }
+      } finally {
+        await engine.dispose();
+      }
+    });
+}
