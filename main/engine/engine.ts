@@ -114,9 +114,8 @@ export class Engine implements HostApi {
   tokenize(conversations: Message[][], max_length: number | null): Promise<TokenizedRow[]> {
     return this.#run('tokenize', async (job) => {
       const { template } = this.#open();
-      const rows: TokenizedRow[] = [];
-      let pause = performance.now() + SLICE_MS;
-      for (const [index, messages] of conversations.entries()) {
+      return inSlices(template, conversations, (messages, index) => {
+        if (job.cancelled) throw new NamesakeError('cancelled', 'tokenising was cancelled');
         const row = template.encodeConversation(messages);
         if (max_length !== null && row.ids.length > max_length) {
           const tokens = row.ids.length;
@@ -127,13 +126,8 @@ export class Engine implements HostApi {
             max_length,
           });
         }
-        rows.push(row);
-        if (performance.now() < pause) continue;
-        await setImmediate();
-        if (job.cancelled) throw new NamesakeError('cancelled', 'tokenising was cancelled');
-        pause = performance.now() + SLICE_MS;
-      }
-      return rows;
+        return row;
+      });
     });
   }
 
@@ -157,7 +151,7 @@ export class Engine implements HostApi {
 
   async promptLengths(conversations: Message[][]): Promise<number[]> {
     const { template } = this.#open();
-    return conversations.map((messages) => template.encodePrompt(messages).length);
+    return inSlices(template, conversations, (messages) => template.encodePrompt(messages).length);
   }
 
   async shape(path: string): Promise<ModelShape & { file_bytes: number }> {
@@ -235,7 +229,7 @@ export class Engine implements HostApi {
     return this.#run('generate', async (running) => {
       const { model, info, tokenizer, template } = this.#open();
       const stop = Int32Array.from(template.stopIds);
-      const natives = requests.map(({ messages, max_tokens, sampling, adapter }) => ({
+      const natives = await inSlices(template, requests, ({ messages, max_tokens, sampling, adapter }) => ({
         prompt: Int32Array.from(template.encodePrompt(messages)),
         stop,
         max_tokens,
@@ -342,6 +336,20 @@ export class Engine implements HostApi {
     this.#training = null;
     this.#adapter = null;
   }
+}
+
+/** What `encode` makes of each item. The host answers other calls between slices of the work, of which a cancel may be one. */
+async function inSlices<Item, T>(template: ChatTemplate, items: readonly Item[], encode: (item: Item, index: number) => T): Promise<T[]> {
+  const made: T[] = [];
+  while (made.length < items.length) {
+    const pause = performance.now() + SLICE_MS;
+    template.together(() => {
+      do made.push(encode(items[made.length] as Item, made.length));
+      while (made.length < items.length && performance.now() < pause);
+    });
+    if (made.length < items.length) await setImmediate();
+  }
+  return made;
 }
 
 /** The tokenizer keys of a GGUF file as the pipeline takes them. */

@@ -14,6 +14,8 @@ export interface ChatTemplate {
   encodePrompt(messages: readonly Message[]): number[];
   /** Ids and labels of a whole conversation: every assistant turn's words and its end-of-turn token are learnt. */
   encodeConversation(messages: readonly Message[]): TokenizedRow;
+  /** Gives what `work` gives, with one limit of time for all that it renders or encodes: of many, a limit each would be most of the time. */
+  together<T>(work: () => T): T;
   /** Tokens that end an answer: the template's end of turn and the file's own end of text. */
   readonly stopIds: readonly number[];
 }
@@ -39,6 +41,7 @@ function guarded<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
+    if (error instanceof NamesakeError) throw error;
     throw invalid(error instanceof Error ? error.message : String(error));
   }
 }
@@ -84,7 +87,7 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
   });
   const renderContents = (messages: TemplateValues['messages'], answer: boolean): string =>
     guarded(() =>
-      template({
+      template.render({
         messages,
         add_generation_prompt: answer,
         bos_token: nameOf(tokenizer.bosId),
@@ -199,6 +202,7 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
     render: (messages, answer) => unescape(renderEscaped(messages, answer)),
     encodePrompt,
     encodeConversation,
+    together: (work) => guarded(() => template.together(work)),
     stopIds,
   };
 }

@@ -1,8 +1,9 @@
-import { expect, it } from 'vitest';
+import { Script } from 'node:vm';
+import { expect, it, vi } from 'vitest';
 import { compileTemplate } from '../../../main/pipeline/template-sandbox.ts';
 
 const values = { messages: [{ role: 'user', content: 'hello' }], add_generation_prompt: true, bos_token: '<s>', eos_token: '</s>', enable_thinking: false };
-const render = (source: string): string => compileTemplate(source)(values);
+const render = (source: string): string => compileTemplate(source).render(values);
 
 it('renders what a chat template needs', () => {
   expect(render('{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m["content"] | trim }}{{ eos_token }}{% endfor %}')).toBe(
@@ -21,7 +22,7 @@ it('has no clock: a row’s tokens are the same on any day', () => {
 
 it('strips as Python does', () => {
   const stripped = (expression: string, text: string): string =>
-    compileTemplate(`{{ ${expression} }}`)({ ...values, messages: [{ role: 'user', content: text }] });
+    compileTemplate(`{{ ${expression} }}`).render({ ...values, messages: [{ role: 'user', content: text }] });
   const text = '\n\n \x1f\u0085 a\uFEFF \n';
   expect(stripped('messages[0].content.lstrip("\\n")', text)).toBe(' \x1f\u0085 a\uFEFF \n');
   expect(stripped('messages[0].content.rstrip("\\n")', text)).toBe('\n\n \x1f\u0085 a\uFEFF ');
@@ -35,7 +36,7 @@ it('strips as Python does', () => {
 
 it('keeps nothing from one rendering to the next', () => {
   const template = compileTemplate('{{ seen is defined }}{% set seen = 1 %}');
-  expect([template(values), template(values)]).toEqual(['false', 'false']);
+  expect([template.render(values), template.render(values)]).toEqual(['false', 'false']);
 });
 
 it('throws what the template raises', () => {
@@ -69,8 +70,30 @@ it('ends empty loops by time', () => {
   expect(performance.now() - start).toBeLessThan(10_000);
 });
 
+it('ends many renderings together as it ends one, and goes on', () => {
+  const loop = '{% for i in range(9999) %}'.repeat(4) + '{% endfor %}'.repeat(4);
+  const template = compileTemplate(`{% if messages | length > 1 %}${loop}{% endif %}{{ messages[0].content }}`);
+  const endless = { ...values, messages: [...values.messages, ...values.messages] };
+  expect(() => template.together(() => [template.render(values), template.render(endless)])).toThrow(/timed out/);
+  expect(template.together(() => template.together(() => [template.render(values)]))).toEqual(['hello']);
+  expect(() => template.together(() => {
+    throw new Error('of the caller');
+  })).toThrow('of the caller');
+  expect(template.together(() => undefined)).toBeUndefined();
+  expect(template.render(values)).toBe('hello');
+});
+
+it('takes one limit of time for many renderings', () => {
+  const template = compileTemplate('{{ messages[0].content }}');
+  const limits = vi.spyOn(Script.prototype, 'runInContext');
+  const texts = template.together(() => Array.from({ length: 100 }, () => template.render(values)));
+  expect(texts).toEqual(Array(100).fill('hello'));
+  expect(limits).toHaveBeenCalledTimes(1);
+  limits.mockRestore();
+});
+
 it('takes long messages', () => {
   const content = 'word\n'.repeat(100_000);
   const template = compileTemplate('{% for m in messages %}{{ m.content }}{{ m.content.split("\\n") | length }}{% endfor %}');
-  expect(template({ ...values, messages: [{ role: 'user', content }] })).toBe(`${content}100001`);
+  expect(template.render({ ...values, messages: [{ role: 'user', content }] })).toBe(`${content}100001`);
 });
