@@ -314,7 +314,7 @@ int main(int argc, char** argv) {
   Bench bench{backend, one * backend.threads()};
   formats(bench);
   training(bench);
-  for (std::int64_t M : {1, 4, 16, 32}) decoding(bench, M);
+  for (std::int64_t M : {1, 2, 4, 16, 32}) decoding(bench, M);
   for (float* buffer : bench.buffers) backend.release(buffer);
   return 0;
 }

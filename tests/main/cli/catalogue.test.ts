@@ -100,7 +100,7 @@ describe('doctor', () => {
 });
 
 describe('bench', () => {
-  it('train and chat print figures', async () => {
+  it('train prints figures', async () => {
     const home = temporaryFolder();
     const train = lastEvent(await namesake(['bench', 'train', '--model', tinyModel, '--steps', '2', '--batch-tokens', '128', '--rank', '4', '--json'], { home }));
     expect(train).toMatchObject({ event: 'result', steps: 2, tokens: 256 });
@@ -118,7 +118,34 @@ describe('bench', () => {
     for (const part of [forward, backward, update]) expect(part?.seconds).toBeGreaterThan(0);
     expect([forward, backward, update].reduce((sum, part) => sum + Number(part?.seconds), 0)).toBeLessThan(Number(train['seconds']));
     if (process.platform === 'linux') expect(train['peak_rss_bytes']).toBeGreaterThan(1e6);
-    const chat = lastEvent(await namesake(['bench', 'chat', '--model', tinyModel, '--max-tokens', '8', '--json'], { home }));
-    expect(chat['tokens_per_second']).toBeGreaterThan(0);
+  });
+
+  it('chat prints what an answer takes and what two cost, of a prompt as long as one asks for, and leaves its ids', async () => {
+    const home = temporaryFolder();
+    const file = join(home, 'ids.json');
+    const run = (...flags: string[]): Promise<Record<string, unknown>> =>
+      namesake(['bench', 'chat', '--model', tinyModel, '--max-tokens', '8', '--repeat', '1', '--json', ...flags], { home }).then(lastEvent);
+    const short = await run();
+    expect(short).toMatchObject({ backend: 'cpu', card: null, panes: null });
+    expect(short['tokens_per_second']).toBeGreaterThan(0);
+
+    const long = await run('--prompt-tokens', '150', '--ids-to', file, '--panes');
+    // A word of the prompt has no more tokens than letters.
+    expect(long['prompt_tokens']).toBeGreaterThan(140);
+    expect(long['prompt_tokens']).toBeLessThanOrEqual(150);
+    expect(long['prompt_tokens']).toBeGreaterThan(Number(short['prompt_tokens']));
+    expect(long['prefill_tokens_per_second']).toBeCloseTo(Number(long['prompt_tokens']) / Number(long['prefill_seconds']), 6);
+    expect(long['first_token_seconds']).toBeGreaterThan(Number(long['prefill_seconds']) / 2);
+    const ids = JSON.parse(readFileSync(file, 'utf8')) as number[];
+    expect(ids).toHaveLength(Number(long['prompt_tokens']));
+    expect(Math.min(...ids)).toBeGreaterThanOrEqual(0);
+
+    const { tokens, seconds_per_token, cost } = long['panes'] as { tokens: number; seconds_per_token: Record<string, number>; cost: Record<string, number> };
+    expect(tokens).toBeGreaterThan(1);
+    const { before = 0, after = 0, both = 0 } = seconds_per_token;
+    expect(Math.min(before, after, both)).toBeGreaterThan(0);
+    expect(cost).toEqual({ of_before: both / before, of_after: both / after });
+
+    expect((await namesake(['bench', 'chat', '--model', tinyModel, '--prompt-tokens', '2', '--json'], { home })).code).toBe(2);
   });
 });
