@@ -12,6 +12,9 @@ namespace namesake {
 
 namespace {
 
+/// Of so many slots one has to be free before prompts are computed while others speak.
+constexpr std::int64_t kSlotsToFreeOne = 4;
+
 Status check_request(const GenerateRequest& request, std::size_t index, const Config& config) {
   const auto where = [&](std::string what) { return "request " + std::to_string(index) + ": " + what; };
   if (request.prompt.empty()) return Status::error(Code::rows_invalid, where("the prompt is empty"));
@@ -128,8 +131,12 @@ class Run {
     return {};
   }
 
-  /// Gives free slots to waiting requests, computes their prompts and their first tokens.
+  /// Gives free slots to waiting requests, computes their prompts and their first tokens. While others speak, some wait for each
+  /// other: decoding takes little longer for rows that it lacks than a pass over the weights for a short prompt alone.
   Status admit() {
+    const std::int64_t waiting = static_cast<std::int64_t>(requests_.size() - next_);
+    const std::int64_t free = room_.prompts().free();
+    if (!active_.empty() && free < waiting && free * kSlotsToFreeOne < room_.prompts().slots()) return {};
     const TimedScope timed(times_.prefill_seconds);
     const std::size_t first_new = active_.size();
     for (; next_ < requests_.size(); ++next_) {
@@ -138,7 +145,7 @@ class Run {
         results_[next_].reason = StopReason::length;
         continue;
       }
-      if (!room_.prompts().any_free()) break;
+      if (room_.prompts().free() == 0) break;
       const PromptCache::Place place = room_.prompts().take(request.prompt, adapter_on(request));
       const Prefix& prefix = prefixes_[adapter_on(request)];
       const std::int64_t shared = static_cast<std::int64_t>(prefix.ids.size());

@@ -47,8 +47,9 @@ class PromptCache {
   void give_all_back() {
     for (Slot& slot : slots_) slot.taken = false;
   }
-  bool any_free() const {
-    return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.taken; });
+  std::int64_t slots() const { return static_cast<std::int64_t>(slots_.size()); }
+  std::int64_t free() const {
+    return std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.taken; });
   }
 
  private:
