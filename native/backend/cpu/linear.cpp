@@ -13,6 +13,7 @@ namespace {
 constexpr std::int64_t kPackPiece = 256;    // depth that one task packs of a LoRA factor
 constexpr std::int64_t kGradRows = 512;     // rows of M that one chain of a LoRA gradient adds up
 constexpr std::int64_t kSmallDecode = 1 << 16;  // multiply-adds below which waking a thread costs more than it saves
+constexpr std::int64_t kSmallFactor = 1 << 13;  // values of a LoRA factor, likewise: reading them takes longer than multiplying
 
 /// x scaled by the adapter's factor for this row: 0 where it is off, whatever x holds there.
 struct RowScale {
@@ -91,7 +92,7 @@ Status CpuBackend::linear_decode(const Matrix& w, const float* bias, const LoraV
     x = rows;
   }
   if (R > 0) {
-    const std::int64_t piece = M * R * K < kSmallDecode ? R : 4;
+    const std::int64_t piece = R * K < kSmallFactor ? R : round_up(ceil_div(R, pool_.threads()), 4);
     NAMESAKE_TRY(for_each(ceil_div(R, piece), [&](std::int64_t task, int thread) {
       const std::int64_t first = task * piece, last = std::min(R, first + piece);
       kernels_.dot({view_of(lora->a, R, K, K), first, last, x, padded, M, nullptr, nullptr, 0, nullptr, nullptr, xa, R,
