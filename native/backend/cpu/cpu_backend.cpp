@@ -37,7 +37,8 @@ WeightView view_of(const float* values, std::int64_t rows, std::int64_t cols, st
           stride * static_cast<std::int64_t>(sizeof(float))};
 }
 
-CpuBackend::CpuBackend(const KernelTable& kernels, int threads) : kernels_(kernels), pool_(threads) {}
+CpuBackend::CpuBackend(const KernelTable& kernels, int threads)
+    : kernels_(kernels), pool_(threads, kernels.narrow ? kernels.narrow->release : nullptr) {}
 
 Status CpuBackend::reserve(const ScratchNeed& need) {
   need_ = need;
@@ -45,8 +46,11 @@ Status CpuBackend::reserve(const ScratchNeed& need) {
 }
 
 std::size_t CpuBackend::scratch_bytes(const Workload& work) const {
-  const std::int64_t values = kernels_.narrow && !work.f32_matrices ? kernels_.narrow->values : kernels_.f32.values;
-  return static_cast<std::size_t>(most_scratch(work, pool_.threads(), values)) * sizeof(float);
+  // Padding may make bf16's words more than f32's where a matrix is small: both are counted where both may be used.
+  std::int64_t most = 0;
+  if (work.f32_matrices || !kernels_.narrow) most = most_scratch(work, pool_.threads(), kernels_.f32);
+  if (kernels_.narrow) most = std::max(most, most_scratch(work, pool_.threads(), *kernels_.narrow));
+  return static_cast<std::size_t>(most) * sizeof(float);
 }
 
 std::int64_t CpuBackend::row_chunks(std::int64_t panels, std::int64_t tiles) const {

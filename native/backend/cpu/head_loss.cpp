@@ -23,11 +23,12 @@ struct CpuBackend::HeadChunk {
   std::int64_t pieces = 0;                ///< of the vocabulary
   const std::int32_t* rows = nullptr;     ///< [groups * 32] row of the batch, -1 = none
   const Products* products = nullptr;     ///< of the head
-  std::int64_t words = 0;                 ///< of C
+  std::int64_t words = 0;                 ///< of C, packed
+  std::int64_t depth = 0;                 ///< that of HeadBuffers
   float* inputs = nullptr;                ///< [groups][words * 32] columns
   float* base_inputs = nullptr;           ///< [compared][words * 32]
-  float* logits = nullptr;                ///< [groups][V][32]
-  float* base_logits = nullptr;           ///< [compared][V][32]
+  float* logits = nullptr;                ///< [groups][depth][32]
+  float* base_logits = nullptr;           ///< [compared][depth][32]
   float* max = nullptr;                   ///< [groups + compared][pieces][32]
   float* sum = nullptr;                   ///< the same
   LogSum lse = {};                        ///< [groups + compared][32] each
@@ -67,7 +68,7 @@ Status CpuBackend::head_logits(const HeadLoss& args, HeadChunk& chunk) {
     const RowTiles tiles(size, products.tile_rows);
     float* tile = thread_scratch(thread);
     const auto buffer = [&](std::int64_t i) {
-      return i < chunk.groups ? chunk.logits + i * V * kPanel : chunk.base_logits + (i - chunk.groups) * V * kPanel;
+      return i < chunk.groups ? chunk.logits + i * chunk.depth * kPanel : chunk.base_logits + (i - chunk.groups) * chunk.depth * kPanel;
     };
     for (std::int64_t t = 0; t < tiles.count; ++t) {
       const std::int64_t row = first + tiles.start(t), rows = tiles.size(t);
@@ -111,7 +112,7 @@ Status CpuBackend::head_gradient(const HeadLoss& args, HeadChunk& chunk) {
   const bool write = args.dx != nullptr;
   const auto losses = [&](std::int64_t group, std::int64_t piece) {
     const std::int64_t first = piece * kVocabularyPiece, size = std::min(kVocabularyPiece, V - first);
-    float* x = chunk.logits + (group * V + first) * kPanel;
+    float* x = chunk.logits + (group * chunk.depth + first) * kPanel;
     const float* weights = chunk.weights + group * 2 * kPanel;
     const auto log_sum = [&](std::int64_t i) { return LogSum{chunk.lse.high + i * kPanel, chunk.lse.low + i * kPanel}; };
     LossArgs loss = {};
@@ -123,7 +124,7 @@ Status CpuBackend::head_gradient(const HeadLoss& args, HeadChunk& chunk) {
     loss.write = write;
     loss.kl = chunk.kl + (group * chunk.pieces + piece) * kPanel;
     if (group < chunk.compared) {
-      loss.base = chunk.base_logits + (group * V + first) * kPanel;
+      loss.base = chunk.base_logits + (group * chunk.depth + first) * kPanel;
       loss.lse_base = log_sum(chunk.groups + group);
       loss.shift = chunk.shift + group * kPanel;
     }
@@ -149,14 +150,14 @@ Status CpuBackend::head_gradient(const HeadLoss& args, HeadChunk& chunk) {
     NAMESAKE_TRY(for_each(panels * splits, [&](std::int64_t task, int thread) {
       const std::int64_t c = task / splits * kPanel, split = task % splits;
       float* panel = thread_scratch(thread);
-      const std::int64_t depth = ceil_div(size, products.values);
+      const std::int64_t depth = packed_words(products, size);
       products.pack_slice(view_of(args.head), c, first, first + size, depth, panel);
       const RowTiles tiles(kPanel, products.tile_rows);
       for (std::int64_t group = chunk.groups * split / splits; group < chunk.groups * (split + 1) / splits; ++group) {
         for (std::int64_t t = 0; t < tiles.count; ++t) {
           float* out = chunk.dx + (group * kPanel + tiles.start(t)) * C + c;
           products.tile({tiles.size(t), std::min(kPanel, C - c), depth,
-                         chunk.logits + (group * V + first) * kPanel + tiles.start(t), kPanel, panel, width, depth * width, out,
+                         chunk.logits + (group * chunk.depth + first) * kPanel + tiles.start(t), kPanel, panel, width, depth * width, out,
                          C, nullptr, piece > 0 ? out : nullptr, C});
         }
       }
@@ -167,7 +168,7 @@ Status CpuBackend::head_gradient(const HeadLoss& args, HeadChunk& chunk) {
 
 /// One chunk from its rows to its losses and gradients.
 Status CpuBackend::head_chunk(const HeadLoss& args, HeadChunk& chunk) {
-  const std::int64_t V = args.head.rows, C = args.head.cols, lanes = chunk.groups * kPanel;
+  const std::int64_t C = args.head.cols, lanes = chunk.groups * kPanel;
   for (std::int64_t i = 0; i < lanes; ++i) {
     const std::int32_t m = chunk.rows[i];
     float* weights = chunk.weights + i / kPanel * 2 * kPanel + i % kPanel;
@@ -178,7 +179,7 @@ Status CpuBackend::head_chunk(const HeadLoss& args, HeadChunk& chunk) {
   for (std::int64_t i = 0; i < lanes; ++i) {
     const std::int32_t m = chunk.rows[i];
     if (m < 0 || !learns(args, m)) continue;
-    const float logit = chunk.logits[(i / kPanel * V + args.targets[m]) * kPanel + i % kPanel];
+    const float logit = chunk.logits[(i / kPanel * chunk.depth + args.targets[m]) * kPanel + i % kPanel];
     args.ce[m] = static_cast<float>(chunk.log_sum(i) - logit);
   }
   NAMESAKE_TRY(head_gradient(args, chunk));
@@ -209,15 +210,16 @@ Status CpuBackend::head_loss(const HeadLoss& args) {
   if (active == 0) return {};
 
   const Products& products = products_of(args.head);
-  const HeadBuffers buffers(active, compared > 0, V, C, products.values);
-  const auto& [groups, most, copies, pieces, inputs, logits, parts, gradients] = buffers;
+  const HeadBuffers buffers(active, compared > 0, V, C, products);
+  const auto& [groups, most, copies, pieces, depth, inputs, logits, parts, gradients] = buffers;
   NAMESAKE_TRY(reserve(buffers.need(C)));
   float* free = shared_scratch();
   const auto take = [&](std::int64_t floats) { return std::exchange(free, free + floats); };
   auto* rows = reinterpret_cast<std::int32_t*>(take(groups * kPanel));
   HeadChunk chunk;
   chunk.products = &products;
-  chunk.words = ceil_div(C, products.values);
+  chunk.words = packed_words(products, C);
+  chunk.depth = depth;
   chunk.pieces = pieces;
   chunk.inputs = take(inputs);
   chunk.logits = take(logits);

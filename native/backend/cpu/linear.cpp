@@ -1,4 +1,4 @@
-// Linear layers with LoRA. Prefill and backward: the rows of the activations are packed once ([k][rows of a tile]), then each
+// Linear layers with LoRA. Prefill and backward: the rows of the activations are packed once (a tile of them at a time), then each
 // task decodes one panel of 32 columns of W for the whole depth and walks the tiles. The low-rank term is simply more depth:
 // R further rows under both operands. Gradients of the adapter are sums over all rows of a batch and stay in f32 where products
 // of W are narrower: they are a tenth of the work, and what AdamW divides by their own size. Decode: dot products straight from
@@ -31,10 +31,10 @@ Status CpuBackend::linear_forward(const Matrix& w, const float* bias, const Lora
   if (phase == Phase::decode) return linear_decode(w, bias, lora, x, M, residual, y, xa);
   const Products& products = products_of(w);
   const std::int64_t N = w.rows, K = w.cols, R = lora ? lora->rank : 0, width = products.panel_width;
-  const std::int64_t words = ceil_div(K, products.values), depth = words + ceil_div(R, products.values);
+  const std::int64_t words = packed_words(products, K), depth = words + packed_words(products, R);
   const RowTiles tiles(M, products.tile_rows);
   const std::int64_t ranks = ceil_div(R, kPanel);
-  NAMESAKE_TRY(reserve(linear_forward_scratch(M, K, R, products.values)));
+  NAMESAKE_TRY(reserve(linear_forward_scratch(M, K, R, products)));
   float* packed = shared_scratch();
   float* a_panels = packed + M * depth;
 
@@ -116,11 +116,11 @@ Status CpuBackend::linear_backward(const Matrix& w, const LoraView* lora, const 
   if (M <= 0) return {};
   const Products& products = products_of(w);
   const std::int64_t N = w.rows, K = w.cols, R = lora ? lora->rank : 0, width = products.panel_width;
-  const std::int64_t words = ceil_div(N, products.values), depth = words + ceil_div(R, products.values);
+  const std::int64_t words = packed_words(products, N), depth = words + packed_words(products, R);
   if (R == 0 && !dx) return {};
   const RowTiles tiles(M, products.tile_rows);
   const std::int64_t ranks = ceil_div(R, kPanel);
-  NAMESAKE_TRY(reserve(linear_backward_scratch(M, N, R, products.values)));
+  NAMESAKE_TRY(reserve(linear_backward_scratch(M, N, R, products)));
   float* packed = shared_scratch();
   float* b_panels = packed + M * depth;
   float* dyb = b_panels + ranks * words * kPanel;  // [M, R] scale * row_on * dy B

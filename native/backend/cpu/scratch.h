@@ -22,11 +22,16 @@ struct ScratchNeed {
   std::int64_t floats(std::int64_t threads) const { return shared_floats() + threads * thread_floats(); }
 };
 
-/// linear_forward, phase prefill, of a matrix [N, K]; `values` is that of Products, here and below.
-ScratchNeed linear_forward_scratch(std::int64_t M, std::int64_t K, std::int64_t R, std::int64_t values);
+/// Words of the depth that `values` values take in a packed operand.
+inline std::int64_t packed_words(const Products& products, std::int64_t values) {
+  return round_up(ceil_div(values, products.values), products.depth_step);
+}
+
+/// linear_forward, phase prefill, of a matrix [N, K].
+ScratchNeed linear_forward_scratch(std::int64_t M, std::int64_t K, std::int64_t R, const Products& products);
 /// linear_forward, phase decode.
 ScratchNeed linear_decode_scratch(std::int64_t M, std::int64_t K, std::int64_t R);
-ScratchNeed linear_backward_scratch(std::int64_t M, std::int64_t N, std::int64_t R, std::int64_t values);
+ScratchNeed linear_backward_scratch(std::int64_t M, std::int64_t N, std::int64_t R, const Products& products);
 /// M rows in sequences of at most T, in `tiles` pieces of 32 queries.
 ScratchNeed attention_forward_scratch(std::int64_t M, std::int64_t T, std::int64_t tiles, const AttentionShape& shape);
 ScratchNeed attention_backward_scratch(std::int64_t M, std::int64_t T, const AttentionShape& shape);
@@ -42,13 +47,14 @@ struct HeadBuffers {
   std::int64_t most = 0;    ///< groups at a time
   std::int64_t copies = 1;  ///< 2 with the base's logits
   std::int64_t pieces = 0;  ///< of the vocabulary
+  std::int64_t depth = 0;   ///< rows of 32 floats of a group's logits: V, and the padding of what they are packed into
   std::int64_t inputs = 0, logits = 0, parts = 0, gradients = 0;
 
-  HeadBuffers(std::int64_t active, bool compares, std::int64_t V, std::int64_t C, std::int64_t values);
+  HeadBuffers(std::int64_t active, bool compares, std::int64_t V, std::int64_t C, const Products& products);
   ScratchNeed need(std::int64_t C) const;
 };
 
-/// Floats that the largest op of `work` needs, with products of `values`.
-std::int64_t most_scratch(const Workload& work, std::int64_t threads, std::int64_t values);
+/// Floats that the largest op of `work` needs, with these products.
+std::int64_t most_scratch(const Workload& work, std::int64_t threads, const Products& products);
 
 }  // namespace namesake::cpu

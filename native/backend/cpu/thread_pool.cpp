@@ -28,7 +28,7 @@ inline void pause_cpu() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads, void (*leave)()) : leave_(leave) {
   try {
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error&) {
@@ -74,13 +74,14 @@ bool ThreadPool::run(std::int64_t count, const std::atomic<bool>* cancel, Call c
 void ThreadPool::drain(int thread) {
   for (;;) {
     const std::int64_t task = next_.fetch_add(1, std::memory_order_relaxed);
-    if (task >= job_.count) return;
+    if (task >= job_.count) break;
     if (job_.cancel && job_.cancel->load(std::memory_order_relaxed)) {
       cancelled_.store(true, std::memory_order_relaxed);
-      return;
+      break;
     }
     job_.call(job_.body, task, thread);
   }
+  if (leave_) leave_();
 }
 
 bool ThreadPool::join(std::uint64_t& seen) {

@@ -14,8 +14,9 @@ namespace namesake::cpu {
 
 class ThreadPool {
  public:
-  /// `threads` >= 1 counts the caller. Where the system refuses a thread the pool runs with those it got.
-  explicit ThreadPool(int threads);
+  /// `threads` >= 1 counts the caller. Where the system refuses a thread the pool runs with those it got. Each thread calls `leave`,
+  /// if there is one, when it has done its part of a call.
+  explicit ThreadPool(int threads, void (*leave)() = nullptr);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -55,6 +56,7 @@ class ThreadPool {
   static constexpr std::uint64_t kOpen = std::uint64_t{1} << 31;
   static constexpr std::uint64_t kInside = kOpen - 1;
 
+  void (*const leave_)();
   std::vector<std::thread> workers_;
   Job job_;
   alignas(64) std::atomic<std::uint64_t> state_{0};

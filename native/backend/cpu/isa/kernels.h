@@ -37,14 +37,14 @@ struct WeightView {
   Nf4View nf4 = {};
 };
 
-/// C [rows, cols] = A B (+ bias) (+ add): one chain of multiply-adds over depth per element, in ascending order, then bias, then
+/// C [rows, cols] = A B (+ bias) (+ add): multiply-adds over depth in an order that is the same for every element, then bias, then
 /// add. So an element's bits depend on nothing but its own row of A and column of B. A and B are packed: see Products.
 struct TileArgs {
   int64_t rows;         ///< 1..tile_rows
   int64_t cols;         ///< 1..kPanel
   int64_t depth;        ///< words
-  const float* a;       ///< element (i, k) at a[i + k * a_step] (tile), a[i * kPanel + k] (tile_transposed)
-  int64_t a_step;
+  const float* a;       ///< as Products::pack_rows leaves it; element (i, k) at a[i * kPanel + k] (tile_transposed)
+  int64_t a_step;       ///< rows that were packed together
   const float* b;       ///< panels of `panel_width` columns: (k, j) at b[j / width * b_panel + k * b_step + j % width]
   int64_t b_step;
   int64_t b_panel;
@@ -118,22 +118,27 @@ struct CodedMoment {
 };
 
 /// A matrix product and the form of its operands: they are packed into 32-bit words along the depth (declared as float, whatever
-/// they hold), an f32 or two neighbouring bf16, the first in the lower half. A last word that is not full is padded with 0.
+/// they hold), an f32 or two neighbouring bf16, the first in the lower half. A last word that is not full is padded with 0, and so
+/// are the words that follow it up to a multiple of depth_step.
 struct Products {
   int64_t values;        ///< of a word: 1 = f32, 2 = bf16
   int64_t tile_rows;     ///< most rows of a tile
   int64_t panel_width;   ///< columns of one packed panel: divides kPanel
+  int64_t depth_step;    ///< words: a packed depth, and every depth of a tile, is a multiple of it
 
-  /// out [words][rows]: rows n0..n0+rows (<= tile_rows) of w, decoded and transposed.
+  /// Rows n0..n0+rows (<= tile_rows) of w, decoded, as a tile's A of `rows` rows: word k of row i at out[k * rows + i], or at
+  /// out[(k / 16 * rows + i) * 16 + k % 16] where depth_step is 16. So depths that are packed one by one can follow each other.
   void (*pack_rows)(const WeightView& w, int64_t n0, int64_t rows, float* out);
   /// out [kPanel / width][depth][width]: rows n0..n0+rows (<= kPanel) of w as columns; columns past `rows` are 0. Writes the words of
   /// w.cols, of `depth` words.
   void (*pack_columns)(const WeightView& w, int64_t n0, int64_t rows, int64_t depth, float* out);
   /// The same layout without a transpose: columns col0..col0+31 of w's rows n0..n1; columns past w.cols are 0.
   void (*pack_slice)(const WeightView& w, int64_t col0, int64_t n0, int64_t n1, int64_t depth, float* out);
-  /// Makes words [words][kPanel] of x [n][kPanel], in place: the columns of a tile's A. Null where a word is an f32: nothing to do.
+  /// Makes a tile's A of kPanel rows of x [n][kPanel], in place: its columns are the rows. Null where a word is an f32: nothing to do.
   void (*narrow_columns)(float* x, int64_t n);
   void (*tile)(const TileArgs& args);
+  /// Gives up what `tile` holds of the CPU in this thread; null where it holds nothing. Threads call it before other code may run.
+  void (*release)();
 };
 
 struct KernelTable {

@@ -1,5 +1,4 @@
-// Products of an AVX-512 with BF16: operands rounded to bf16, two of them a word, sums in f32 (vdpbf16ps). Blocks are decoded by
-// AVX-512's own kernels, in a copy with internal linkage, and then rounded to nearest even. Subnormals count as 0.
+// Products of an AVX-512 with BF16: operands rounded to bf16, two of them a word, sums in f32 (vdpbf16ps). Subnormals count as 0.
 #if defined(__GNUC__) && !defined(__clang__)
 // GCC 12's AVX-512 intrinsics start from "undefined" vectors that it then warns about (gcc.gnu.org/PR105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -11,58 +10,16 @@
 #include "backend/cpu/isa/blocks_x86.h"
 #include "backend/cpu/isa/pack_kernels.h"
 #include "backend/cpu/isa/tile_kernels.h"
+#include "backend/cpu/isa/bf16_kernels.h"
 
 namespace namesake::cpu::avx512 {
 namespace {
-
-/// 16 + 16 values as 32 bf16, `low` in the lower half.
-inline __m512i round_bf16(V low, V high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
-
-/// Words of two bf16 that are neighbours in a row.
-struct Bf16Words {
-  static constexpr int kValues = 2;
-  template <WeightType type>
-  static NAMESAKE_INLINE void decode(const WeightView& w, int64_t n, int64_t k, V* out) {
-    V values[2];
-    decode_at<type>(w, n, k, values);
-    out[0] = _mm512_castsi512_ps(round_bf16(values[0], values[1]));
-  }
-};
 
 struct Bf16Product {
   static inline V accumulate(V x, V column, V sum) {
     return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(column));
   }
 };
-
-/// Stores words of 32 columns: `first` is the lower half of each, `second` the upper one.
-inline void store_pairs(const V* first, const V* second, float* out) {
-  const __m512i places = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,  //
-                                          23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-#pragma GCC unroll 2
-  for (int v = 0; v < 2; ++v) {
-    store(out + v * kLanes, _mm512_castsi512_ps(_mm512_permutexvar_epi16(places, round_bf16(first[v], second[v]))));
-  }
-}
-
-/// Words hold two rows of w: columns col0..col0+31 of rows n and n + 1.
-template <WeightType type>
-inline void slice_pairs(const WeightView& w, int64_t col0, int64_t n0, int64_t n1, float* out) {
-  for (int64_t n = n0; n < n1; n += 2) {
-    V first[2], second[2] = {zero(), zero()};
-    decode_at<type>(w, n, col0, first);
-    if (n + 1 < n1) decode_at<type>(w, n + 1, col0, second);
-    store_pairs(first, second, out + (n - n0) / 2 * kPanel);
-  }
-}
-
-static_assert(kWidth == kPanel, "a panel is one piece, so that its depth plays no part");
-
-inline void pack_slice_pairs(const WeightView& w, int64_t col0, int64_t n0, int64_t n1, int64_t, float* out) {
-#define NAMESAKE_CALL(type) slice_pairs<type>(w, col0, n0, n1, out)
-  NAMESAKE_BY_TYPE(w.type, NAMESAKE_CALL)
-#undef NAMESAKE_CALL
-}
 
 inline void narrow_columns(float* x, int64_t n) {
   for (int64_t i = 0; i < n; i += 2) {
@@ -73,7 +30,8 @@ inline void narrow_columns(float* x, int64_t n) {
       second[0] = load(at + kPanel);
       second[1] = load(at + kPanel + kLanes);
     }
-    store_pairs(first, second, x + i / 2 * kPanel);
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) store(x + i / 2 * kPanel + v * kLanes, pair(first[v], second[v]));
   }
 }
 
@@ -82,6 +40,6 @@ inline void narrow_columns(float* x, int64_t n) {
 
 namespace namesake::cpu {
 using namespace avx512;
-const Products kAvx512Bf16Products = {Bf16Words::kValues, kTileRows, kWidth, pack_rows<Bf16Words>, pack_columns<Bf16Words>,
-                                      pack_slice_pairs, narrow_columns, tile<Bf16Product>};
+const Products kAvx512Bf16Products = {Bf16Words::kValues, kTileRows, kWidth, 1, pack_rows<Bf16Words>, pack_columns<Bf16Words>,
+                                      pack_slice_pairs, narrow_columns, tile<Bf16Product>, nullptr};
 }  // namespace namesake::cpu
