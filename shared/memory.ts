@@ -14,7 +14,7 @@ export interface EngineChoice {
   device: Device;
   /** 0 = all physical cores. */
   threads: number;
-  /** "auto", or a forced level: scalar | avx2 | avx512 | avx512bf16 | amx | neon. */
+  /** "auto", or a forced level: scalar | avx2 | avx512 | avx512bf16 | amxbf16 | neon. */
   isa: string;
 }
 

@@ -28,7 +28,7 @@ void Addon::end() {
 namespace {
 
 // Every level that the CPU backend may have, the widest first. "auto" takes the fastest, which need not be the first that works.
-constexpr const char* kLevels[] = {"amx", "avx512bf16", "avx512", "avx2", "neon", "scalar"};
+constexpr const char* kLevels[] = {"amxbf16", "avx512bf16", "avx512", "avx2", "neon", "scalar"};
 
 /// isa(): {auto, levels: [{isa, supported, reason}]}: what "auto" takes, and why not the others.
 Napi::Value isa(const Napi::CallbackInfo& info) {

@@ -100,7 +100,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  /// "reference", "cpu" or "cuda"; isa() is "scalar", "avx2", "avx512", "avx512bf16", "neon" (reference: "scalar"), or a card's "sm_86".
+  /// "reference", "cpu" or "cuda"; isa() is "scalar", "avx2", "avx512", "avx512bf16", "amxbf16", "neon" (reference: "scalar"), or a card's "sm_86".
   virtual std::string name() const = 0;
   virtual std::string isa() const = 0;
   virtual int threads() const = 0;
@@ -215,7 +215,8 @@ class Backend {
 /// Plain loops with f64 sums: the specification that other backends are compared with. One thread.
 std::unique_ptr<Backend> make_reference_backend();
 
-/// The fast CPU backend. isa: "auto" | "scalar" | "avx2" | "avx512" | "avx512bf16" | "neon"; isa.unsupported names what this CPU lacks.
+/// The fast CPU backend. isa: "auto" | "scalar" | "avx2" | "avx512" | "avx512bf16" | "amxbf16" | "neon"; isa.unsupported names what this
+/// CPU, or for amxbf16 the system, lacks.
 /// threads 0 = all physical cores. Low priority threads are the host's business.
 Result<std::unique_ptr<Backend>> make_cpu_backend(const std::string& isa, int threads);
 

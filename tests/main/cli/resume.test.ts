@@ -48,7 +48,7 @@ function learnt(home: string, run: string): Buffer[] {
 
 describe('the same bytes', () => {
   // Levels that this processor lacks are skipped by name.
-  it.for(['scalar', 'avx2', 'avx512', 'avx512bf16', 'neon'])('on %s for 1 and 2 threads, and for 20 steps against 10, a kill and the rest', async (isa, { skip }) => {
+  it.for(['scalar', 'avx2', 'avx512', 'avx512bf16', 'amxbf16', 'neon'])('on %s for 1 and 2 threads, and for 20 steps against 10, a kill and the rest', async (isa, { skip }) => {
     const home = temporaryFolder();
     const env = { NAMESAKE_ISA: isa };
     const probe = await namesake(['inspect', 'model', tinyModel, '--json'], { home, env });

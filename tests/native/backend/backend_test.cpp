@@ -112,14 +112,14 @@ TEST_CASE("backends say what they are") {
 }
 
 TEST_CASE("auto is the best that this CPU has; what it has not is refused by name") {
-  // Products in bf16 are the faster ones on AMD's CPUs and the slower ones on Intel's: there they are not taken by themselves.
+  // vdpbf16ps is the faster product on AMD's CPUs and the slower one on Intel's: there it is not taken by itself.
 #if defined(__x86_64__)
   const bool fast_bf16 = __builtin_cpu_is("amd");
 #else
   const bool fast_bf16 = false;
 #endif
   std::string best;
-  for (const std::string isa : {"avx512bf16", "avx512", "avx2", "neon", "scalar"}) {
+  for (const std::string isa : {"amxbf16", "avx512bf16", "avx512", "avx2", "neon", "scalar"}) {
     const auto made = make_cpu_backend(isa, 1);
     if (made.ok()) {
       CHECK(made.value()->isa() == isa);

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <limits>
 
+#include "backend/amx/tile_backends.h"
 #include "formats/nf4.h"
 
 namespace namesake::test {
@@ -24,11 +25,11 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 std::vector<Subject> make_subjects() {
   const char* only = std::getenv("BACKEND");
   std::vector<Subject> all;
-  for (const char* isa : {"scalar", "avx2", "avx512", "avx512bf16", "neon"}) {
+  for (const char* isa : {"scalar", "avx2", "avx512", "avx512bf16", "amxbf16", kSoftTiles, "neon"}) {
     if (only && std::string(only) != isa) continue;
     Subject subject{isa, {}};
     for (int threads : {1, 2, 3}) {
-      auto made = make_cpu_backend(isa, threads);
+      auto made = make_backend(isa, threads);
       if (!made.ok()) {
         if (made.status().code != Code::isa_unsupported) FAIL("cpu/", isa, ": ", made.status().message);
         std::cout << "skipped: backend cpu/" << isa << " (" << made.status().message << ")\n";
@@ -236,7 +237,7 @@ std::string rerun_command(const std::string& isa) {
          " native/build/release/namesake_tests -tc=\"" + name + "\"";
 }
 
-bool rounds_products(const Subject& subject) { return subject.isa == "avx512bf16"; }
+bool rounds_products(const Subject& subject) { return rounds_products(subject.isa); }
 
 void check_agrees(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance,
                   std::optional<Tolerance> rounded) {

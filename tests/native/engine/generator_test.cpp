@@ -8,6 +8,7 @@
 #include <numeric>
 #include <thread>
 
+#include "backend/amx/tile_backends.h"
 #include "backend/fixture.h"
 #include "engine/arena.h"
 #include "engine/decode_graph.h"
@@ -45,7 +46,7 @@ std::vector<std::shared_ptr<Backend>> backends() {
 }
 
 /// Whether a backend's products round to bf16 what its decoding does not.
-bool rounds_products(const Backend& backend) { return backend.isa() == "avx512bf16"; }
+bool rounds_products(const Backend& backend) { return test::rounds_products(backend.isa()); }
 
 /// Runs check(model, adapter) on each of the tiny models and backends; models have precision `rounded` where products round.
 void on_every_model(const std::function<void(const std::shared_ptr<Model>&, const std::shared_ptr<Adapter>&)>& check,

@@ -66,8 +66,8 @@ std::string fixture(const std::string& name) { return std::string(NAMESAKE_FIXTU
 const std::vector<std::string>& cpu_isas() {
   static const std::vector<std::string> isas = [] {
     std::vector<std::string> found;
-    for (const char* isa : {"scalar", "avx2", "avx512", "avx512bf16", "neon"}) {
-      if (const auto backend = make_cpu_backend(isa, 1); backend.ok()) {
+    for (const char* isa : {"scalar", "avx2", "avx512", "avx512bf16", "amxbf16", kSoftTiles, "neon"}) {
+      if (const auto backend = make_backend(isa, 1); backend.ok()) {
         found.push_back(isa);
       } else {
         std::cout << "skipped: cpu backend " << isa << ": " << backend.status().message << "\n";
@@ -87,13 +87,13 @@ void on_each_backend(const std::function<void(std::shared_ptr<Backend>)>& run) {
   for (const std::string& isa : cpu_isas()) {
     if (only && isa != only) continue;
     INFO("backend cpu ", isa);
-    run(must(make_cpu_backend(isa, 2)));
+    run(must(make_backend(isa, 2)));
   }
 }
 
 bool rounds_products(const Model& model) {
   // One matrix is as good as another here: tests hold models whose layers are all f32 or none.
-  return model.backend().isa() == "avx512bf16" && model.weights().layers[0].o.type != BlockType::f32;
+  return rounds_products(model.backend().isa()) && model.weights().layers[0].o.type != BlockType::f32;
 }
 
 std::shared_ptr<Model> open_model(const std::string& name, std::shared_ptr<Backend> backend, Precision precision) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/amx/tile_backends.h"
 #include "doctest/doctest.h"
 #include "formats/temporary_folder.h"
 #include "namesake/model.h"
@@ -35,7 +36,7 @@ T must(Result<T> result) {
 inline void must(const Status& status) { REQUIRE_MESSAGE(status.ok(), code_name(status.code), ": ", status.message); }
 
 /// Runs `run` on the reference and on the cpu backend of each isa of this machine (2 threads); a missing one is printed by name.
-/// BACKEND=reference|scalar|avx2|avx512|avx512bf16|neon keeps one.
+/// BACKEND=reference|scalar|avx2|avx512|avx512bf16|amxbf16|amxbf16-emulated|neon keeps one.
 void on_each_backend(const std::function<void(std::shared_ptr<Backend>)>& run);
 
 /// Whether a model's products round their operands to bf16: torch's results, all in f32, are then farther away.

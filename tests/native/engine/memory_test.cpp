@@ -263,37 +263,40 @@ TEST_CASE("scratch counts a fused q/k/v layer, which may be wider than any other
 }
 
 TEST_CASE("scratch of products in bf16 is smaller where no matrix is f32, and a cache line less does not do") {
-  auto made = make_cpu_backend("avx512bf16", 2);
-  if (!made.ok()) return;  // said by cpu_isas
-  const std::shared_ptr<Backend> backend = made.take();
-  Workload work;
-  work.hidden = work.ffn = 33;
-  work.heads = work.kv_heads = 1;
-  work.head_dim = 1;
-  work.rank = 255;
-  work.rows = work.ffn_rows = 40;
-  work.sequence = 1;
-  work.backward = true;
-  const std::size_t f32 = backend->scratch_bytes(work);
-  work.f32_matrices = false;
-  const std::size_t bf16 = backend->scratch_bytes(work);
-  const std::int64_t N = 33, K = 33, R = 255, M = 40;
-  const auto floats = [](std::int64_t n) { return std::vector<float>(static_cast<std::size_t>(n), 0.5f); };
-  const std::vector<float> w = floats(N * K), a = floats(R * K), b = floats(N * R), x = floats(M * K), xa = floats(M * R), dy = floats(M * N);
-  std::vector<float> dx = floats(M * K), da = floats(R * K), db = floats(N * R), memory(f32 / sizeof(float));
-  const auto run = [&](BlockType type, std::size_t lent) {
-    const ScratchScope scope(*backend, reinterpret_cast<std::byte*>(memory.data()), lent);
-    const LoraView lora{a.data(), b.data(), R, 1, nullptr};
-    const Matrix matrix{type, N, K, reinterpret_cast<const std::byte*>(w.data())};
-    return backend->linear_backward(matrix, &lora, x.data(), xa.data(), dy.data(), M, false, dx.data(), da.data(), db.data()).code;
-  };
-  CHECK(bf16 < f32);
-  CHECK(run(BlockType::bf16, bf16) == Code::ok);
-  CHECK(run(BlockType::bf16, bf16 - 64) == Code::internal);
-  CHECK(run(BlockType::f32, bf16) == Code::internal);
-  CHECK(run(BlockType::f32, f32) == Code::ok);
-  CHECK(run(BlockType::f32, f32 - 64) == Code::internal);
+  for (const std::string& isa : cpu_isas()) {
+    if (!rounds_products(isa)) continue;
+    CAPTURE(isa);
+    const std::shared_ptr<Backend> backend = must(make_backend(isa, 2));
+    Workload work;
+    work.hidden = work.ffn = 33;
+    work.heads = work.kv_heads = 1;
+    work.head_dim = 1;
+    work.rank = 255;
+    work.rows = work.ffn_rows = 40;
+    work.sequence = 1;
+    work.backward = true;
+    const std::size_t f32 = backend->scratch_bytes(work);
+    work.f32_matrices = false;
+    const std::size_t bf16 = backend->scratch_bytes(work);
+    const std::int64_t N = 33, K = 33, R = 255, M = 40;
+    const auto floats = [](std::int64_t n) { return std::vector<float>(static_cast<std::size_t>(n), 0.5f); };
+    const std::vector<float> w = floats(N * K), a = floats(R * K), b = floats(N * R), x = floats(M * K), xa = floats(M * R), dy = floats(M * N);
+    std::vector<float> dx = floats(M * K), da = floats(R * K), db = floats(N * R), memory(f32 / sizeof(float));
+    const auto run = [&](BlockType type, std::size_t lent) {
+      const ScratchScope scope(*backend, reinterpret_cast<std::byte*>(memory.data()), lent);
+      const LoraView lora{a.data(), b.data(), R, 1, nullptr};
+      const Matrix matrix{type, N, K, reinterpret_cast<const std::byte*>(w.data())};
+      return backend->linear_backward(matrix, &lora, x.data(), xa.data(), dy.data(), M, false, dx.data(), da.data(), db.data()).code;
+    };
+    CHECK(bf16 < f32);
+    CHECK(run(BlockType::bf16, bf16) == Code::ok);
+    CHECK(run(BlockType::bf16, bf16 - 64) == Code::internal);
+    CHECK(run(BlockType::f32, bf16) == Code::internal);
+    CHECK(run(BlockType::f32, f32) == Code::ok);
+    CHECK(run(BlockType::f32, f32 - 64) == Code::internal);
+  }
   // Whether there is one is known of a file.
+  const std::shared_ptr<Backend> backend = must(make_cpu_backend("auto", 2));
   CHECK_FALSE(must(shape_of_file(fixture("tiny-llama.gguf"), Precision::as_stored)).config.f32_matrices);
   CHECK(must(shape_of_file(fixture("tiny-llama.gguf"), Precision::f32)).config.f32_matrices);
   CHECK_FALSE(open_model("tiny-llama", backend)->config().f32_matrices);

@@ -107,7 +107,7 @@ TEST_CASE("states of 8 bits: the adapter's bits do not depend on the number of t
     CAPTURE(isa);
     std::vector<std::vector<std::vector<float>>> states;
     for (int threads : {1, 2}) {
-      const Training training = begin(open_model(kName, must(make_cpu_backend(isa, threads))), 8);
+      const Training training = begin(open_model(kName, must(make_backend(isa, threads))), 8);
       train(*training.trainer, golden, 1, 3);
       states.push_back(state_of(*training.adapter));
     }

@@ -81,7 +81,7 @@ TEST_CASE("the adapter's bits do not depend on the number of threads") {
       CAPTURE(isa);
       std::vector<std::vector<std::vector<float>>> states;
       for (int threads : {1, 2, 3}) {
-        const auto model = open_model(name, must(make_cpu_backend(isa, threads)));
+        const auto model = open_model(name, must(make_backend(isa, threads)));
         const auto adapter = golden_adapter(name, *model);
         train(*must(Trainer::create(model, adapter, ten_steps())), golden, 1, 3);
         states.push_back(state_of(*adapter));

@@ -188,6 +188,7 @@ extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 extern const Products kAvx512Bf16Products;  ///< of an AVX-512 with BF16; everything else is kAvx512Kernels
+extern const Products kAmxBf16Products;     ///< of a CPU with AMX-BF16; the same
 #elif defined(__aarch64__) || defined(_M_ARM64)
 extern const KernelTable kNeonKernels;
 #endif

@@ -1,0 +1,18 @@
+// Products of a CPU with AMX-BF16.
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12's AVX-512 intrinsics start from "undefined" vectors that it then warns about (gcc.gnu.org/PR105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#define NAMESAKE_ISA avx512
+#include "backend/cpu/isa/simd_avx512.h"
+
+#include "backend/cpu/isa/blocks_x86.h"
+#include "backend/cpu/isa/pack_kernels.h"
+#include "backend/cpu/isa/bf16_kernels.h"
+#include "backend/cpu/isa/amx_tiles.h"
+#include "backend/cpu/isa/amx_kernels.h"
+
+namespace namesake::cpu {
+const Products kAmxBf16Products = avx512::kProductsByTiles<AmxTiles>;
+}  // namespace namesake::cpu
