@@ -1,6 +1,6 @@
 // namesake_bench [isa [threads [rounds]]]: speed of the cpu backend's ops on SmolLM2-135M's shapes, as GFLOP/s and as a share of
-// the peak of multiply-adds (avx512bf16: of bf16 ones, in attention and decoding too) measured on this machine in the same run. Each time is the best of `rounds`, so that a busy
-// machine shows in the spread and not in the figure.
+// the peak of multiply-adds (avx512bf16 and amxbf16: of bf16 ones, in attention and decoding too) measured on this machine in the
+// same run. Each time is the best of `rounds`, so that a busy machine shows in the spread and not in the figure.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -13,6 +13,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+
+#include "backend/cpu/isa/amx_tiles.h"
 #endif
 
 namespace {
@@ -75,6 +77,23 @@ __attribute__((target("avx512f,avx512bf16"))) void burst_avx512bf16(std::int64_t
     sink = out[0];
   }
 }
+/// Two tiles by two, as products have them.
+void burst_amxbf16(std::int64_t n) {
+  cpu::TileConfig config = {};
+  config.palette = 1;
+  for (int tile = 0; tile < 8; ++tile) {
+    config.rows[tile] = 16;
+    config.row_bytes[tile] = 64;
+  }
+  cpu::AmxTiles::configure(config);
+  for (std::int64_t i = 0; i < n; ++i) {
+    cpu::AmxTiles::multiply<0, 4, 6>();
+    cpu::AmxTiles::multiply<1, 4, 7>();
+    cpu::AmxTiles::multiply<2, 5, 6>();
+    cpu::AmxTiles::multiply<3, 5, 7>();
+  }
+  cpu::AmxTiles::release();
+}
 __attribute__((target("avx2,fma"))) void burst_avx2(std::int64_t n) {
   __m256 sum[12];
   for (auto& s : sum) s = _mm256_set1_ps(1);
@@ -102,6 +121,7 @@ void burst_scalar(std::int64_t n) {
 double peak(const std::string& isa) {
   constexpr std::int64_t n = 100000;
 #if defined(__x86_64__)
+  if (isa == "amxbf16") return 4 * 16 * 16 * 32 * 2.0 * n / best_of([] { burst_amxbf16(n); }) / 1e9;
   if (isa == "avx512bf16") return 16 * 16 * 4.0 * n / best_of([] { burst_avx512bf16(n); }) / 1e9;
   if (isa == "avx512") return 16 * 16 * 2.0 * n / best_of([] { burst_avx512(n); }) / 1e9;
   if (isa == "avx2") return 12 * 8 * 2.0 * n / best_of([] { burst_avx2(n); }) / 1e9;
