@@ -28,7 +28,7 @@ TEST_CASE("cuda: adamw of an element does not depend on those beside it") {
 }
 
 TEST_CASE("cuda: adamw_8bit agrees with the reference, and follows bitsandbytes") {
-  for (std::int64_t n : {0, 1, 3, 129, 256, 4001, 4096}) {
+  for (std::int64_t n : {0, 1, 3, 129, 256, 4001, 4004, 4096}) {
     for (std::int64_t step : {1, 1000}) {
       const AdamW8BitProblem problem(n, step);
       const std::string what = "n=" + std::to_string(n) + " step=" + std::to_string(step);
