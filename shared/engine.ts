@@ -4,6 +4,7 @@ import type { Answer, Sampling } from './chat.ts';
 import type { GpuReport } from './doctor.ts';
 import type { EngineChoice, MemoryBudget, MemoryModel, MemoryQuestion } from './memory.ts';
 import type { ModelInfo, ModelShape } from './model.ts';
+import type { PeakQuestion, PeakReport } from './peak.ts';
 import type { Message, TokenizedRow } from './row.ts';
 
 export interface OpenOptions extends EngineChoice {
@@ -109,6 +110,8 @@ export interface EngineApi {
   shape(path: string): Promise<ModelShape & { file_bytes: number }>;
   /** Plans what a run would take, of a model that is here (absolute path) or not, and decides what device auto is; needs none open. */
   planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget>;
+  /** Measures what the processor can do at most; needs no model open. Takes its time for seconds, so it is a job like a step. */
+  measurePeak(question: PeakQuestion): Promise<PeakReport>;
   /**
    * Makes a trainer with a fresh adapter, or one from init_adapter, with all memory that its steps take. Throws
    * memory.insufficient, or a card's gpu.memory_insufficient, with the bytes `needed` and `available`, and then nothing is taken.

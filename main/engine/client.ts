@@ -83,6 +83,7 @@ export function startEngine(options: EngineOptions = {}): EngineProcess {
     promptLengths: forward('promptLengths'),
     shape: forward('shape'),
     planMemory: forward('planMemory'),
+    measurePeak: forward('measurePeak'),
     createTrainer: forward('createTrainer'),
     step: forward('step'),
     saveCheckpoint: forward('saveCheckpoint'),

@@ -18,6 +18,7 @@ import type {
 import { isErrorCode, NamesakeError } from '../../shared/errors.ts';
 import type { MemoryBudget, MemoryModel, MemoryQuestion } from '../../shared/memory.ts';
 import type { ModelInfo, ModelShape } from '../../shared/model.ts';
+import type { PeakQuestion, PeakReport } from '../../shared/peak.ts';
 import type { Message, TokenizedRow } from '../../shared/row.ts';
 import { createChatTemplate, type ChatTemplate } from '../pipeline/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../pipeline/tokenizer.ts';
@@ -34,6 +35,15 @@ const SLICE_MS = 50;
 
 const unanswered: NativeAnswer = { tokens: new Int32Array(), reason: 'cancelled' };
 const noTime: GenerateTimes = { prompt_tokens: 0, tokens: 0, prefill_seconds: 0, decode_seconds: 0 };
+
+/** A call that takes the model's or the processor's time. */
+interface Job {
+  name: string;
+  done: Promise<unknown>;
+  cancelled: boolean;
+  /** Cancels what does not belong to the model. */
+  cancel: () => void;
+}
 
 interface Opened {
   model: Model;
@@ -57,8 +67,8 @@ export class Engine implements HostApi {
   /** null = the base model. The trainer's adapter, or one that was loaded from a folder. */
   #adapter: Adapter | null = null;
   readonly #conversation = new Conversation();
-  /** The job that runs: every call that takes the model's time. */
-  #job: { name: string; done: Promise<unknown>; cancelled: boolean } | null = null;
+  /** The job that runs. */
+  #job: Job | null = null;
 
   /** `load` gives the addon and is called when it is first needed; it throws engine.missing or engine.incompatible. */
   constructor(load: () => { addon: NativeAddon; path: string }, events: EngineEvents) {
@@ -178,6 +188,14 @@ export class Engine implements HostApi {
     }
   }
 
+  measurePeak(question: PeakQuestion): Promise<PeakReport> {
+    return this.#run('measurePeak', (job) => {
+      const { peak, cancel } = this.#load().addon.measurePeak({ ...question, isas: question.isas.map(isaOf) });
+      job.cancel = cancel;
+      return peak;
+    });
+  }
+
   createTrainer(options: TrainerOptions): Promise<{ trainable_parameters: number; recompute: boolean }> {
     return this.#run('createTrainer', async () => {
       const { model } = this.#open();
@@ -287,13 +305,14 @@ export class Engine implements HostApi {
   async cancel(): Promise<void> {
     if (this.#job === null) return;
     this.#job.cancelled = true;
+    this.#job.cancel();
     this.#opened?.model.cancel();
   }
 
   /** Runs one job; engine.busy while another one does. What fails becomes a NamesakeError. */
-  async #run<T>(name: string, work: (job: { cancelled: boolean }) => T | Promise<T>): Promise<T> {
+  async #run<T>(name: string, work: (job: Job) => T | Promise<T>): Promise<T> {
     if (this.#job !== null) throw new NamesakeError('engine.busy', `${name} was asked for while ${this.#job.name} runs`);
-    const job = { name, cancelled: false, done: Promise.resolve() as Promise<unknown> };
+    const job: Job = { name, cancelled: false, done: Promise.resolve(), cancel: () => undefined };
     this.#job = job;
     try {
       const result = (async () => work(job))();

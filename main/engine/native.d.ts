@@ -8,6 +8,7 @@ import type { GpuReport } from '../../shared/doctor.ts';
 import type { EngineBatch, EngineStep, GenerateTimes, ScoreResult, TrainerOptions } from '../../shared/engine.ts';
 import type { EngineChoice, MemoryBudget, MemoryQuestion } from '../../shared/memory.ts';
 import type { ModelInfo, ModelShape } from '../../shared/model.ts';
+import type { PeakQuestion, PeakReport } from '../../shared/peak.ts';
 
 export interface NativeError extends Error {
   code: string;
@@ -127,6 +128,8 @@ export interface NativeAddon {
   isa(): IsaReport;
   /** The NVIDIA cards, or why there are none: loads the driver and takes a place on each card, up to a second. */
   gpus(): Promise<GpuReport>;
+  /** Measures the processor: takes its time for seconds. cancel() ends it soon, with `cancelled`. */
+  measurePeak(question: PeakQuestion): { peak: Promise<PeakReport>; cancel(): void };
   /** The shapes that a GGUF file or a folder in Hugging Face layout states. */
   modelShape(path: string): Promise<ModelShape & { file_bytes: number }>;
   /** Decides what device auto is. Of a GGUF file or a folder, or of a model that is not here by its shapes. */

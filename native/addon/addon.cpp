@@ -7,6 +7,7 @@
 #include "addon/gpu_call.h"
 #include "addon/memory_call.h"
 #include "addon/model_object.h"
+#include "addon/peak_call.h"
 #include "addon/trainer_object.h"
 
 namespace namesake::addon {
@@ -61,6 +62,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("planMemory", Napi::Function::New<&plan_memory_call>(env, "planMemory"));
   exports.Set("modelShape", Napi::Function::New<&model_shape_call>(env, "modelShape"));
   exports.Set("gpus", Napi::Function::New<&gpus_call>(env, "gpus"));
+  exports.Set("measurePeak", Napi::Function::New<&measure_peak_call>(env, "measurePeak"));
   exports.Set("isa", Napi::Function::New<&isa>(env, "isa"));
   return exports;
 }

@@ -14,7 +14,7 @@ const layers: { layer: string; holds: RegExp; may: RegExp }[] = [
   ...['reference', 'cpu', 'cuda'].map((name) => ({
     layer: `backend/${name}`,
     holds: new RegExp(`^backend/${name}/`),
-    may: new RegExp(`^(backend/${name}/|backend/[a-z_0-9]+\\.h$|formats/|include/namesake/(status|gpu)\\.h$)`),
+    may: new RegExp(`^(backend/${name}/|backend/[a-z_0-9]+\\.h$|formats/|include/namesake/(status|gpu|peak)\\.h$)`),
   })),
   { layer: 'ladder', holds: /^ladder\//, may: /^(ladder|backend\/cuda\/kernels)\// },
   // What stands in backend/ itself declares the operations and picks an implementation.

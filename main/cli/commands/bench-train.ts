@@ -1,7 +1,9 @@
 // bench train: what a step takes.
 import type { Command } from 'commander';
 import { readFileSync } from 'node:fs';
-import type { EngineBatch, EngineStep } from '../../../shared/engine.ts';
+import type { GpuCard } from '../../../shared/doctor.ts';
+import type { EngineBatch, EngineClient, EngineStep } from '../../../shared/engine.ts';
+import type { ModelInfo } from '../../../shared/model.ts';
 import { readText } from '../../disk.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
 import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
@@ -9,6 +11,7 @@ import { peakFlops } from '../card-peak.ts';
 import { createContext } from '../context.ts';
 import { wholeNumber } from '../number-option.ts';
 import { computedBy, deviceOption, openBench, precisionOption, type BenchFlags } from './bench-model.ts';
+import { PEAK_SECONDS } from './bench-peak.ts';
 
 /** Peak resident memory of the engine host in bytes, where the system tells it. */
 function peakRss(pid: number | undefined): number | null {
@@ -35,6 +38,25 @@ function syntheticBatches(batch_tokens: number, vocab: number): EngineBatch[] {
       0,
     ),
   ];
+}
+
+/** FLOP/s that what computes could reach at most, and its name: of a card from what is known of its kind, of the processor measured. */
+interface Ceiling {
+  flops: number;
+  of: string;
+}
+
+async function ceilingOf(engine: EngineClient, info: ModelInfo, card: GpuCard | null, precision: BenchFlags['precision']): Promise<Ceiling | null> {
+  if (card !== null) {
+    const flops = peakFlops(card);
+    return flops === null ? null : { flops, of: card.name };
+  }
+  if (info.backend !== 'cpu') return null;
+  // A matrix of f32 is multiplied in f32, whatever the instruction set has beside it.
+  const f32_products = precision === 'f32' || (precision === 'as-stored' && Object.keys(info.blocks).every((format) => format === 'f32'));
+  const { isas } = await engine.measurePeak({ isas: [info.isa], f32_products, memory: false, threads: info.threads, seconds: PEAK_SECONDS });
+  const [peak] = isas;
+  return peak === undefined ? null : { flops: peak.all, of: `${info.threads} threads of ${peak.isa}, ${peak.operands} products` };
 }
 
 /** A part of the timed steps. The backward pass and the forward pass have each half of the useful products; the update has none. */
@@ -82,7 +104,7 @@ export function addBenchTrain(bench: Command): void {
           ...{ precision: flags.precision, device: placed, ...context.compute },
           ...{ rank: flags.rank, state_bits: 32, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
         });
-        await engine.createTrainer({
+        const { recompute: recomputed } = await engine.createTrainer({
           rank: flags.rank,
           alpha: 2 * flags.rank,
           seed: 42,
@@ -101,6 +123,7 @@ export function addBenchTrain(bench: Command): void {
           packed_tokens: null,
           recompute,
         });
+        const ceiling = await ceilingOf(engine, info, card, flags.precision);
         const losses = [(await engine.step(batches.slice(0, 1))).loss];
         let tokens = 0;
         const taken = { forward: 0, backward: 0, update: 0 };
@@ -113,19 +136,19 @@ export function addBenchTrain(bench: Command): void {
         }
         const seconds = (performance.now() - start) / 1000;
         const useful_flops = (4 * info.parameters * tokens) / seconds;
-        const peak = card === null ? null : peakFlops(card);
+        const peak = ceiling?.flops ?? null;
         const result = {
           ...computedBy(info, card),
           ...{ tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds },
-          ...{ useful_tflops: useful_flops / 1e12, share_of_peak: peak === null ? null : useful_flops / peak },
+          ...{ useful_tflops: useful_flops / 1e12, share_of_peak: peak === null ? null : useful_flops / peak, peak_tflops: peak === null ? null : peak / 1e12 },
           phases: phasesOf(taken, tokens, info.parameters, peak),
-          ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, open_seconds, losses },
+          ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, recompute: recomputed, open_seconds, losses },
         };
         context.output.event({ event: 'result', ...result });
         if (!context.output.json) {
           const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
           const { share_of_peak, useful_tflops } = result;
-          const share = share_of_peak === null ? '' : ` (${(100 * share_of_peak).toFixed(1)} % of the peak of ${card?.name ?? ''})`;
+          const share = share_of_peak === null ? '' : ` (${(100 * share_of_peak).toFixed(1)} % of the peak of ${ceiling?.of ?? ''})`;
           const planned = `planned ${megabytes(result.planned_bytes)} MB`;
           // The peak that can be asked for is the machine's own memory, not the card's.
           const memory = card === null ? `peak ${megabytes(result.peak_rss_bytes ?? 0)} MB, ${planned}` : `${planned} on the card`;

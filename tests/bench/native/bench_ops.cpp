@@ -1,6 +1,7 @@
-// namesake_bench [isa [threads [rounds]]]: speed of the cpu backend's ops on SmolLM2-135M's shapes, as GFLOP/s and as a share of
-// the peak of multiply-adds (avx512bf16 and amxbf16: of bf16 ones, in attention and decoding too) measured on this machine in the
-// same run. Each time is the best of `rounds`, so that a busy machine shows in the spread and not in the figure.
+// namesake_bench [isa | products [threads [rounds]]]: speed of the cpu backend's ops on SmolLM2-135M's shapes, as GFLOP/s and as a
+// share of the peak of multiply-adds (avx512bf16 and amxbf16: of bf16 ones, in attention and decoding too) measured on this machine in the same
+// run. Each time is the best of `rounds`, so that a busy machine shows in the spread and not in the figure. `products`: of every
+// instruction set that the CPU has, forward and dX of all linear layers alone.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -10,12 +11,7 @@
 #include <vector>
 
 #include "backend/ops.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-
-#include "backend/cpu/isa/amx_tiles.h"
-#endif
+#include "namesake/peak.h"
 
 namespace {
 
@@ -44,96 +40,21 @@ void must(const Status& status) {
   std::exit(1);
 }
 
-// --- peak: chains of independent multiply-adds in registers ---
-
-volatile float sink;
-
-#if defined(__x86_64__)
-__attribute__((target("avx512f"))) void burst_avx512(std::int64_t n) {
-  __m512 sum[16];
-  for (auto& s : sum) s = _mm512_set1_ps(1);
-  const __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(0.001f);
-  for (std::int64_t i = 0; i < n; ++i) {
-#pragma GCC unroll 16
-    for (auto& s : sum) s = _mm512_fmadd_ps(s, x, y);
-  }
-  float out[16];
-  for (auto& s : sum) {
-    _mm512_storeu_ps(out, s);
-    sink = out[0];
-  }
-}
-__attribute__((target("avx512f,avx512bf16"))) void burst_avx512bf16(std::int64_t n) {
-  __m512 sum[16];
-  for (auto& s : sum) s = _mm512_set1_ps(1);
-  const __m512bh x = (__m512bh)_mm512_set1_epi16(0x3f7f), y = (__m512bh)_mm512_set1_epi16(0x3a83);  // 0.996, 0.001
-  for (std::int64_t i = 0; i < n; ++i) {
-#pragma GCC unroll 16
-    for (auto& s : sum) s = _mm512_dpbf16_ps(s, x, y);
-  }
-  float out[16];
-  for (auto& s : sum) {
-    _mm512_storeu_ps(out, s);
-    sink = out[0];
-  }
-}
-/// Two tiles by two, as products have them.
-void burst_amxbf16(std::int64_t n) {
-  cpu::TileConfig config = {};
-  config.palette = 1;
-  for (int tile = 0; tile < 8; ++tile) {
-    config.rows[tile] = 16;
-    config.row_bytes[tile] = 64;
-  }
-  cpu::AmxTiles::configure(config);
-  for (std::int64_t i = 0; i < n; ++i) {
-    cpu::AmxTiles::multiply<0, 4, 6>();
-    cpu::AmxTiles::multiply<1, 4, 7>();
-    cpu::AmxTiles::multiply<2, 5, 6>();
-    cpu::AmxTiles::multiply<3, 5, 7>();
-  }
-  cpu::AmxTiles::release();
-}
-__attribute__((target("avx2,fma"))) void burst_avx2(std::int64_t n) {
-  __m256 sum[12];
-  for (auto& s : sum) s = _mm256_set1_ps(1);
-  const __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.001f);
-  for (std::int64_t i = 0; i < n; ++i) {
-#pragma GCC unroll 12
-    for (auto& s : sum) s = _mm256_fmadd_ps(s, x, y);
-  }
-  for (auto& s : sum) sink = _mm256_cvtss_f32(s);
-}
-#endif
-
-void burst_scalar(std::int64_t n) {
-  typedef float V __attribute__((vector_size(16)));
-  V sum[12];
-  for (auto& s : sum) s = V{1, 1, 1, 1};
-  for (std::int64_t i = 0; i < n; ++i) {
-#pragma GCC unroll 12
-    for (auto& s : sum) s = s * 0.999f + 0.001f;
-  }
-  for (auto& s : sum) sink = s[0];
-}
-
-/// GFLOP/s of one thread. Bursts of about a millisecond, so that the best one is not interrupted.
-double peak(const std::string& isa) {
-  constexpr std::int64_t n = 100000;
-#if defined(__x86_64__)
-  if (isa == "amxbf16") return 4 * 16 * 16 * 32 * 2.0 * n / best_of([] { burst_amxbf16(n); }) / 1e9;
-  if (isa == "avx512bf16") return 16 * 16 * 4.0 * n / best_of([] { burst_avx512bf16(n); }) / 1e9;
-  if (isa == "avx512") return 16 * 16 * 2.0 * n / best_of([] { burst_avx512(n); }) / 1e9;
-  if (isa == "avx2") return 12 * 8 * 2.0 * n / best_of([] { burst_avx2(n); }) / 1e9;
-#endif
-  return 12 * 4 * 2.0 * n / best_of([] { burst_scalar(n); }) / 1e9;
+/// FLOP/s of all threads in the products that a backend makes of a quantised matrix.
+double peak_of(const Backend& backend) {
+  PeakQuestion question;
+  question.isas = {backend.isa()};
+  question.threads = backend.threads();
+  const auto report = measure_peak(question, nullptr);
+  must(report.status());
+  return report.value().isas[0].flops.all;
 }
 
 // --- ops ---
 
 struct Bench {
   Backend& backend;
-  double peak;  // of all threads
+  double peak;  // FLOP/s of all threads
   std::vector<std::vector<std::byte>> weights = {};
   std::vector<float*> buffers = {};
 
@@ -144,6 +65,10 @@ struct Bench {
     for (std::int64_t i = 0; i < n; ++i) data[i] = value * (static_cast<float>((i * 7919) % 64) / 32.0f - 1.0f);
     buffers.push_back(data);
     return data;
+  }
+  void release() {
+    for (float* buffer : buffers) backend.release(buffer);
+    buffers.clear();
   }
   Matrix matrix(BlockType type, std::int64_t rows, std::int64_t cols) {
     const BlockFormat& format = block_format(type);
@@ -159,7 +84,7 @@ struct Bench {
   double report(const char* what, double flops, const std::function<void()>& run) {
     const double time = best_of(run);
     if (flops > 0) {
-      std::printf("%-44s %9.3f ms %8.1f GFLOP/s %5.1f %%\n", what, time * 1e3, flops / time / 1e9, flops / time / 1e7 / peak);
+      std::printf("%-44s %9.3f ms %8.1f GFLOP/s %5.1f %%\n", what, time * 1e3, flops / time / 1e9, 100 * flops / time / peak);
     } else {
       std::printf("%-44s %9.3f ms\n", what, time * 1e3);
     }
@@ -224,6 +149,25 @@ void formats(Bench& b) {
     }
     std::printf("%-8s packing %7.3f ms %5.2f    decoding %7.3f ms %5.2f\n", block_format(type).name, time[0] * 1e3, time[0] / first[0],
                 time[1] * 1e3, time[1] / first[1]);
+  }
+}
+
+/// Forward and dX of all linear layers of the model without LoRA, decoding of the weights included: the products alone, as one
+/// share of the peak. Each layer counts by its multiply-adds.
+void products(Bench& b) {
+  for (const std::int64_t M : {512, 4096}) {
+    double flops = 0, total = 0;
+    for (const Layer& layer : kBlock) {
+      const Matrix w = b.matrix(layer.type, layer.N, layer.K);
+      float *x = b.floats(M * layer.K, 1), *y = b.floats(M * layer.N, 1);
+      const double time = best_of([&] { must(b.backend.linear_forward(w, nullptr, nullptr, x, M, nullptr, y, nullptr, Phase::prefill)); }) +
+                          best_of([&] { must(b.backend.linear_backward(w, nullptr, x, nullptr, y, M, false, x, nullptr, nullptr)); });
+      total += layer.count * time;
+      flops += layer.count * 4.0 * static_cast<double>(M * layer.N * layer.K);
+    }
+    std::printf("%-11s products alone, M=%-5d %8.1f GFLOP/s %5.1f %% of %.1f\n", b.backend.isa().c_str(), static_cast<int>(M), flops / total / 1e9,
+                100 * flops / total / b.peak, b.peak / 1e9);
+    b.release();
   }
 }
 
@@ -324,17 +268,30 @@ void decoding(Bench& b, std::int64_t M) {
 
 int main(int argc, char** argv) {
   const std::string isa = argc > 1 ? argv[1] : "auto";
+  const int threads = argc > 2 ? std::atoi(argv[2]) : 0;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (argc > 3) rounds = std::max(1, std::atoi(argv[3]));
-  auto made = make_cpu_backend(isa, argc > 2 ? std::atoi(argv[2]) : 0);
+  if (isa == "products") {
+    for (const char* each : {"amxbf16", "avx512bf16", "avx512", "avx2", "neon", "scalar"}) {
+      auto made = make_cpu_backend(each, threads);
+      if (!made.ok()) {
+        std::printf("%-11s %s\n", each, made.status().message.c_str());
+        continue;
+      }
+      Bench bench{*made.value(), peak_of(*made.value())};
+      products(bench);
+    }
+    return 0;
+  }
+  auto made = make_cpu_backend(isa, threads);
   must(made.status());
   Backend& backend = *made.value();
-  const double one = peak(backend.isa());
-  std::printf("%s, %d threads; multiply-add peak %.1f GFLOP/s a thread\n", backend.isa().c_str(), backend.threads(), one);
-  Bench bench{backend, one * backend.threads()};
+  Bench bench{backend, peak_of(backend)};
+  std::printf("%s, %d threads; multiply-add peak %.1f GFLOP/s of all\n", backend.isa().c_str(), backend.threads(), bench.peak / 1e9);
+  products(bench);
   formats(bench);
   training(bench);
   for (std::int64_t M : {1, 2, 4, 16, 32}) decoding(bench, M);
-  for (float* buffer : bench.buffers) backend.release(buffer);
+  bench.release();
   return 0;
 }

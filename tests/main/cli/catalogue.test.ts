@@ -106,13 +106,18 @@ describe('bench', () => {
     expect(train).toMatchObject({ event: 'result', steps: 2, tokens: 256 });
     expect(train['tokens_per_second']).toBeGreaterThan(0);
     expect(train['open_seconds']).toBeGreaterThan(0);
-    // 4 × parameters × tokens; the processor has no peak that is known.
+    // 4 × parameters × tokens, of which the peak that was measured before them is another view.
     const flops = 4 * (2 * 323 * 64 + 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64 + 2 * 64) + 64) * 256;
     expect(train['useful_tflops']).toBeCloseTo(flops / Number(train['seconds']) / 1e12, 12);
-    expect(train).toMatchObject({ backend: 'cpu', card: null, share_of_peak: null });
+    expect(train).toMatchObject({ backend: 'cpu', card: null });
+    const peak = Number(train['peak_tflops']);
+    expect(peak).toBeGreaterThan(0);
+    expect(train['share_of_peak']).toBeCloseTo(Number(train['useful_tflops']) / peak, 12);
     // Its parts are all of it but for what goes to the engine and back.
-    const { forward, backward, update } = train['phases'] as Record<string, { seconds: number; tokens_per_second: number; useful_tflops: number | null }>;
+    const { forward, backward, update } = train['phases'] as Record<string, { seconds: number; tokens_per_second: number; useful_tflops: number | null; share_of_peak: number | null }>;
     expect(forward?.useful_tflops).toBeCloseTo(flops / 2 / Number(forward?.seconds) / 1e12, 12);
+    expect(forward?.share_of_peak).toBeCloseTo(Number(forward?.useful_tflops) / peak, 12);
+    expect(update?.share_of_peak).toBeNull();
     expect(backward?.tokens_per_second).toBeCloseTo(256 / Number(backward?.seconds), 6);
     expect(update?.useful_tflops).toBeNull();
     for (const part of [forward, backward, update]) expect(part?.seconds).toBeGreaterThan(0);
@@ -147,5 +152,20 @@ describe('bench', () => {
     expect(cost).toEqual({ of_before: both / before, of_after: both / after });
 
     expect((await namesake(['bench', 'chat', '--model', tinyModel, '--prompt-tokens', '2', '--json'], { home })).code).toBe(2);
+  });
+
+  it('peak measures each instruction set that the processor has, and names the others', async () => {
+    const home = temporaryFolder();
+    const peak = lastEvent(await namesake(['bench', 'peak', '--threads', '2', '--json'], { home }));
+    expect(peak).toMatchObject({ event: 'result', threads: 2 });
+    const { levels } = lastEvent(await namesake(['doctor', '--json'], { home }))['isa'] as { levels: { isa: string; supported: boolean; reason: string | null }[] };
+    const isas = peak['isas'] as { isa: string; absent?: string; one: number; all: number }[];
+    expect(isas.map(({ isa, absent }) => ({ isa, absent }))).toEqual(levels.map(({ isa, reason }) => ({ isa, absent: reason ?? undefined })));
+    const measured = [...isas.filter(({ absent }) => absent === undefined), peak['memory'] as { one: number; all: number }];
+    expect(measured.length).toBeGreaterThan(1);
+    for (const { one, all } of measured) {
+      expect(one).toBeGreaterThan(0);
+      expect(all).toBeGreaterThan(0);
+    }
   });
 });

@@ -23,6 +23,7 @@ const methods: Record<keyof HostApi, [(engine: EngineProcess, folder: string) =>
   promptLengths: [(engine) => engine.promptLengths([conversation]), 'engine.closed', 'resolved', 'resolved'],
   shape: [(engine) => engine.shape(tinyModel), 'resolved', 'resolved', 'resolved'],
   planMemory: [(engine) => engine.planMemory(tinyModel, memoryQuestion), 'resolved', 'resolved', 'resolved'],
+  measurePeak: [(engine) => engine.measurePeak({ isas: ['auto'], f32_products: false, memory: false, threads: 1, seconds: 0 }), 'resolved', 'resolved', 'engine.busy'],
   createTrainer: [(engine) => engine.createTrainer(trainerOptions), 'engine.closed', 'resolved', 'engine.busy'],
   step: [(engine) => engine.step([batch]), 'engine.closed', 'engine.closed', 'engine.busy'],
   saveCheckpoint: [(engine, folder) => engine.saveCheckpoint(join(folder, 'c')), 'engine.closed', 'engine.closed', 'engine.busy'],
@@ -67,6 +68,21 @@ describe('without a trainer', () => {
 
   test('the trainer’s adapter', async () => {
     expect(await codeOf(engine.useAdapter({ kind: 'trainer' }))).toBe('engine.closed');
+  });
+});
+
+describe('without a model', () => {
+  test('measuring the processor is cancelled like a step', async () => {
+    const engine = startEngine({ priority: 'normal' });
+    try {
+      await engine.about();
+      const measured = codeOf(engine.measurePeak({ isas: ['auto'], f32_products: false, memory: false, threads: 1, seconds: 3600 }));
+      expect(await codeOf(engine.open(openOptions))).toBe('engine.busy');
+      await engine.cancel();
+      expect(await measured).toBe('cancelled');
+    } finally {
+      await engine.dispose();
+    }
   });
 });
 

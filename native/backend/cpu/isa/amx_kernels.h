@@ -149,8 +149,23 @@ inline void tile_by_tiles(const TileArgs& t) {
 }
 
 template <class Tiles>
-constexpr Products kProductsByTiles = {Bf16Words::kValues, kAmxRows,          kWidth, kSide, pack_rows_of_tiles, pack_padded_columns,
-                                       pack_padded_slice,  narrow_columns_to_tiles, tile_by_tiles<Tiles>, release_tiles<Tiles>};
+inline float burst_of_tiles(int64_t rounds) {
+  configure<Tiles>(kAmxRows);
+  for (int64_t round = 0; round < rounds; ++round) {
+    Tiles::template multiply<0, 4, 6>();
+    Tiles::template multiply<1, 4, 7>();
+    Tiles::template multiply<2, 5, 6>();
+    Tiles::template multiply<3, 5, 7>();
+  }
+  release_tiles<Tiles>();
+  return 0;  // instructions that are written out are never left out
+}
+constexpr int64_t kBurstFlops = 4 * 2 * kSide * kSide * kSide * Bf16Words::kValues;
+
+template <class Tiles>
+constexpr Products kProductsByTiles = {Bf16Words::kValues, kAmxRows, kWidth, kSide, pack_rows_of_tiles, pack_padded_columns,
+                                       pack_padded_slice, narrow_columns_to_tiles, tile_by_tiles<Tiles>, release_tiles<Tiles>,
+                                       burst_of_tiles<Tiles>, kBurstFlops};
 
 }  // namespace
 }  // namespace namesake::cpu::avx512

@@ -139,6 +139,11 @@ struct Products {
   void (*tile)(const TileArgs& args);
   /// Gives up what `tile` holds of the CPU in this thread; null where it holds nothing. Threads call it before other code may run.
   void (*release)();
+
+  /// The multiply-adds of `tile` and nothing else, `rounds` times, from registers to registers: what no product can be faster than
+  /// (backend/cpu/peak). Gives a value of them, so that they are computed.
+  float (*burst)(int64_t rounds);
+  int64_t burst_flops;   ///< of a round; a multiply-add is two
 };
 
 struct KernelTable {

@@ -19,6 +19,7 @@ struct Bf16Product {
   static inline V accumulate(V x, V column, V sum) {
     return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(column));
   }
+  static inline V chain(V sum, V x, V y) { return accumulate(x, y, sum); }
 };
 
 inline void narrow_columns(float* x, int64_t n) {
@@ -41,5 +42,6 @@ inline void narrow_columns(float* x, int64_t n) {
 namespace namesake::cpu {
 using namespace avx512;
 const Products kAvx512Bf16Products = {Bf16Words::kValues, kTileRows, kWidth, 1, pack_rows<Bf16Words>, pack_columns<Bf16Words>,
-                                      pack_slice_pairs, narrow_columns, tile<Bf16Product>, nullptr};
+                                      pack_slice_pairs, narrow_columns, tile<Bf16Product>, nullptr, burst<Bf16Product>,
+                                      burst_flops(Bf16Words::kValues)};
 }  // namespace namesake::cpu

@@ -6,7 +6,31 @@ namespace {
 /// sum += the products of a word of A, in every lane of x, with those of B's columns.
 struct F32Product {
   static inline V accumulate(V x, V column, V sum) { return fma(x, column, sum); }
+  // Through the factor: where the product of x and y is an instruction of its own, it would not depend on the chain.
+  static inline V chain(V sum, V x, V y) { return fma(sum, x, y); }
 };
+
+/// Chains that do not wait for each other: a tile's, and where that has few, enough to hide what a multiply and an add take.
+constexpr int kChains = 2 * kTileRows > 12 ? 2 * kTileRows : 12;
+
+template <class Product>
+inline float burst(int64_t rounds) {
+  V sum[kChains];
+#pragma GCC unroll 32
+  for (int i = 0; i < kChains; ++i) sum[i] = set1(static_cast<float>(i));
+  const V x = set1(0.999f), y = set1(0.001f);
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 32
+    for (int i = 0; i < kChains; ++i) sum[i] = Product::chain(sum[i], x, y);
+  }
+  V all = zero();
+#pragma GCC unroll 32
+  for (int i = 0; i < kChains; ++i) all = add(all, sum[i]);
+  return reduce_add(all);
+}
+
+/// Of a product whose words hold `values` values.
+constexpr int64_t burst_flops(int64_t values) { return 2 * kChains * kLanes * values; }
 
 /// Rows x Vectors accumulators. Stride is the distance of A's rows: 1 for packed rows, kPanel for transposed ones.
 template <class Product, int Rows, int Vectors, int Stride>
