@@ -25,6 +25,8 @@ const IGNORED = -100;
 const PLACE = '\uFDEF';
 /** Ends what a model thinks before it answers. */
 const THOUGHT = '</think>';
+/** Limit of what is encoded together: a text of millions of characters takes its time, and is refused for its length afterwards. */
+const TOGETHER_MS = 60_000;
 /** What looks like a special. */
 const LIKE_SPECIAL = /<\|[^<>|\s]{1,40}\|>/;
 
@@ -173,9 +175,11 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
     let place: TextPlace = 'start';
     const add = (text: string, learnt: boolean): void => {
       if (text === '') return;
-      const part = encodeEscaped(text, place);
-      ids.push(...part);
-      labels.push(...part.map((id) => (learnt ? id : IGNORED)));
+      // One by one: as arguments of one call, a few hundred thousand would be too many.
+      for (const id of encodeEscaped(text, place)) {
+        ids.push(id);
+        labels.push(learnt ? id : IGNORED);
+      }
       place = split(text).at(-1) === '' ? 'section' : 'inside';
     };
     /** What stands behind a turn (or before the first): its end, and what follows. */
@@ -202,7 +206,7 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
     render: (messages, answer) => unescape(renderEscaped(messages, answer)),
     encodePrompt,
     encodeConversation,
-    together: (work) => guarded(() => template.together(work)),
+    together: (work) => guarded(() => template.together(work, TOGETHER_MS)),
     stopIds,
   };
 }

@@ -132,7 +132,7 @@ export interface TemplateValues {
 export interface Template {
   render(values: TemplateValues): string;
   /** Gives what `work` gives; all that it renders shares one limit of time, since a limit costs a millisecond: it takes a thread. */
-  together<T>(work: () => T): T;
+  together<T>(work: () => T, limit_ms: number): T;
 }
 
 /** Parses a template. Throws Error with the reason. */
@@ -143,14 +143,14 @@ export function compileTemplate(source: string): Template {
   let limited: (() => void) | null = null;
   const context = createContext({ run: () => limited?.() });
   const script = new Script('run()');
-  const together = <T>(work: () => T): T => {
+  const together = <T>(work: () => T, limit_ms: number): T => {
     if (limited !== null) return work();
     let made: { result: T } | null = null;
     limited = () => {
       made = { result: work() };
     };
     try {
-      script.runInContext(context, { timeout: MAX_MS });
+      script.runInContext(context, { timeout: limit_ms });
     } finally {
       limited = null;
     }
@@ -161,7 +161,7 @@ export function compileTemplate(source: string): Template {
     const environment = new Environment();
     for (const [name, value] of Object.entries({ ...globals, ...values })) environment.set(name, value);
     const interpreter = new LimitedInterpreter(environment, values.messages.length, size);
-    return together(() => String(interpreter.run(program).value));
+    return together(() => String(interpreter.run(program).value), MAX_MS);
   };
   return { render, together };
 }

@@ -83,6 +83,12 @@ describe('text', () => {
     const error: unknown = await engine.tokenize([conversation, long], 150).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'rows.too_long', params: { row: 2, max_length: 150 } });
   });
+
+  test('a row that takes longer to encode than a template may take to render is refused for its length', async () => {
+    const long = [{ role: 'user' as const, content: 'many words 中文 '.repeat(200_000) }, ...conversation.slice(1)];
+    const error: unknown = await engine.tokenize([long], 150).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'rows.too_long', params: { row: 1 } });
+  });
 });
 
 describe('generate', () => {
