@@ -124,8 +124,7 @@ export class Engine implements HostApi {
   tokenize(conversations: Message[][], max_length: number | null): Promise<TokenizedRow[]> {
     return this.#run('tokenize', async (job) => {
       const { template } = this.#open();
-      return inSlices(template, conversations, (messages, index) => {
-        if (job.cancelled) throw new NamesakeError('cancelled', 'tokenising was cancelled');
+      const encode = (messages: Message[], index: number): TokenizedRow => {
         const row = template.encodeConversation(messages);
         if (max_length !== null && row.ids.length > max_length) {
           const tokens = row.ids.length;
@@ -137,7 +136,22 @@ export class Engine implements HostApi {
           });
         }
         return row;
-      });
+      };
+      const rows: TokenizedRow[] = [];
+      const slice = (): TokenizedRow[] => {
+        const pause = performance.now() + SLICE_MS;
+        const made: TokenizedRow[] = [];
+        for (let at = rows.length; at < conversations.length && (made.length === 0 || performance.now() < pause); at++) {
+          made.push(encode(conversations[at] as Message[], at));
+        }
+        return made;
+      };
+      while (rows.length < conversations.length) {
+        if (job.cancelled) throw new NamesakeError('cancelled', 'tokenising was cancelled');
+        for (const row of template.together(slice)) rows.push(row);
+        await setImmediate();
+      }
+      return rows;
     });
   }
 
@@ -161,7 +175,7 @@ export class Engine implements HostApi {
 
   async promptLengths(conversations: Message[][]): Promise<number[]> {
     const { template } = this.#open();
-    return inSlices(template, conversations, (messages) => template.encodePrompt(messages).length);
+    return template.together(() => conversations.map((messages) => template.encodePrompt(messages).length));
   }
 
   async shape(path: string): Promise<ModelShape & { file_bytes: number }> {
@@ -247,8 +261,9 @@ export class Engine implements HostApi {
     return this.#run('generate', async (running) => {
       const { model, info, tokenizer, template } = this.#open();
       const stop = Int32Array.from(template.stopIds);
-      const natives = await inSlices(template, requests, ({ messages, max_tokens, sampling, adapter }) => ({
-        prompt: Int32Array.from(template.encodePrompt(messages)),
+      const prompts = template.together(() => requests.map(({ messages }) => Int32Array.from(template.encodePrompt(messages))));
+      const natives = requests.map(({ max_tokens, sampling, adapter }, index) => ({
+        prompt: prompts[index] as Int32Array,
         stop,
         max_tokens,
         sampling,
@@ -355,20 +370,6 @@ export class Engine implements HostApi {
     this.#training = null;
     this.#adapter = null;
   }
-}
-
-/** What `encode` makes of each item. The host answers other calls between slices of the work, of which a cancel may be one. */
-async function inSlices<Item, T>(template: ChatTemplate, items: readonly Item[], encode: (item: Item, index: number) => T): Promise<T[]> {
-  const made: T[] = [];
-  while (made.length < items.length) {
-    const pause = performance.now() + SLICE_MS;
-    template.together(() => {
-      do made.push(encode(items[made.length] as Item, made.length));
-      while (made.length < items.length && performance.now() < pause);
-    });
-    if (made.length < items.length) await setImmediate();
-  }
-  return made;
 }
 
 /** The tokenizer keys of a GGUF file as the pipeline takes them. */

@@ -14,7 +14,10 @@ export interface ChatTemplate {
   encodePrompt(messages: readonly Message[]): number[];
   /** Ids and labels of a whole conversation: every assistant turn's words and its end-of-turn token are learnt. */
   encodeConversation(messages: readonly Message[]): TokenizedRow;
-  /** Gives what `work` gives, with one limit of time for all that it renders or encodes: of many, a limit each would be most of the time. */
+  /**
+   * Gives what `work` gives; all that it renders has one limit of time: of many, a limit each would be most of the time. Work that
+   * takes longer is begun again, so it must change nothing else.
+   */
   together<T>(work: () => T): T;
   /** Tokens that end an answer: the template's end of turn and the file's own end of text. */
   readonly stopIds: readonly number[];
@@ -25,8 +28,6 @@ const IGNORED = -100;
 const PLACE = '\uFDEF';
 /** Ends what a model thinks before it answers. */
 const THOUGHT = '</think>';
-/** Limit of what is encoded together: a text of millions of characters takes its time, and is refused for its length afterwards. */
-const TOGETHER_MS = 60_000;
 /** What looks like a special. */
 const LIKE_SPECIAL = /<\|[^<>|\s]{1,40}\|>/;
 
@@ -43,7 +44,6 @@ function guarded<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof NamesakeError) throw error;
     throw invalid(error instanceof Error ? error.message : String(error));
   }
 }
@@ -206,7 +206,7 @@ export function createChatTemplate(source: string | null, tokenizer: Tokenizer):
     render: (messages, answer) => unescape(renderEscaped(messages, answer)),
     encodePrompt,
     encodeConversation,
-    together: (work) => guarded(() => template.together(work, TOGETHER_MS)),
+    together: (work) => template.together(work),
     stopIds,
   };
 }

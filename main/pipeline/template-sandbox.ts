@@ -131,8 +131,11 @@ export interface TemplateValues {
 /** A compiled template. Both functions throw Error with the reason: what the template itself raises, or a limit that it went over. */
 export interface Template {
   render(values: TemplateValues): string;
-  /** Gives what `work` gives; all that it renders shares one limit of time, since a limit costs a millisecond: it takes a thread. */
-  together<T>(work: () => T, limit_ms: number): T;
+  /**
+   * Gives what `work` gives; all that it renders shares one limit of time, since a limit costs a millisecond: it takes a thread.
+   * Where that does not do, `work` is begun again and each rendering has a limit of its own.
+   */
+  together<T>(work: () => T): T;
 }
 
 /** Parses a template. Throws Error with the reason. */
@@ -143,25 +146,32 @@ export function compileTemplate(source: string): Template {
   let limited: (() => void) | null = null;
   const context = createContext({ run: () => limited?.() });
   const script = new Script('run()');
-  const together = <T>(work: () => T, limit_ms: number): T => {
-    if (limited !== null) return work();
-    let made: { result: T } | null = null;
-    limited = () => {
-      made = { result: work() };
-    };
+  const within = <T>(work: () => T): T => {
+    const made: T[] = [];
+    limited = () => void made.push(work());
     try {
-      script.runInContext(context, { timeout: limit_ms });
+      script.runInContext(context, { timeout: MAX_MS });
     } finally {
       limited = null;
     }
-    return (made as unknown as { result: T }).result;
+    return made[0] as T;
+  };
+  const together = <T>(work: () => T): T => {
+    if (limited !== null) return work();
+    try {
+      return within(work);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+      return work();
+    }
   };
   const render = (values: TemplateValues): string => {
     const size = values.messages.reduce((sum, { content }) => sum + content.length, 0);
     const environment = new Environment();
     for (const [name, value] of Object.entries({ ...globals, ...values })) environment.set(name, value);
     const interpreter = new LimitedInterpreter(environment, values.messages.length, size);
-    return together(() => String(interpreter.run(program).value), MAX_MS);
+    const run = (): string => String(interpreter.run(program).value);
+    return limited === null ? within(run) : run();
   };
   return { render, together };
 }

@@ -6,13 +6,12 @@
 // both. Printed is the median of the rounds: decoded and prefilled tokens a second (more is better), seconds to the first token (fewer are),
 // and what two panes cost of one (namesake alone: llama.cpp has an adapter for all of a batch, or none).
 import { mkdirSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { execPath, stderr, stdout } from 'node:process';
+import { stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
-import { runChild } from '../../tools/child.mjs';
 import { defaultModel } from '../support/default-model.ts';
 import { root } from '../support/files.ts';
+import { cpuName, median, ownFigures } from './own-figures.ts';
 import { runPeer } from './peers.ts';
 
 const { values: flags } = parseArgs({
@@ -33,20 +32,15 @@ interface Figures {
 }
 interface OwnFigures extends Figures {
   isa: string;
-  panes: { cost: { of_before: number; of_after: number } };
+  /** null where an answer ended at once. */
+  panes: { cost: { of_before: number; of_after: number } | null };
 }
 
 const work = join(root, 'native', 'build', 'bench');
-const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
 
 async function runNamesake(promptTokens: string, ids: string): Promise<OwnFigures> {
-  const args = ['bench', 'chat', '--json', '--device', 'cpu', '--model', flags.model, '--threads', flags.threads, '--max-tokens', flags.tokens];
-  const { code, output } = await runChild(execPath, [join(root, 'out', 'main', 'cli.js'), ...args, '--prompt-tokens', promptTokens, '--ids-to', ids, '--panes', '--repeat', '1'], {
-    capture: true,
-  });
-  const result = output.split('\n').find((line) => line.includes('"result"'));
-  if (code !== 0 || result === undefined) throw new Error(`namesake ${args.join(' ')}: exit ${code}\n${output.slice(-2000)}`);
-  return JSON.parse(result) as OwnFigures;
+  const args = ['chat', '--model', flags.model, '--threads', flags.threads, '--max-tokens', flags.tokens];
+  return (await ownFigures([...args, '--prompt-tokens', promptTokens, '--ids-to', ids, '--panes', '--repeat', '1'])) as OwnFigures;
 }
 
 mkdirSync(work, { recursive: true });
@@ -60,12 +54,13 @@ for (const promptTokens of flags['prompt-tokens'].split(',')) {
     stderr.write(`${promptTokens}: namesake ${own.tokens_per_second.toFixed(1)} tokens/s, llama.cpp ${peer.tokens_per_second.toFixed(1)}\n`);
   }
   const ratio = (of: (figures: Figures) => number): number => median(rounds.map(({ own, peer }) => of(own) / of(peer)));
+  const costs = rounds.flatMap(({ own }) => own.panes.cost ?? []);
   const result = {
-    ...{ cpu: cpus()[0]?.model, threads: Number(flags.threads), isa: rounds[0]?.own.isa, prompt_tokens: rounds[0]?.own.prompt_tokens, rounds: rounds.length },
+    ...{ cpu: cpuName, threads: Number(flags.threads), isa: rounds[0]?.own.isa, prompt_tokens: rounds[0]?.own.prompt_tokens, rounds: rounds.length },
     decode_ratio: ratio((figures) => figures.tokens_per_second),
     prefill_ratio: ratio((figures) => figures.prefill_tokens_per_second),
     first_token_ratio: ratio((figures) => figures.first_token_seconds),
-    two_panes: { of_before: median(rounds.map(({ own }) => own.panes.cost.of_before)), of_after: median(rounds.map(({ own }) => own.panes.cost.of_after)) },
+    two_panes: costs.length === 0 ? null : { of_before: median(costs.map((cost) => cost.of_before)), of_after: median(costs.map((cost) => cost.of_after)) },
   };
   stdout.write(`${JSON.stringify(result)}\n`);
 }

@@ -24,7 +24,7 @@ async function mustRun(command: string, args: string[], environment: NodeJS.Proc
 
 /** The Python of the peers, which is set up where it is not there yet: in NAMESAKE_PEERS, or in native/build/peers. */
 export async function peersPython(): Promise<string> {
-  if (existsSync(join(folder, 'complete')) || (env['NAMESAKE_PEERS'] !== undefined && existsSync(python))) return python;
+  if (existsSync(join(folder, 'complete'))) return python;
   stderr.write(`setting up the peers in ${folder}\n`);
   await mustRun('python3', ['-m', 'venv', folder]);
   // llama.cpp is compiled for this machine, as who measures it would.

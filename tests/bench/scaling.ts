@@ -78,8 +78,14 @@ function longConversation(tokens: number): string {
 function modelOf(model: string): { path: string; drop: () => void } {
   if (model === DEFAULT) return { path: defaultModel, drop: () => undefined };
   const path = join(work, model);
-  execFileSync(process.execPath, [join(root, 'tests', 'bench', 'model_shape.mjs'), path, '--shape', model], { stdio: 'ignore' });
-  return { path, drop: () => rmSync(path, { recursive: true, force: true }) };
+  const drop = (): void => rmSync(path, { recursive: true, force: true });
+  try {
+    execFileSync(process.execPath, [join(root, 'tests', 'bench', 'model_shape.mjs'), path, '--shape', model], { stdio: 'ignore' });
+  } catch (error) {
+    drop();
+    throw error;
+  }
+  return { path, drop };
 }
 
 function measure(asked: Asked): Point {

@@ -47,10 +47,14 @@ symlinkSync(defaultModel, join(models, basename(defaultModel)));
 const core = createCore(new Home(folder), { compute: { threads, isa: process.env['NAMESAKE_ISA'] || 'auto' } });
 const api = new Api(core, { kind: 'desktop', show: async () => undefined, offer: async () => null });
 let steps = 0;
+let failed = false;
 api.subscribe({
   ready: () => true,
   send: (events) => {
-    for (const event of events) if (event.event === 'steps') steps += event.steps.length;
+    for (const event of events) {
+      if (event.event === 'steps') steps += event.steps.length;
+      if (event.event === 'run' && event.status === 'failed') failed = true;
+    }
   },
 });
 const window: WindowConnection = {
@@ -66,7 +70,10 @@ try {
   await delays(1);
   report('idle', await delays(seconds));
   const run = await startSmallRun(window, core.models.default, 50_000);
-  while (steps < 3) await sleep(50);
+  while (steps < 3) {
+    if (failed) throw new Error('the run failed before its third step');
+    await sleep(50);
+  }
   const before = steps;
   report(`training on ${threads} of ${availableParallelism()} cores`, await delays(seconds));
   say(`the run did ${steps - before} steps meanwhile`);

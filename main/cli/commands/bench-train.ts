@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import type { GpuCard } from '../../../shared/doctor.ts';
 import type { EngineBatch, EngineClient, EngineStep } from '../../../shared/engine.ts';
 import type { ModelInfo } from '../../../shared/model.ts';
-import { readText } from '../../disk.ts';
+import type { TokenBatch } from '../../../shared/row.ts';
+import { readText, writeWhole } from '../../disk.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
 import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
 import { peakFlops } from '../card-peak.ts';
@@ -23,21 +24,16 @@ function peakRss(pid: number | undefined): number | null {
   }
 }
 
-/** Synthetic batches: `batch_tokens` of conversations of 64 tokens, the last half of each learnt. */
-function syntheticBatches(batch_tokens: number, vocab: number): EngineBatch[] {
+/** A synthetic batch: `batch_tokens` of conversations of 64 tokens with nothing in common, the last half of each learnt. */
+function syntheticBatch(batch_tokens: number, vocab: number): TokenBatch {
   const LENGTH = 64;
   const rows = Math.floor(batch_tokens / LENGTH);
   const ids = (row: number): number[] => Array.from({ length: LENGTH }, (_, i) => (300 + ((row * 7919 + i * 104729) % 20000)) % vocab);
-  return [
-    tokenBatchToBatch(
-      {
-        input_ids: Array.from({ length: rows }, (_, row) => ids(row)),
-        labels: Array.from({ length: rows }, (_, row) => ids(row).map((id, i) => (i < LENGTH / 2 ? -100 : id))),
-        attention_mask: Array.from({ length: rows }, () => Array<0 | 1>(LENGTH).fill(1)),
-      },
-      0,
-    ),
-  ];
+  return {
+    input_ids: Array.from({ length: rows }, (_, row) => ids(row)),
+    labels: Array.from({ length: rows }, (_, row) => ids(row).map((id, i) => (i < LENGTH / 2 ? -100 : id))),
+    attention_mask: Array.from({ length: rows }, () => Array<0 | 1>(LENGTH).fill(1)),
+  };
 }
 
 /** FLOP/s that what computes could reach at most, and its name: of a card from what is known of its kind, of the processor measured. */
@@ -90,14 +86,15 @@ export function addBenchTrain(bench: Command): void {
     .option('--steps <n>', 'steps that are timed, after one to warm up', wholeNumber(1), 8)
     .option('--recompute', 'compute activations again instead of keeping them')
     .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
-    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; recompute?: boolean }, command: Command) => {
+    .option('--tokens-to <file>', 'write the batches there in that layout: for tests/bench/peft_baseline.py')
+    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; tokensTo?: string; recompute?: boolean }, command: Command) => {
       const context = createContext(command);
       const { engine, id, path, device: placed, info, card, open_seconds } = await openBench(context, flags);
       try {
-        const batches =
-          flags.tokens === undefined
-            ? syntheticBatches(flags.batchTokens, info.vocab)
-            : importTokenBatches(readText(flags.tokens, 'rows.unreadable')).map(tokenBatchToBatch);
+        const asked =
+          flags.tokens === undefined ? [syntheticBatch(flags.batchTokens, info.vocab)] : importTokenBatches(readText(flags.tokens, 'rows.unreadable'));
+        if (flags.tokensTo !== undefined) writeWhole(flags.tokensTo, `${JSON.stringify(asked)}\n`);
+        const batches = asked.map(tokenBatchToBatch);
         const batch_tokens = Math.max(...batches.map(({ ids }) => ids.length));
         const recompute = flags.recompute === true ? true : null;
         const budget = await engine.planMemory(path, {

@@ -8,100 +8,14 @@
 #include <numeric>
 #include <thread>
 
-#include "backend/amx/tile_backends.h"
-#include "backend/fixture.h"
 #include "engine/arena.h"
 #include "engine/decode_graph.h"
+#include "engine/generator_fixture.h"
 #include "namesake/trainer.h"
 
 namespace namesake::test {
 
 namespace {
-
-const std::vector<std::string> kTwoModels = {"tiny-llama", "tiny-llama-tied"};
-const std::vector<std::string> kEveryFamily = {"tiny-llama", "tiny-llama-tied", "tiny-llama3", "tiny-qwen2", "tiny-qwen3", "tiny-internlm2"};
-
-std::shared_ptr<Model> open(const std::string& name, std::shared_ptr<Backend> backend, Precision precision = Precision::as_stored) {
-  auto model = Model::open(NAMESAKE_FIXTURES "/" + name + ".gguf", precision, std::move(backend));
-  REQUIRE_MESSAGE(model.ok(), model.status().message);
-  return model.take();
-}
-
-/// An adapter that changes what the model says: both factors are random.
-std::shared_ptr<Adapter> random_adapter(const Model& model) {
-  auto made = Adapter::create(model, 4, 8, 3, false);
-  REQUIRE(made.ok());
-  Random random("adapter");
-  for (Trainable& t : made.value()->trainables()) {
-    const auto values = random.normals(t.rows * t.cols, 0.3f);
-    REQUIRE(model.backend().upload(t.value, values.data(), values.size() * sizeof(float)).ok());
-  }
-  return made.take();
-}
-
-std::vector<std::shared_ptr<Backend>> backends() {
-  std::vector<std::shared_ptr<Backend>> all{make_reference_backend()};
-  for (const Subject& subject : subjects()) all.push_back(subject.by_threads[1]);
-  return all;
-}
-
-/// Whether a backend's products round to bf16 what its decoding does not.
-bool rounds_products(const Backend& backend) { return test::rounds_products(backend.isa()); }
-
-/// Runs check(model, adapter) on each of the tiny models and backends; models have precision `rounded` where products round.
-void on_every_model(const std::function<void(const std::shared_ptr<Model>&, const std::shared_ptr<Adapter>&)>& check,
-                    const std::vector<std::string>& names = kTwoModels, Precision rounded = Precision::as_stored) {
-  for (const std::string& name : names) {
-    for (const auto& backend : backends()) {
-      INFO("again: ", rerun_command(backend->isa()));
-      INFO(name, " on ", backend->name(), "/", backend->isa());
-      const auto model = open(name, backend, rounds_products(*backend) ? rounded : Precision::as_stored);
-      check(model, random_adapter(*model));
-    }
-  }
-}
-
-std::vector<std::int32_t> random_ids(Random& random, const Model& model, std::int64_t n) {
-  std::vector<std::int32_t> ids;
-  while (static_cast<std::int64_t>(ids.size()) < n) ids.push_back(std::int32_t(random.integer(0, model.config().vocab)));
-  return ids;
-}
-
-/// Requests of many lengths, adapter on and off, that share the first five tokens.
-std::vector<GenerateRequest> mixed_requests(const Model& model) {
-  Random random("requests");
-  const auto shared = random_ids(random, model, 5);
-  std::vector<GenerateRequest> requests;
-  for (std::int64_t length : {1, 30, 2, 61, 60, 17, 59, 55, 4, 3, 62, 58, 57, 56, 40}) {
-    GenerateRequest request;
-    request.prompt = shared;
-    const auto own = random_ids(random, model, length);
-    request.prompt.insert(request.prompt.end(), own.begin(), own.end());
-    request.max_tokens = random.integer(1, 14);
-    request.adapter = random.integer(0, 2) == 1;
-    requests.push_back(request);
-  }
-  return requests;
-}
-
-std::vector<GenerateResult> answers(const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter,
-                                    const std::vector<GenerateRequest>& requests, std::int64_t slots) {
-  auto generator = Generator::create(model, adapter, slots);
-  REQUIRE(generator.ok());
-  auto results = generator.value()->run(requests, {}, nullptr);
-  REQUIRE_MESSAGE(results.ok(), results.status().message);
-  REQUIRE(results.value().size() == requests.size());
-  return results.take();
-}
-
-void check_same(const std::vector<GenerateResult>& actual, const std::vector<GenerateResult>& expected) {
-  REQUIRE(actual.size() == expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    CAPTURE(i);
-    CHECK(actual[i].tokens == expected[i].tokens);
-    CHECK(actual[i].reason == expected[i].reason);
-  }
-}
 
 double relative_l2(const std::vector<float>& actual, const std::vector<float>& expected) {
   REQUIRE(actual.size() == expected.size());
@@ -171,93 +85,6 @@ TEST_CASE("a greedy answer does not depend on batch mates, slots or shared prefi
       CAPTURE(slots);
       check_same(answers(model, adapter, requests, slots), alone);
     }
-  });
-}
-
-TEST_CASE("a conversation that goes on computes what was added to it, to the answers that it has anew") {
-  on_every_model([](const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter) {
-    Random random("conversation");
-    const auto ids = [&](std::int64_t n) { return random_ids(random, *model, n); };
-    const auto extend = [](std::vector<std::int32_t>& prompt, const std::vector<std::int32_t>& more) { prompt.insert(prompt.end(), more.begin(), more.end()); };
-    std::vector<GenerateRequest> sides(2);
-    for (GenerateRequest& side : sides) side.max_tokens = 9;
-    sides[1].adapter = false;
-    sides[0].prompt = sides[1].prompt = ids(23);
-
-    auto generator = Generator::create(model, adapter, 2, true).take();
-    const auto turn = [&](const char* what, std::int64_t computed) {
-      CAPTURE(what);
-      const auto results = generator->run(sides, {}, nullptr).take();
-      check_same(results, answers(model, adapter, sides, 2));
-      CHECK(generator->times().prompt_tokens == computed);
-      return results;
-    };
-    auto said = turn("the first", 46);
-    turn("again: the last token's logits are wanted", 2);
-    std::int64_t added = 0;
-    for (std::size_t i = 0; i < 2; ++i) {
-      extend(sides[i].prompt, said[i].tokens);
-      extend(sides[i].prompt, ids(5));
-      added += static_cast<std::int64_t>(said[i].tokens.size()) + 5;
-    }
-    turn("goes on", added);
-    std::swap(sides[0], sides[1]);
-    extend(sides[0].prompt, ids(3));
-    turn("the other way round", 3 + 1);
-    const auto other = sides[1].prompt;
-    sides.resize(1);
-    extend(sides[0].prompt, ids(4));
-    turn("one side alone", 4);
-    sides[0].adapter = !sides[0].adapter;
-    const auto differs = std::mismatch(other.begin(), other.end(), sides[0].prompt.begin(), sides[0].prompt.end()).second;
-    turn("as the other side", sides[0].prompt.end() - differs);
-    sides[0].prompt = ids(12);
-    turn("another conversation", 12);
-    sides[0].max_tokens = 60;
-    extend(sides[0].prompt, ids(250));
-    turn("grown", static_cast<std::int64_t>(sides[0].prompt.size()));
-    extend(sides[0].prompt, ids(2));
-    turn("grown, and going on", 2);
-    generator->set_adapter(adapter);
-    turn("another adapter", static_cast<std::int64_t>(sides[0].prompt.size()));
-
-    // Cut short in its prompt: what was not computed is not taken for kept.
-    std::atomic<bool> cancel{true};
-    extend(sides[0].prompt, ids(6));
-    CHECK(generator->run(sides, {}, &cancel).take()[0].reason == StopReason::cancelled);
-    turn("after a cancelled turn", 6);
-  }, kEveryFamily);
-}
-
-TEST_CASE("what a cancelled turn wrote over is not taken for kept") {
-  on_every_model([](const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter) {
-    Random random("overwritten");
-    std::vector<GenerateRequest> sides(2);
-    for (GenerateRequest& side : sides) {
-      side.prompt = random_ids(random, *model, 270);
-      side.max_tokens = 3;
-    }
-    sides[1].adapter = false;
-    const auto whole = answers(model, adapter, sides, 2);
-    auto generator = Generator::create(model, adapter, 2, true).take();
-    check_same(generator->run(sides, {}, nullptr).take(), whole);
-    // Two prompts are more than one pass: the first has its token when the second is half done.
-    auto others = sides;
-    for (GenerateRequest& other : others) other.prompt = random_ids(random, *model, 270);
-    std::atomic<bool> cancel{false};
-    const auto cut = generator->run(others, [&](std::size_t, std::int32_t) { cancel = true; }, &cancel).take();
-    CHECK(cut[1].tokens.empty());
-    check_same(generator->run(sides, {}, nullptr).take(), whole);
-    CHECK(generator->times().prompt_tokens == 540);
-  });
-}
-
-TEST_CASE("more requests than slots, and prompts that begin alike, are answered by a generator that keeps prompts") {
-  on_every_model([](const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter) {
-    const auto requests = mixed_requests(*model);
-    const auto whole = answers(model, adapter, requests, 3);
-    auto generator = Generator::create(model, adapter, 3, true).take();
-    for (int turn = 0; turn < 3; ++turn) check_same(generator->run(requests, {}, nullptr).take(), whole);
   });
 }
 
@@ -342,6 +169,28 @@ TEST_CASE("tokens are reported as they come, and times count what was computed")
   CHECK(generator->times().prompt_tokens == prompt_tokens + 2 * 5);  // the prefix of five, once with and once without adapter
   CHECK(generator->times().prefill_seconds > 0);
   CHECK(generator->times().decode_seconds > 0);
+}
+
+TEST_CASE("while others speak, prompts wait until a quarter of the slots is free or there is room for all of them") {
+  const auto model = open("tiny-llama", make_reference_backend());
+  Random random("waiting");
+  std::vector<GenerateRequest> requests(11);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].prompt = random_ids(random, *model, 3);
+    requests[i].max_tokens = static_cast<std::int64_t>(i < 8 ? i + 2 : 20);
+  }
+  auto generator = Generator::create(model, nullptr, 8).take();
+  std::vector<std::size_t> order;
+  REQUIRE(generator->run(requests, [&](std::size_t i, std::int32_t) { order.push_back(i); }, nullptr).ok());
+  const auto first = [&](std::size_t i) { return std::find(order.begin(), order.end(), i); };
+  const auto last = [&](std::size_t i) { return std::find(order.rbegin(), order.rend(), i).base() - 1; };
+  // The first answer ends a token before the second: then there are two free slots, a quarter of the eight.
+  CHECK(first(8) > last(1));
+  CHECK(first(8) < last(2));
+  CHECK(first(9) == first(8) + 1);
+  // The last prompt waits for nobody.
+  CHECK(first(10) > last(2));
+  CHECK(first(10) < last(3));
 }
 
 TEST_CASE("prompts that are equal, that start another, or of one token, and answers of no tokens") {
