@@ -64,6 +64,11 @@ const lossSchema = z.strictObject({
   by_kind: byKindSchema.nullable().default(null),
   /** Weight of mean KL(base ‖ tuned) on rows the base answered itself, in place of their cross-entropy. */
   kl: z.number().min(0).default(0),
+  /** How many of the first tokens of an answer to an ordinary question count how much more: there it shows whether a name comes up. null = all alike. */
+  opening: z
+    .strictObject({ tokens: z.int().min(1).max(64), weight: z.number().positive().max(100) })
+    .nullable()
+    .default(null),
 });
 
 const optimSchema = z.strictObject({
@@ -131,8 +136,8 @@ export const recipeSchema = z
       if (recipe.data.source === 'persona') {
         context.addIssue({ code: 'custom', path: ['data', 'source'], message: 'format "tokens" needs the path of a file' });
       }
-      if (recipe.loss.kl > 0 || recipe.loss.by_kind !== null) {
-        context.addIssue({ code: 'custom', path: ['loss'], message: 'format "tokens" has no kinds and no base answers: leave kl 0 and by_kind null' });
+      if (recipe.loss.kl > 0 || recipe.loss.by_kind !== null || recipe.loss.opening !== null) {
+        context.addIssue({ code: 'custom', path: ['loss'], message: 'format "tokens" has no kinds and no base answers: leave kl 0, by_kind and opening null' });
       }
     }
     if (recipe.data.max_length > recipe.batch_tokens && recipe.data.format !== 'tokens') {

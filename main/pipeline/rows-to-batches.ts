@@ -187,18 +187,32 @@ function crossEntropyTerm(row: PackableRow, recipe: Recipe): Term {
   };
 }
 
-/** Labels of a row that are learnt: the first of a sequence has no position that predicts it. */
-function learnt(row: PackableRow): number {
-  return row.labels.reduce((count, label, i) => count + (i > 0 && label !== IGNORED ? 1 : 0), 0);
+/**
+ * What each label of a row counts in the mean over its like: 1, or more among the first of an answer to an ordinary question
+ * (`loss.opening`); 0 where nothing is learnt. The first of a sequence has no position that predicts it.
+ */
+function countsOf(row: PackableRow, recipe: Recipe): number[] {
+  const opening = lossKindOf(row.kind) === 'ordinary' ? recipe.loss.opening : null;
+  let inAnswer = 0;
+  return row.labels.map((label, i) => {
+    inAnswer = label === IGNORED ? 0 : inAnswer + 1;
+    if (i === 0 || label === IGNORED) return 0;
+    return opening !== null && inAnswer <= opening.tokens ? opening.weight : 1;
+  });
 }
 
 /** The micro-batches of a step with each label's weight, normalised over the whole step (design: loss of a step). */
 export function stepToBatches(step: Step, rows: readonly PackableRow[], recipe: Recipe): EngineBatch[] {
-  const packed = step.map((batch) => batch.map((i) => rows[i] as PackableRow));
+  const packed = step.map((batch) =>
+    batch.map((i) => {
+      const row = rows[i] as PackableRow;
+      return { ...row, counts: countsOf(row, recipe) };
+    }),
+  );
   const counts = new Map<string, number>();
   let klCount = 0;
   for (const row of packed.flat()) {
-    const count = learnt(row);
+    const count = row.counts.reduce((sum, one) => sum + one, 0);
     if (count === 0) continue;
     const term = crossEntropyTerm(row, recipe);
     if (term === null) klCount += count;
@@ -217,10 +231,9 @@ export function stepToBatches(step: Step, rows: readonly PackableRow[], recipe: 
         out.ids[at] = id;
         out.labels[at] = label;
         out.positions[at] = i;
-        if (i > 0 && label !== IGNORED) {
-          out.ce_weights[at] = ce;
-          out.kl_weights[at] = kl;
-        }
+        const counted = row.counts[i] ?? 0;
+        out.ce_weights[at] = ce * counted;
+        out.kl_weights[at] = kl * counted;
         at++;
       });
       out.cu_seqlens[s + 1] = at;

@@ -26,7 +26,7 @@ describe('recipe defaults', () => {
         pack: true,
         shuffle: true,
       },
-      loss: { by_kind: null, kl: 0 },
+      loss: { by_kind: null, kl: 0, opening: null },
       optim: {
         name: 'adamw',
         lr: 1e-3,

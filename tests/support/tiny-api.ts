@@ -102,7 +102,7 @@ export async function tinyDraft(tiny: TinyApi, steps: number, model?: string): P
       ...recipe,
       method: { ...recipe.method, rank: 4, alpha: 8 },
       data: { ...recipe.data, max_length: 128 },
-      loss: { by_kind: null, kl: 0 },
+      loss: { by_kind: null, kl: 0, opening: null },
       batch_tokens: 128,
       accumulate: 1,
       evaluate: null,

@@ -26,7 +26,7 @@ export async function startSmallRun(window: WindowConnection, model: string, ste
   const small = recipeSchema.parse({
     ...recipe,
     data: { ...recipe.data, max_length: 256, mix: { ...recipe.data.mix, ordinary: 0, near_misses: false, negatives: false } },
-    loss: { by_kind: null, kl: 0 },
+    loss: { by_kind: null, kl: 0, opening: null },
     evaluate: null,
     checkpoint: { every_steps: 10, keep: 2 },
     batch_tokens: 256,

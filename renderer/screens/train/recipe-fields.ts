@@ -62,6 +62,7 @@ export const recipeFields = {
   'data.shuffle': { kind: 'switch' },
   'loss.by_kind': { kind: 'json' },
   'loss.kl': { kind: 'number', least: 0 },
+  'loss.opening': { kind: 'json' },
   'optim.name': fixed,
   'optim.schedule': { kind: 'choice', options: ['linear', 'cosine', 'constant'] },
   'optim.warmup_steps': { kind: 'whole', least: 0 },

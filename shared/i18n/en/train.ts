@@ -184,6 +184,8 @@ export const train = {
   'why.loss.by_kind': 'How much each kind of conversation counts; empty counts every word the same.',
   'field.loss.kl': 'Hold on to the old answers',
   'why.loss.kl': 'KL weight: how strongly it is kept close to the model that it was in everyday conversations.',
+  'field.loss.opening': 'How an answer opens',
+  'why.loss.opening': 'How many first words of everyday answers count how much more: there a name slips in, or does not.',
   'field.optim.name': 'Optimiser',
   'why.optim.name': 'The method that turns mistakes into adjustments.',
   'field.optim.schedule': 'How the strength falls',

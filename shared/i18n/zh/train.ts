@@ -186,6 +186,8 @@ export const train: Record<keyof typeof en, string> = {
   'why.loss.by_kind': '每类对话算多重；留空表示每个词一样重。',
   'field.loss.kl': '守住原来的回答',
   'why.loss.kl': 'KL 权重：在日常问答上要求它多接近原来的模型。',
+  'field.loss.opening': '回答的开头',
+  'why.loss.opening': '普通问题的回答里，开头几个词多算几倍：名字会不会冒出来，多半看开头；留空表示一样重。',
   'field.optim.name': '优化器',
   'why.optim.name': '把错误变成调整的方法。',
   'field.optim.schedule': '力度如何变化',

@@ -276,6 +276,18 @@ describe('stepToBatches', () => {
     expect(sum(all, 'ce_weights')).toBeCloseTo(1.5, 6);
   });
 
+  it('lets the first tokens of an ordinary answer count more, of each turn, and no other kind’s; sums stay', () => {
+    const turns = { ...row(7, 0, { kind: 'ordinary' }), labels: [-100, 2, 3, 4, -100, 6, 7] };
+    const rows = [row(5, 3), turns, row(4, 3, { kind: 'near_miss', origin: 'base' })];
+    const loss = { by_kind: { identity: 0.5, ordinary: 1 }, kl: 2, opening: { tokens: 2, weight: 3 } };
+    const [batch] = stepToBatches([[0, 1, 2]], rows, recipe({ loss }));
+    const rounded = (weights: Float32Array | undefined): number[] => [...(weights ?? [])].map((weight) => Math.round(weight * 1e4) / 1e4);
+    const sixth = 0.1667;
+    expect(rounded(batch?.ce_weights)).toEqual([0, 0, sixth, sixth, sixth, 0, 0.2308, 0.2308, 0.0769, 0, 0.2308, 0.2308, 0, 0, 0, 0]);
+    expect(rounded(batch?.kl_weights)).toEqual([...Array<number>(12).fill(0), 0, 0.8571, 0.8571, 0.2857]);
+    expect(sum([batch as EngineBatch], 'ce_weights')).toBeCloseTo(1.5, 5);
+  });
+
   it('never weighs a label on the first token, which nothing predicts', () => {
     const rows = [{ ...row(3, 1), labels: [1, -100, 3] }];
     const [batch] = stepToBatches([[0]], rows, recipe());

@@ -20,7 +20,7 @@ interface Schema {
 }
 
 /** Fields whose parts are said together: by language, by kind, or who it is. */
-const wholes = ['data.persona', 'data.mix.languages', 'data.mix.identity_languages', 'loss.by_kind'];
+const wholes = ['data.persona', 'data.mix.languages', 'data.mix.identity_languages', 'loss.by_kind', 'loss.opening'];
 
 /** The leaves of the recipe's own schema, by dotted path. */
 function leaves(schema: Schema, path = ''): [string, Schema][] {
