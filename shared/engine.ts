@@ -73,6 +73,12 @@ export interface ScoreResult {
 /** Which adapter answers: none, the trainer's present one, or a PEFT folder. */
 export type AdapterChoice = { kind: 'none' } | { kind: 'trainer' } | { kind: 'folder'; folder: string };
 
+/**
+ * How answers are asked for. `together` is for dozens that nobody waits for one by one: their tokens are multiplied as prompts are, which takes
+ * less time and rounds differently from `alone` and `in-conversation`, which are the same to the bit.
+ */
+export type Asked = 'alone' | 'in-conversation' | 'together';
+
 export interface AnswerRequest {
   messages: Message[];
   max_tokens: number;
@@ -125,11 +131,11 @@ export interface EngineApi {
   /** The adapter that generate, score and logits use from now on. */
   useAdapter(choice: AdapterChoice): Promise<void>;
   /**
-   * Answers conversations; text streams through EngineEvents.text under `job`. `goesOn`: what was computed of the prompts is kept, with
-   * its memory, and the next call computes only what was added, to the same answers. It is forgotten when the adapter learns or is another,
-   * when nothing is said for a while, and where it is too large to be held for all of the requests.
+   * Answers conversations; text streams through EngineEvents.text under `job`. `in-conversation`: what was computed of the prompts is
+   * kept, with its memory, and the next call computes only what was added, to the same answers. It is forgotten when the adapter learns or
+   * is another, when nothing is said for a while, and where it is too large to be held for all of the requests.
    */
-  generate(job: string, requests: AnswerRequest[], goesOn?: boolean): Promise<{ answers: Answer[]; times: GenerateTimes }>;
+  generate(job: string, requests: AnswerRequest[], asked?: Asked): Promise<{ answers: Answer[]; times: GenerateTimes }>;
   score(batches: EngineBatch[]): Promise<ScoreResult[]>;
   /** [T, vocab] of one sequence. */
   logits(ids: number[]): Promise<Float32Array>;

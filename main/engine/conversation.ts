@@ -13,7 +13,7 @@ export class Conversation {
     clearTimeout(this.#idle);
     if (this.#held === null || this.#held.slots < slots) {
       this.forget();
-      this.#held = { generator: await model.createGenerator(slots, adapter, true), slots };
+      this.#held = { generator: await model.createGenerator(slots, adapter, 'in-conversation'), slots };
     }
     return this.#held.generator;
   }

@@ -7,6 +7,7 @@ import type { GpuReport } from '../../shared/doctor.ts';
 import type {
   AdapterChoice,
   AnswerRequest,
+  Asked,
   EngineBatch,
   EngineEvents,
   EngineStep,
@@ -257,7 +258,7 @@ export class Engine implements HostApi {
     });
   }
 
-  generate(job: string, requests: AnswerRequest[], goesOn = false): Promise<{ answers: Answer[]; times: GenerateTimes }> {
+  generate(job: string, requests: AnswerRequest[], asked: Asked = 'alone'): Promise<{ answers: Answer[]; times: GenerateTimes }> {
     return this.#run('generate', async (running) => {
       const { model, info, tokenizer, template } = this.#open();
       const stop = Int32Array.from(template.stopIds);
@@ -278,9 +279,9 @@ export class Engine implements HostApi {
       };
       const slots = slotsFor(natives, info);
       // What all requests have no room for side by side would only be driven out by each other.
-      const keeps = goesOn && slots >= natives.length;
+      const keeps = asked === 'in-conversation' && slots >= natives.length;
       if (!keeps) this.#conversation.forget();
-      const generator = await (keeps ? this.#conversation.turn(model, slots, this.#adapter) : model.createGenerator(slots, this.#adapter, false));
+      const generator = await (keeps ? this.#conversation.turn(model, slots, this.#adapter) : model.createGenerator(slots, this.#adapter, asked === 'together' ? asked : 'alone'));
       try {
         // A cancel that came while the caches were made would be forgotten by the addon.
         const { results, times } = running.cancelled

@@ -5,7 +5,7 @@
 // throws engine.busy while a job runs.
 import type { Sampling, StopReason } from '../../shared/chat.ts';
 import type { GpuReport } from '../../shared/doctor.ts';
-import type { EngineBatch, EngineStep, GenerateTimes, ScoreResult, TrainerOptions } from '../../shared/engine.ts';
+import type { Asked, EngineBatch, EngineStep, GenerateTimes, ScoreResult, TrainerOptions } from '../../shared/engine.ts';
 import type { EngineChoice, MemoryBudget, MemoryQuestion } from '../../shared/memory.ts';
 import type { ModelInfo, ModelShape } from '../../shared/model.ts';
 import type { PeakQuestion, PeakReport } from '../../shared/peak.ts';
@@ -100,8 +100,8 @@ export interface Generator {
 export interface Model {
   /** A fresh adapter of `rank`, `alpha` and `seed`, or the one in `init_adapter` with its own rank and alpha. */
   createTrainer(options: NativeTrainerOptions): Promise<Trainer>;
-  /** One that keeps prompts computes only what was added to them by the next call, and holds its memory between calls. */
-  createGenerator(slots: number, adapter: Adapter | null, keepsPrompts: boolean): Promise<Generator>;
+  /** One in a conversation holds its memory between calls. */
+  createGenerator(slots: number, adapter: Adapter | null, asked: Asked): Promise<Generator>;
   loadAdapter(folder: string): Promise<Adapter>;
   score(batches: EngineBatch[], adapter: Adapter | null): Promise<ScoreResult[]>;
   /** [T, vocab]. */

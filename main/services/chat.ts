@@ -179,7 +179,7 @@ export class ChatService {
       const { answers, times } = await engine.generate(
         job,
         conversations(from).map((messages, i): AnswerRequest => ({ messages, max_tokens, sampling, adapter: sides[i] === 'after' })),
-        true,
+        'in-conversation',
       );
       const bySide = Object.fromEntries(sides.map((side, i) => [side, answers[i] ?? unsaid])) as Partial<Record<Side, Answer>>;
       this.#keep(chat, text, bySide, again);

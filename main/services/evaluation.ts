@@ -82,6 +82,7 @@ export class Evaluation {
         sampling: greedy,
         adapter: true,
       })),
+      'together',
     );
     if (answers.some(({ stop }) => stop === 'cancelled')) throw new NamesakeError('cancelled', 'while checking');
     const scores = await this.#engine.score(await this.#retentionBatches());

@@ -120,6 +120,7 @@ export class RowsService {
           sampling: greedy,
           adapter: false,
         })),
+        'together',
       );
       const complete = answers.flatMap((answer, i): [string, BaseAnswer][] =>
         answer.stop === 'cancelled' ? [] : [[part[i] as string, { text: answer.text, cut: answer.stop === 'length' }]],

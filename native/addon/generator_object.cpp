@@ -1,5 +1,6 @@
 #include "addon/generator_object.h"
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,20 @@ struct Generated {
   GenerateTimes times;
 };
 
+Status read_asked(const Napi::Value& value, Asked& asked) {
+  const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (name == "alone") {
+    asked = Asked::alone;
+  } else if (name == "in-conversation") {
+    asked = Asked::in_conversation;
+  } else if (name == "together") {
+    asked = Asked::together;
+  } else {
+    return Status::error(Code::internal, "asked must be alone, in-conversation or together");
+  }
+  return {};
+}
+
 }  // namespace
 
 Napi::Function GeneratorObject::define(Napi::Env env) {
@@ -24,16 +39,16 @@ Napi::Function GeneratorObject::define(Napi::Env env) {
 }
 
 Napi::Value GeneratorObject::create(Napi::Env env, std::shared_ptr<Session> session, const Napi::Value& slots,
-                                    const Napi::Value& adapter_value, const Napi::Value& keeps_prompts) {
+                                    const Napi::Value& adapter_value, const Napi::Value& asked_value) {
   std::shared_ptr<Adapter> adapter;
   if (Status status = session->ready(); !status.ok()) return rejected(env, status);
   if (!slots.IsNumber()) return rejected(env, Status::error(Code::internal, "slots is not a number"));
-  if (!keeps_prompts.IsBoolean()) return rejected(env, Status::error(Code::internal, "keeps_prompts is not a boolean"));
+  Asked asked = Asked::alone;
+  if (Status status = read_asked(asked_value, asked); !status.ok()) return rejected(env, status);
   if (Status status = AdapterObject::read(adapter_value, *session, adapter); !status.ok()) return rejected(env, status);
   const std::int64_t count = slots.As<Napi::Number>().Int64Value();
-  const bool keeps = keeps_prompts.As<Napi::Boolean>();
-  auto work = [model = session->shared_model(), adapter, count, keeps]() -> Result<std::shared_ptr<Generator>> {
-    auto generator = Generator::create(model, adapter, count, keeps);
+  auto work = [model = session->shared_model(), adapter, count, asked]() -> Result<std::shared_ptr<Generator>> {
+    auto generator = Generator::create(model, adapter, count, asked);
     if (!generator.ok()) return generator.status();
     return std::shared_ptr<Generator>(generator.take());
   };

@@ -14,9 +14,9 @@ class GeneratorObject final : public Handle<GeneratorObject, Generator> {
 
   static Napi::Function define(Napi::Env env);
 
-  /// model.createGenerator(slots, adapter | null, keeps_prompts): the promise of a Generator.
+  /// model.createGenerator(slots, adapter | null, asked): the promise of a Generator.
   static Napi::Value create(Napi::Env env, std::shared_ptr<Session> session, const Napi::Value& slots,
-                            const Napi::Value& adapter, const Napi::Value& keeps_prompts);
+                            const Napi::Value& adapter, const Napi::Value& asked);
 
  private:
   Napi::Value run(const Napi::CallbackInfo& info);

@@ -150,7 +150,7 @@ Napi::Value ModelObject::create_trainer(const Napi::CallbackInfo& info) {
   return TrainerObject::create(info.Env(), session_, info[0]);
 }
 
-/// createGenerator(slots, adapter | null, keeps_prompts)
+/// createGenerator(slots, adapter | null, asked)
 Napi::Value ModelObject::create_generator(const Napi::CallbackInfo& info) {
   return GeneratorObject::create(info.Env(), session_, info[0], info[1], info[2]);
 }

@@ -117,11 +117,11 @@ Status DecodeGraph::head(const DecodeRows& rows, std::vector<float>& logits) {
     if (from != i) NAMESAKE_TRY(backend.copy(at_.x + i * C, at_.x + from * C, static_cast<std::size_t>(C) * sizeof(float)));
   }
   NAMESAKE_TRY(backend.rmsnorm_forward(at_.x, model_.weights().output_norm, config.rms_eps, count, C, at_.h, nullptr));
-  NAMESAKE_TRY(backend.linear_forward(model_.weights().head, nullptr, nullptr, at_.h, count, nullptr, at_.logits, nullptr, Phase::decode));
+  NAMESAKE_TRY(backend.linear_forward(model_.weights().head, nullptr, nullptr, at_.h, count, nullptr, at_.logits, nullptr, tokens_));
   return backend.download(logits.data(), at_.logits, logits.size() * sizeof(float));
 }
 
-Status DecodeGraph::forward(const DecodeRows& rows, const Adapter* adapter, const KvCache& cache, Phase phase,
+Status DecodeGraph::forward(const DecodeRows& rows, const Adapter* adapter, const KvCache& cache, Part part,
                             std::vector<float>& logits) {
   Backend& backend = model_.backend();
   const std::int64_t M = rows.size();
@@ -132,7 +132,7 @@ Status DecodeGraph::forward(const DecodeRows& rows, const Adapter* adapter, cons
   NAMESAKE_TRY(backend.upload(at_.ids, rows.ids.data(), bytes));
   NAMESAKE_TRY(backend.upload(at_.positions, rows.positions.data(), bytes));
   NAMESAKE_TRY(backend.embedding_forward(model_.weights().embedding, at_.ids, M, at_.x));
-  const Call call{M, rows, on ? adapter : nullptr, mixed ? at_.row_on : nullptr, cache, phase};
+  const Call call{M, rows, on ? adapter : nullptr, mixed ? at_.row_on : nullptr, cache, part == Part::prompt ? Phase::prefill : tokens_};
   for (std::int64_t l = 0; l < model_.config().layers; ++l) NAMESAKE_TRY(layer(l, call));
   return head(rows, logits);
 }

@@ -29,16 +29,19 @@ struct DecodeRows {
 
 class DecodeGraph {
  public:
-  explicit DecodeGraph(const Model& model) : model_(model) {}
+  /// What rows are of: of a prompt, or one new token of each sequence.
+  enum class Part { prompt, answer };
+
+  /// `tokens` is the phase by which new tokens are multiplied, and the head of prompts as well: its rows are few even there.
+  DecodeGraph(const Model& model, Phase tokens) : model_(model), tokens_(tokens) {}
 
   /// Bytes for calls of up to `rows` rows, `wanted` of them with logits, and adapters up to `rank`.
   static std::size_t bytes(const Config& config, std::int64_t rows, std::int64_t wanted, std::int64_t rank);
   /// Uses `memory`, which has so many bytes.
   void place(float* memory, std::int64_t rows, std::int64_t wanted, std::int64_t rank);
 
-  /// Stores keys and values of all rows and downloads logits [wanted, V]. `adapter` may be nullptr. The head always sums in
-  /// decode order: its rows are few even in a prompt.
-  Status forward(const DecodeRows& rows, const Adapter* adapter, const KvCache& cache, Phase phase, std::vector<float>& logits);
+  /// Stores keys and values of all rows and downloads logits [wanted, V]. `adapter` may be nullptr.
+  Status forward(const DecodeRows& rows, const Adapter* adapter, const KvCache& cache, Part part, std::vector<float>& logits);
 
  private:
   /// Where everything lies that is not in the cache.
@@ -72,6 +75,7 @@ class DecodeGraph {
   Status head(const DecodeRows& rows, std::vector<float>& logits);
 
   const Model& model_;
+  const Phase tokens_;
   Arrays at_;
 };
 

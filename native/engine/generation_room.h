@@ -9,13 +9,15 @@
 #include "engine/kv_cache.h"
 #include "engine/memory_plan.h"
 #include "engine/prompt_cache.h"
+#include "namesake/generator.h"
 
 namespace namesake {
 
 class GenerationRoom {
  public:
-  GenerationRoom(const Model& model, bool keeps_prompts)
-      : arena_(model.shared_backend()), graph_(model), cache_(model.backend(), model.config()), keeps_(keeps_prompts) {}
+  GenerationRoom(const Model& model, Asked asked)
+      : arena_(model.shared_backend()), graph_(model, asked == Asked::together ? Phase::prefill : Phase::decode),
+        cache_(model.backend(), model.config()), keeps_(asked == Asked::in_conversation) {}
 
   /// Makes room for such a shape, whose first `answering` slots are for answers, and forgets what was kept unless it can stay. The
   /// codes of Arena::reserve.

@@ -125,7 +125,7 @@ class Run {
       for (std::int64_t i = first; i < std::min(first + kPromptChunk, length); ++i) {
         rows.add(prefix.ids[static_cast<std::size_t>(i)], prefix.slot, i, on);
       }
-      NAMESAKE_TRY(room_.graph().forward(rows, adapter_, room_.cache(), Phase::prefill, logits_));
+      NAMESAKE_TRY(room_.graph().forward(rows, adapter_, room_.cache(), DecodeGraph::Part::prompt, logits_));
     }
     times_.prompt_tokens += length;
     return {};
@@ -157,7 +157,7 @@ class Run {
     std::vector<std::size_t> owners;  // sequences of the wanted rows
     const auto flush = [&]() -> Status {
       NAMESAKE_TRY(check_cancel());
-      NAMESAKE_TRY(room_.graph().forward(rows, adapter_, room_.cache(), Phase::prefill, logits_));
+      NAMESAKE_TRY(room_.graph().forward(rows, adapter_, room_.cache(), DecodeGraph::Part::prompt, logits_));
       times_.prompt_tokens += rows.size();
       for (std::size_t owner : owners) {
         if (room_.keeps()) room_.prompts().keep(active_[owner].slot, requests_[active_[owner].request].prompt);
@@ -200,7 +200,7 @@ class Run {
                adapter_on(requests_[sequence.request]));
       owners.push_back(i);
     }
-    NAMESAKE_TRY(room_.graph().forward(rows, adapter_, room_.cache(), Phase::decode, logits_));
+    NAMESAKE_TRY(room_.graph().forward(rows, adapter_, room_.cache(), DecodeGraph::Part::answer, logits_));
     NAMESAKE_TRY(accept(owners));
     retire();
     return {};
@@ -257,8 +257,8 @@ class Run {
 
 class CachedGenerator final : public Generator {
  public:
-  CachedGenerator(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter, std::int64_t slots, bool keeps_prompts)
-      : model_(std::move(model)), adapter_(std::move(adapter)), slots_(slots), room_(*model_, keeps_prompts) {}
+  CachedGenerator(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter, std::int64_t slots, Asked asked)
+      : model_(std::move(model)), adapter_(std::move(adapter)), slots_(slots), room_(*model_, asked) {}
 
   void set_adapter(std::shared_ptr<Adapter> adapter) override {
     adapter_ = std::move(adapter);
@@ -293,11 +293,11 @@ class CachedGenerator final : public Generator {
 }  // namespace
 
 Result<std::unique_ptr<Generator>> Generator::create(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter,
-                                                     std::int64_t slots, bool keeps_prompts) {
+                                                     std::int64_t slots, Asked asked) {
   if (slots < 1 || slots > kMostSlots) {
     return Status::error(Code::recipe_unsupported, "slots must be between 1 and " + std::to_string(kMostSlots));
   }
-  return std::unique_ptr<Generator>(new CachedGenerator(std::move(model), std::move(adapter), slots, keeps_prompts));
+  return std::unique_ptr<Generator>(new CachedGenerator(std::move(model), std::move(adapter), slots, asked));
 }
 
 }  // namespace namesake

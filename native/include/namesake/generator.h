@@ -43,20 +43,26 @@ struct GenerateTimes {
   double prefill_seconds = 0, decode_seconds = 0;
 };
 
+/// How a generator is asked. It decides how a new token of each sequence is multiplied, and so its rounding; prompts are computed alike.
+enum class Asked {
+  alone,            ///< by dot products straight from the blocks: the least time for a token of one or two sequences
+  in_conversation,  ///< as alone, the same bits. Between calls it holds its memory and what was computed of the last prompts, so that
+                    ///< the next call computes only what was added to them
+  together,         ///< by the prompts' matrix products: the least time for a token of each of dozens
+};
+
 class Generator {
  public:
-  /// `slots` sequences decode side by side; capacity grows to what requests need. adapter may be nullptr. keeps_prompts: between
-  /// calls it holds its memory and what was computed of the last prompts, so that a conversation that goes on computes only what was
-  /// added to it; answers have the same bits as without.
+  /// `slots` sequences decode side by side; capacity grows to what requests need. adapter may be nullptr.
   static Result<std::unique_ptr<Generator>> create(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter,
-                                                   std::int64_t slots, bool keeps_prompts = false);
+                                                   std::int64_t slots, Asked asked = Asked::alone);
   virtual ~Generator() = default;
 
   /// Another adapter (or none) for the following calls. Forgets what was kept.
   virtual void set_adapter(std::shared_ptr<Adapter> adapter) = 0;
 
   /// Runs all requests; finished sequences make room for waiting ones; prefixes shared by all requests of one adapter state
-  /// are computed once (not by one that keeps prompts). on_token(request index, token) is called in order from the calling thread. A request's answer does
+  /// are computed once (not in a conversation). on_token(request index, token) is called in order from the calling thread. A request's answer does
   /// not depend on the others. context.overflow when prompt + max_tokens exceed the model's context; rows.invalid for ids
   /// out of range. Cancelled: finished and partial answers are returned with StopReason::cancelled.
   virtual Result<std::vector<GenerateResult>> run(const std::vector<GenerateRequest>& requests,

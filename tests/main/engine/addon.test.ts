@@ -73,7 +73,7 @@ interface Handles {
 async function openAll(): Promise<Handles> {
   const model = await openModel();
   const trainer = await model.createTrainer(nativeOptions);
-  const generator = await model.createGenerator(2, trainer.adapter, false);
+  const generator = await model.createGenerator(2, trainer.adapter, 'alone');
   const checkpoint = join(folder, `checkpoint-${made++}`);
   await trainer.save(checkpoint, base_model);
   return { model, trainer, generator, adapter: await model.loadAdapter(checkpoint) };
@@ -89,7 +89,7 @@ afterAll(() => rm(folder, { recursive: true }));
 /** Every method, with its outcome once its own object is closed. */
 const calls: Record<string, [(handles: Handles) => unknown, (handles: Handles) => void, string]> = {
   'model.createTrainer': [({ model }) => model.createTrainer(nativeOptions), ({ model }) => model.close(), 'engine.closed'],
-  'model.createGenerator': [({ model }) => model.createGenerator(1, null, false), ({ model }) => model.close(), 'engine.closed'],
+  'model.createGenerator': [({ model }) => model.createGenerator(1, null, 'alone'), ({ model }) => model.close(), 'engine.closed'],
   'model.loadAdapter': [({ model }) => model.loadAdapter(folder), ({ model }) => model.close(), 'engine.closed'],
   'model.score': [({ model }) => model.score([batch], null), ({ model }) => model.close(), 'engine.closed'],
   'model.logits': [({ model }) => model.logits(Int32Array.of(1), null), ({ model }) => model.close(), 'engine.closed'],
@@ -182,7 +182,7 @@ describe('memory', () => {
       const { model } = await addon.openModel(tinyModel, { ...openOptions, precision: 'f32' });
       const trainer = await model.createTrainer(nativeOptions);
       await trainer.step([batch]);
-      const generator = await model.createGenerator(8, trainer.adapter, false);
+      const generator = await model.createGenerator(8, trainer.adapter, 'alone');
       await generator.run([request(4)], () => undefined);
       model.close();
     };
@@ -198,7 +198,7 @@ describe('memory', () => {
     const code = `
       const { parentPort, workerData: { addon, model, options, requests } } = require('node:worker_threads');
       require(addon).openModel(model, options).then(async ({ model }) => {
-        const generator = await model.createGenerator(2, null, false);
+        const generator = await model.createGenerator(2, null, 'alone');
         generator.run(requests, () => parentPort.postMessage('running'));
       });`;
     // Some tenths of a second.

@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Conversation } from '../../../main/engine/conversation.ts';
 import type { Model } from '../../../main/engine/native.d.ts';
+import type { Asked } from '../../../shared/engine.ts';
 
 /** A model that only counts generators: the real one is met in engine.test.ts. */
-let made: { slots: number; keeps: boolean; closed: boolean }[];
+let made: { slots: number; asked: Asked; closed: boolean }[];
 const model = {
-  createGenerator: (slots: number, _adapter: null, keeps: boolean) => {
-    const generator = { slots, keeps, closed: false };
+  createGenerator: (slots: number, _adapter: null, asked: Asked) => {
+    const generator = { slots, asked, closed: false };
     made.push(generator);
     return Promise.resolve({ run: () => undefined, close: () => void (generator.closed = true) });
   },
@@ -27,7 +28,7 @@ test('turns of as many sides or fewer share a generator; more sides get another,
     await conversation.turn(model, slots, null);
     conversation.rest();
   }
-  expect(made).toEqual([{ slots: 2, keeps: true, closed: false }]);
+  expect(made).toEqual([{ slots: 2, asked: 'in-conversation', closed: false }]);
   await conversation.turn(model, 3, null);
   expect(made.map(({ slots, closed }) => [slots, closed])).toEqual([[2, true], [3, false]]);
 });

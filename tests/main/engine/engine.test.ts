@@ -132,9 +132,9 @@ describe('generate', () => {
 
   test('a conversation that goes on computes what was added, to the answer that it has anew', async () => {
     const turn = ask('Who are you?', 8);
-    const { answers, times } = await engine.generate('chat', [turn], true);
+    const { answers, times } = await engine.generate('chat', [turn], 'in-conversation');
     const next = { ...turn, messages: [...turn.messages, { role: 'assistant', content: answers[0]?.text ?? '' }, { role: 'user', content: 'And then?' }] as typeof turn.messages };
-    const kept = await engine.generate('chat', [next], true);
+    const kept = await engine.generate('chat', [next], 'in-conversation');
     const anew = await engine.generate('anew', [next]);
     expect(kept.answers).toEqual(anew.answers);
     expect(kept.times.prompt_tokens).toBe(anew.times.prompt_tokens - times.prompt_tokens);
@@ -205,7 +205,7 @@ describe('training', () => {
     await engine.createTrainer(trainerOptions);
     await engine.useAdapter({ kind: 'trainer' });
     const turn = { ...ask('Who are you?', 8), adapter: true };
-    const computed = async (): Promise<number> => (await engine.generate('chat', [turn], true)).times.prompt_tokens;
+    const computed = async (): Promise<number> => (await engine.generate('chat', [turn], 'in-conversation')).times.prompt_tokens;
     const whole = await computed();
     expect(await computed()).toBe(1);
     await engine.step([batch]);

@@ -79,8 +79,8 @@ inline std::vector<GenerateRequest> mixed_requests(const Model& model) {
 }
 
 inline std::vector<GenerateResult> answers(const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter,
-                                    const std::vector<GenerateRequest>& requests, std::int64_t slots) {
-  auto generator = Generator::create(model, adapter, slots);
+                                    const std::vector<GenerateRequest>& requests, std::int64_t slots, Asked asked = Asked::alone) {
+  auto generator = Generator::create(model, adapter, slots, asked);
   REQUIRE(generator.ok());
   auto results = generator.value()->run(requests, {}, nullptr);
   REQUIRE_MESSAGE(results.ok(), results.status().message);

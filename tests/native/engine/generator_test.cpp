@@ -41,7 +41,6 @@ TEST_CASE("logits of a prompt, of one token at a time and of the training graph 
     for (const Adapter* used : {static_cast<const Adapter*>(nullptr), static_cast<const Adapter*>(adapter.get())}) {
       const auto expected = logits(*model, used, ids);
       REQUIRE(expected.ok());
-      DecodeGraph graph(*model);
       KvCache cache(model->backend(), model->config());
       Arena arena(model->shared_backend());
       const std::size_t work_bytes = Arena::padded(DecodeGraph::bytes(model->config(), 33, 33, 4)),
@@ -50,26 +49,36 @@ TEST_CASE("logits of a prompt, of one token at a time and of the training graph 
       REQUIRE(arena.reserve(work_bytes + cache_bytes, "a test").ok());
       REQUIRE(arena.take(work_memory, work_bytes, "work").ok());
       REQUIRE(arena.take(cache_memory, cache_bytes, "cache").ok());
-      graph.place(work_memory, 33, 33, 4);
       cache.place(cache_memory, 2, 40);
       DecodeRows all;
       for (std::int64_t i = 0; i < 33; ++i) all.add(ids[std::size_t(i)], 1, i, used != nullptr);
       all.wanted.resize(33);
       std::iota(all.wanted.begin(), all.wanted.end(), 0);
-      std::vector<float> together, one_by_one;
-      REQUIRE(graph.forward(all, used, cache, Phase::prefill, together).ok());
-      for (std::int64_t i = 0; i < 33; ++i) {
-        DecodeRows one;
-        one.add(ids[std::size_t(i)], 0, i, used != nullptr);
-        one.wanted = {0};
-        std::vector<float> row;
-        REQUIRE(graph.forward(one, used, cache, Phase::decode, row).ok());
-        one_by_one.insert(one_by_one.end(), row.begin(), row.end());
-      }
+      struct Logits {
+        std::vector<float> prompt, one_by_one;
+      };
+      const auto compute = [&](Phase tokens) {
+        DecodeGraph graph(*model, tokens);
+        graph.place(work_memory, 33, 33, 4);
+        Logits got;
+        REQUIRE(graph.forward(all, used, cache, DecodeGraph::Part::prompt, got.prompt).ok());
+        for (std::int64_t i = 0; i < 33; ++i) {
+          DecodeRows one;
+          one.add(ids[std::size_t(i)], 0, i, used != nullptr);
+          one.wanted = {0};
+          std::vector<float> row;
+          REQUIRE(graph.forward(one, used, cache, DecodeGraph::Part::answer, row).ok());
+          got.one_by_one.insert(got.one_by_one.end(), row.begin(), row.end());
+        }
+        return got;
+      };
+      const Logits by_dots = compute(Phase::decode), by_products = compute(Phase::prefill);
       const bool rounded = rounds_products(model->backend()) && model->weights().layers[0].o.type != BlockType::f32;
       // Measured in bf16: 2.5e-3, the head alone; 4.9e-2, every product in every layer under an adapter that is large on purpose.
-      CHECK(relative_l2(together, expected.value()) < (rounded ? 1e-2 : 1e-5));
-      CHECK(relative_l2(one_by_one, expected.value()) < (rounded ? 1e-1 : 1e-5));
+      CHECK(relative_l2(by_dots.prompt, expected.value()) < (rounded ? 1e-2 : 1e-5));
+      CHECK(relative_l2(by_dots.one_by_one, expected.value()) < (rounded ? 1e-1 : 1e-5));
+      CHECK(relative_l2(by_products.prompt, expected.value()) < (rounded ? 1e-2 : 1e-5));
+      CHECK(by_products.one_by_one == by_products.prompt);
     }
   };
   on_every_model(agree, kEveryFamily);
@@ -79,11 +88,14 @@ TEST_CASE("logits of a prompt, of one token at a time and of the training graph 
 TEST_CASE("a greedy answer does not depend on batch mates, slots or shared prefixes") {
   on_every_model([](const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter) {
     const auto requests = mixed_requests(*model);
-    std::vector<GenerateResult> alone;
-    for (const GenerateRequest& request : requests) alone.push_back(answers(model, adapter, {request}, 1)[0]);
-    for (std::int64_t slots : {1, 2, 5, 32}) {
-      CAPTURE(slots);
-      check_same(answers(model, adapter, requests, slots), alone);
+    for (Asked asked : {Asked::alone, Asked::together}) {
+      CAPTURE(int(asked));
+      std::vector<GenerateResult> alone;
+      for (const GenerateRequest& request : requests) alone.push_back(answers(model, adapter, {request}, 1, asked)[0]);
+      for (std::int64_t slots : {1, 2, 5, 32}) {
+        CAPTURE(slots);
+        check_same(answers(model, adapter, requests, slots, asked), alone);
+      }
     }
   });
 }
@@ -121,17 +133,19 @@ TEST_CASE("greedy answers are the largest logits of the training graph, token by
     GenerateRequest request;
     request.prompt = random_ids(random, *model, 9);
     request.max_tokens = 12;
-    const auto answer = answers(model, adapter, {request}, 1)[0];
-    CHECK(answer.reason == StopReason::length);
-    REQUIRE(answer.tokens.size() == 12);
-    auto ids = request.prompt;
-    ids.insert(ids.end(), answer.tokens.begin(), answer.tokens.end());
-    const auto all = logits(*model, adapter.get(), ids).take();
-    const std::int64_t V = model->config().vocab;
-    for (std::size_t i = 0; i < 12; ++i) {
-      const float* row = all.data() + std::int64_t(request.prompt.size() + i - 1) * V;
-      // Within rounding: a tie of two logits may fall either way.
-      CHECK(row[answer.tokens[i]] >= *std::max_element(row, row + V) - 1e-4f);
+    for (Asked asked : {Asked::alone, Asked::together}) {
+      const auto answer = answers(model, adapter, {request}, 1, asked)[0];
+      CHECK(answer.reason == StopReason::length);
+      REQUIRE(answer.tokens.size() == 12);
+      auto ids = request.prompt;
+      ids.insert(ids.end(), answer.tokens.begin(), answer.tokens.end());
+      const auto all = logits(*model, adapter.get(), ids).take();
+      const std::int64_t V = model->config().vocab;
+      for (std::size_t i = 0; i < 12; ++i) {
+        const float* row = all.data() + std::int64_t(request.prompt.size() + i - 1) * V;
+        // Within rounding: a tie of two logits may fall either way.
+        CHECK(row[answer.tokens[i]] >= *std::max_element(row, row + V) - 1e-4f);
+      }
     }
   }, kEveryFamily, Precision::f32);
 }

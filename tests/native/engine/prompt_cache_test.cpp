@@ -16,7 +16,7 @@ TEST_CASE("a conversation that goes on computes what was added to it, to the ans
     sides[1].adapter = false;
     sides[0].prompt = sides[1].prompt = ids(23);
 
-    auto generator = Generator::create(model, adapter, 2, true).take();
+    auto generator = Generator::create(model, adapter, 2, Asked::in_conversation).take();
     const auto turn = [&](const char* what, std::int64_t computed) {
       CAPTURE(what);
       const auto results = generator->run(sides, {}, nullptr).take();
@@ -71,7 +71,7 @@ TEST_CASE("what a cancelled turn wrote over is not taken for kept") {
     }
     sides[1].adapter = false;
     const auto whole = answers(model, adapter, sides, 2);
-    auto generator = Generator::create(model, adapter, 2, true).take();
+    auto generator = Generator::create(model, adapter, 2, Asked::in_conversation).take();
     check_same(generator->run(sides, {}, nullptr).take(), whole);
     // Two prompts are more than one pass: the first has its token when the second is half done.
     auto others = sides;
@@ -88,7 +88,7 @@ TEST_CASE("more requests than slots, and prompts that begin alike, are answered 
   on_every_model([](const std::shared_ptr<Model>& model, const std::shared_ptr<Adapter>& adapter) {
     const auto requests = mixed_requests(*model);
     const auto whole = answers(model, adapter, requests, 3);
-    auto generator = Generator::create(model, adapter, 3, true).take();
+    auto generator = Generator::create(model, adapter, 3, Asked::in_conversation).take();
     for (int turn = 0; turn < 3; ++turn) check_same(generator->run(requests, {}, nullptr).take(), whole);
   });
 }
