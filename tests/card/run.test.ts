@@ -132,8 +132,22 @@ describe('bench', () => {
     expect(trained).toMatchObject({ backend: 'cuda', isa: 'sm_75', card: 'NVIDIA GeForce RTX 2060', tokens: 64 });
     const peak = 512 * 30 * 1.68e9;
     expect(Number(trained['share_of_peak']) / ((Number(trained['useful_tflops']) * 1e12) / peak)).toBeCloseTo(1, 6);
-    const { forward } = trained['phases'] as Record<string, { share_of_peak: number; useful_tflops: number }>;
-    expect((Number(forward?.share_of_peak) * peak) / (Number(forward?.useful_tflops) * 1e12)).toBeCloseTo(1, 6);
+    // Two products and sums a parameter and token, forward and backward.
+    const pass = 2 * (2 * 323 * 64 + 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64 + 2 * 64) + 64) * 64;
+    const seconds = Number(trained['seconds']);
+    expect(Number(trained['tokens_per_second']) * seconds).toBeCloseTo(64, 6);
+    expect((Number(trained['useful_tflops']) * 1e12 * seconds) / (2 * pass)).toBeCloseTo(1, 6);
+    const { forward, backward, update } = trained['phases'] as Record<string, { seconds: number; tokens_per_second: number; share_of_peak: number | null; useful_tflops: number | null }>;
+    for (const phase of [forward, backward, update]) {
+      expect(phase?.seconds).toBeGreaterThan(0);
+      expect(Number(phase?.tokens_per_second) * Number(phase?.seconds)).toBeCloseTo(64, 6);
+    }
+    for (const phase of [forward, backward]) {
+      expect((Number(phase?.useful_tflops) * 1e12 * Number(phase?.seconds)) / pass).toBeCloseTo(1, 6);
+      expect((Number(phase?.share_of_peak) * peak) / (Number(phase?.useful_tflops) * 1e12)).toBeCloseTo(1, 6);
+    }
+    expect(update).toMatchObject({ useful_tflops: null, share_of_peak: null });
+    expect([forward, backward, update].reduce((sum, phase) => sum + Number(phase?.seconds), 0)).toBeLessThan(seconds);
     const asked = lastEvent(await onStandIn(['bench', 'chat', '--model', tinyModel, '--device', 'cuda', '--max-tokens', '2'], home));
     expect(asked).toMatchObject({ backend: 'cuda', card: 'NVIDIA GeForce RTX 2060' });
     expect(asked['tokens_per_second']).toBeGreaterThan(0);

@@ -55,7 +55,10 @@ async function ceilingOf(engine: EngineClient, info: ModelInfo, card: GpuCard | 
   return peak === undefined ? null : { flops: peak.all, of: `${info.threads} threads of ${peak.isa}, ${peak.operands} products` };
 }
 
-/** A part of the timed steps. The backward pass and the forward pass have each half of the useful products; the update has none. */
+/**
+ * A part of the timed steps. The backward pass and the forward pass have each half of the useful products; the update has none. The head's
+ * gradient is computed with its losses, a chunk of the vocabulary at a time: its time is in `forward`, whose share of the peak is less for it.
+ */
 interface Phase {
   seconds: number;
   tokens_per_second: number;

@@ -15,6 +15,7 @@ it.each([
   ['NVIDIA RTX A6000', '8.6', 84, 1800, 154.8],
   ['NVIDIA GeForce RTX 4090', '8.9', 128, 2520, 165.2],
   ['NVIDIA H100 80GB HBM3', '9.0', 132, 1830, 989.4],
+  ['NVIDIA B200', '10.0', 148, 1860, 2250],
   ['NVIDIA GeForce RTX 5090', '12.0', 170, 2407, 209.5],
 ])('of %s', (name, capability, multiprocessors, megahertz, teraflops) => {
   const peak = peakFlops(card(name, capability, multiprocessors, megahertz)) ?? 0;
