@@ -63,7 +63,7 @@ export function occupancy(architecture, threads, registers, shared) {
 
 /**
  * A kernel in the table.
- * @typedef {{ name: string, threads: number, dynamic: Record<string, number>, uses: Map<string, Use> }} Row
+ * @typedef {{ name: string, threads: number, uses: Map<string, Use> }} Row
  */
 
 /**
@@ -75,14 +75,13 @@ export function tableOf(rows) {
     `| kernel | threads | shared, bytes | ${ARCHITECTURES.map(({ name }) => name).join(' | ')} |`,
     `|---|---|---|${ARCHITECTURES.map(() => '---').join('|')}|`,
   ];
-  for (const { name, threads, dynamic, uses } of rows) {
+  for (const { name, threads, uses } of rows) {
     const shared = new Set();
     const cells = ARCHITECTURES.map((architecture) => {
       const use = uses.get(architecture.name);
       if (use === undefined) return '–';
-      const bytes = use.shared + (dynamic[architecture.family] ?? 0);
-      shared.add(bytes);
-      const share = Math.round(occupancy(architecture, threads, use.registers, bytes) * 100);
+      shared.add(use.shared);
+      const share = Math.round(occupancy(architecture, threads, use.registers, use.shared) * 100);
       return `${use.registers} · ${share} %${use.stack > 0 ? ` · stack ${use.stack}` : ''}`;
     });
     lines.push(`| ${name} | ${threads} | ${[...shared].join(' / ')} | ${cells.join(' | ')} |`);

@@ -29,26 +29,11 @@ const NVCC_RELEASE = 'V13.0.88';
 const TABLE_HEAD = `# Kernels
 
 Made by \`npm run ptx\` from what ptxas says: for each architecture the registers of a thread, and the share of a multiprocessor's warps
-that fit at once. Shared memory is a block's own and what its launch adds. No kernel spills registers.
+that fit at once. No kernel spills registers.
 `;
 
 const nvcc = process.env['NVCC'] ?? 'nvcc';
 const ptxas = process.env['PTXAS'] ?? 'ptxas';
-
-/**
- * Bytes of shared memory that launches of a kernel add, as its source says: "// dynamic shared: NAME BYTES" for both families, or with
- * " sm_75" or " sm_80" behind it.
- * @param {string} source
- * @param {string} kernel
- */
-function dynamicShared(source, kernel) {
-  /** @type {Record<string, number>} */
-  const bytes = {};
-  for (const [, name, count, family] of source.matchAll(/^\/\/ dynamic shared: (\w+) (\d+)(?: (sm_\d+))?$/gm)) {
-    if (name === kernel) for (const each of family === undefined ? FAMILIES : [family]) bytes[each] = Number(count);
-  }
-  return bytes;
-}
 
 /**
  * Compiles a module and tries it on every architecture.
@@ -62,7 +47,6 @@ async function build(set, module, folder) {
   const ptx = new Map();
   /** @type {Map<string, import('./ptx-table.mjs').Row>} */
   const rows = new Map();
-  const source = await readFile(join(set.sources, `${module}.cu`), 'utf8');
   for (const family of set.families) {
     const { output, text } = await compilePtx(set.sources, module, family, folder);
     ptx.set(family, text);
@@ -73,7 +57,7 @@ async function build(set, module, folder) {
         const threads = new RegExp(`\\.entry ${name}\\([^{]*?\\.maxntid (\\d+)(?:, (\\d+))?(?:, (\\d+))?`).exec(text);
         if (threads === null) throw new Error(`${module}: ${name} has no __launch_bounds__`);
         const count = threads.slice(1).reduce((product, each) => product * Number(each ?? 1), 1);
-        const row = rows.get(name) ?? { name, threads: count, dynamic: dynamicShared(source, name), uses: new Map() };
+        const row = rows.get(name) ?? { name, threads: count, uses: new Map() };
         row.uses.set(architecture, use);
         rows.set(name, row);
       }

@@ -14,8 +14,7 @@ Status Context::start() {
   const Functions& api = driver_->api();
   NAMESAKE_TRY(driver_->status(api.cuDevicePrimaryCtxRetain(&context_, device_), "taking a place on the card"));
   NAMESAKE_TRY(bind());
-  NAMESAKE_TRY(driver_->status(api.cuStreamCreate(&compute_, CU_STREAM_NON_BLOCKING), "opening a stream"));
-  return driver_->status(api.cuStreamCreate(&copy_, CU_STREAM_NON_BLOCKING), "opening a stream");
+  return driver_->status(api.cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING), "opening a stream");
 }
 
 // On a card that has failed these calls fail too, and there is nobody left to be told.
@@ -23,8 +22,7 @@ Context::~Context() {
   if (context_ == nullptr) return;
   const Functions& api = driver_->api();
   api.cuCtxSetCurrent(context_);
-  if (copy_ != nullptr) api.cuStreamDestroy(copy_);
-  if (compute_ != nullptr) api.cuStreamDestroy(compute_);
+  if (stream_ != nullptr) api.cuStreamDestroy(stream_);
   api.cuCtxSetCurrent(nullptr);
   api.cuDevicePrimaryCtxRelease(device_);
 }
@@ -38,13 +36,12 @@ Result<std::uint64_t> Context::free_memory() const {
 }
 
 Status Context::synchronise() const {
-  NAMESAKE_TRY(driver_->status(driver_->api().cuStreamSynchronize(copy_), "copying"));
-  return driver_->status(driver_->api().cuStreamSynchronize(compute_), "computing");
+  return driver_->status(driver_->api().cuStreamSynchronize(stream_), "computing");
 }
 
-Result<std::unique_ptr<Event>> Event::make(const Context& context, bool timed) {
+Result<std::unique_ptr<Event>> Event::make(const Context& context) {
   std::unique_ptr<Event> event(new Event(context.driver()));
-  const unsigned flags = CU_EVENT_BLOCKING_SYNC | (timed ? 0 : CU_EVENT_DISABLE_TIMING);
+  const unsigned flags = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING;
   NAMESAKE_TRY(event->driver_->status(event->driver_->api().cuEventCreate(&event->event_, flags), "making an event"));
   return event;
 }
@@ -55,23 +52,6 @@ Event::~Event() {
 
 Status Event::record(CUstream stream) { return driver_->status(driver_->api().cuEventRecord(event_, stream), "recording an event"); }
 
-Status Event::hold_up(CUstream stream) const {
-  return driver_->status(driver_->api().cuStreamWaitEvent(stream, event_, 0), "ordering two streams");
-}
-
 Status Event::wait() const { return driver_->status(driver_->api().cuEventSynchronize(event_), "waiting for the card"); }
-
-Result<bool> Event::reached() const {
-  const CUresult result = driver_->api().cuEventQuery(event_);
-  if (result == CUDA_ERROR_NOT_READY) return false;
-  NAMESAKE_TRY(driver_->status(result, "looking at an event"));
-  return true;
-}
-
-Result<float> Event::milliseconds_since(const Event& earlier) const {
-  float milliseconds = 0;
-  NAMESAKE_TRY(driver_->status(driver_->api().cuEventElapsedTime(&milliseconds, earlier.event_, event_), "reading a time"));
-  return milliseconds;
-}
 
 }  // namespace namesake::cuda

@@ -1,4 +1,4 @@
-// Context: this program's place on a card, with the two streams that its work goes through, and events between them.
+// Context: this program's place on a card, with the stream that its work goes through, and events in it.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,7 @@
 namespace namesake::cuda {
 
 /// A card's primary context (the one that every part of a process shares), held as long as this object lives. Work goes
-/// through two streams: what computes, and copies beside it; neither waits for the other unless an Event says so. One
-/// thread at a time.
+/// through one stream, in its order. One thread at a time.
 class Context {
  public:
   /// Takes a place on card `ordinal` and makes it current in this thread. gpu.memory_insufficient or gpu.failed.
@@ -24,13 +23,12 @@ class Context {
   Status bind() const;
 
   const std::shared_ptr<const Driver>& driver() const { return driver_; }
-  CUstream compute() const { return compute_; }
-  CUstream copy() const { return copy_; }
+  CUstream stream() const { return stream_; }
 
   /// Bytes that are free on the card now; other programs come and go.
   Result<std::uint64_t> free_memory() const;
 
-  /// Waits until all work of both streams is done, and says what failed in it.
+  /// Waits until all work is done, and says what failed in it.
   Status synchronise() const;
 
  private:
@@ -40,28 +38,21 @@ class Context {
   std::shared_ptr<const Driver> driver_;
   CUdevice device_;
   CUcontext context_ = nullptr;
-  CUstream compute_ = nullptr, copy_ = nullptr;
+  CUstream stream_ = nullptr;
 };
 
-/// A point in a stream: what lies before it is done once it is reached. Its context must outlive it and be current.
+/// A point in the stream: what lies before it is done once it is reached. Its context must outlive it and be current.
 class Event {
  public:
-  /// `timed`: whether milliseconds_since() may be asked of it, which costs a little.
-  static Result<std::unique_ptr<Event>> make(const Context& context, bool timed = false);
+  static Result<std::unique_ptr<Event>> make(const Context& context);
   ~Event();
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
   /// Puts it behind everything that `stream` was given so far; an earlier point is forgotten.
   Status record(CUstream stream);
-  /// What `stream` is given from now on starts after this point. The host goes on.
-  Status hold_up(CUstream stream) const;
   /// The host sleeps until the point is reached, and hears what failed before it.
   Status wait() const;
-  /// Whether the point is reached.
-  Result<bool> reached() const;
-  /// Between two timed events that are reached.
-  Result<float> milliseconds_since(const Event& earlier) const;
 
  private:
   explicit Event(std::shared_ptr<const Driver> driver) : driver_(std::move(driver)) {}

@@ -29,7 +29,6 @@ enum CUresult : int {
   CUDA_ERROR_JIT_COMPILER_NOT_FOUND = 221,
   CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222,
   CUDA_ERROR_NOT_FOUND = 500,
-  CUDA_ERROR_NOT_READY = 600,
   CUDA_ERROR_SYSTEM_DRIVER_MISMATCH = 803,
   CUDA_ERROR_UNKNOWN = 999,
 };
@@ -43,16 +42,10 @@ enum CUdevice_attribute : int {
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
 };
 
-enum CUfunction_attribute : int {
-  CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8,  ///< what a launch may ask for beyond 48 KB, in bytes
-};
-
 /// Options of compiling PTX. A value goes through a void*: a number as the pointer itself, a buffer as its address.
 enum CUjit_option : int {
-  CU_JIT_INFO_LOG_BUFFER = 3,
-  CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES = 4,  ///< in: the buffer's size; out: the bytes that were written
   CU_JIT_ERROR_LOG_BUFFER = 5,
-  CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6,
+  CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6,  ///< in: the buffer's size; out: the bytes that were written
 };
 
 constexpr unsigned CU_STREAM_NON_BLOCKING = 1;  ///< no implicit order with the default stream
@@ -89,18 +82,14 @@ constexpr unsigned CU_EVENT_DISABLE_TIMING = 2;
   X(cuStreamCreate, "cuStreamCreate", (CUstream * stream, unsigned flags))                                                \
   X(cuStreamDestroy, "cuStreamDestroy_v2", (CUstream stream))                                                             \
   X(cuStreamSynchronize, "cuStreamSynchronize", (CUstream stream))                                                        \
-  X(cuStreamWaitEvent, "cuStreamWaitEvent", (CUstream stream, CUevent event, unsigned flags))                             \
   X(cuEventCreate, "cuEventCreate", (CUevent * event, unsigned flags))                                                    \
   X(cuEventDestroy, "cuEventDestroy_v2", (CUevent event))                                                                 \
   X(cuEventRecord, "cuEventRecord", (CUevent event, CUstream stream))                                                     \
-  X(cuEventQuery, "cuEventQuery", (CUevent event))                                                                        \
   X(cuEventSynchronize, "cuEventSynchronize", (CUevent event))                                                            \
-  X(cuEventElapsedTime, "cuEventElapsedTime", (float* milliseconds, CUevent begin, CUevent end))                          \
   X(cuModuleLoadDataEx, "cuModuleLoadDataEx",                                                                             \
     (CUmodule * module, const void* image, unsigned count, CUjit_option* options, void** values))                         \
   X(cuModuleUnload, "cuModuleUnload", (CUmodule module))                                                                  \
   X(cuModuleGetFunction, "cuModuleGetFunction", (CUfunction * function, CUmodule module, const char* name))               \
-  X(cuFuncSetAttribute, "cuFuncSetAttribute", (CUfunction function, CUfunction_attribute attribute, int value))           \
   X(cuLaunchKernel, "cuLaunchKernel",                                                                                     \
     (CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,          \
      unsigned block_z, unsigned shared_bytes, CUstream stream, void** parameters, void** extra))

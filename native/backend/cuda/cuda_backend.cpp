@@ -34,7 +34,7 @@ Status CudaBackend::add_kernels(const std::string& module, const std::string& pt
 }
 
 Status CudaBackend::launch_kernel(const KernelName& kernel, const Shape& shape, const void* args) {
-  const auto& [blocks, threads, shared_bytes] = shape;
+  const auto& [blocks, threads] = shape;
   if (blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return {};
   constexpr std::int64_t most_x = 0x7fffffff, most = 65535;
   if (blocks.x > most_x || blocks.y > most || blocks.z > most) {
@@ -42,14 +42,13 @@ Status CudaBackend::launch_kernel(const KernelName& kernel, const Shape& shape, 
   }
   if (cancel_ != nullptr && *cancel_) return Status::error(Code::cancelled, "cancelled between kernels");
   NAMESAKE_TRY(enter());
-  const auto function = library_.function(kernel, shared_bytes);
+  const auto function = library_.function(kernel);
   if (!function.ok()) return function.status();
   const auto size = [](std::int64_t n) { return static_cast<unsigned>(n); };
   void* parameters[] = {const_cast<void*>(args)};
   const Driver& driver = *context_->driver();
   NAMESAKE_TRY(driver.status(driver.api().cuLaunchKernel(function.value(), size(blocks.x), size(blocks.y), size(blocks.z), size(threads.x),
-                                                         size(threads.y), size(threads.z), size(std::int64_t(shared_bytes)),
-                                                         context_->compute(), parameters, nullptr),
+                                                         size(threads.y), size(threads.z), 0, context_->stream(), parameters, nullptr),
                              std::string("running ") + kernel.name));
   return pace_.launched(*context_);
 }

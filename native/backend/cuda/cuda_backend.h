@@ -22,7 +22,7 @@ namespace namesake::cuda {
 /// The backend on the card that choose_card takes: the codes of Driver::open, list_cards and choose_card.
 Result<std::unique_ptr<Backend>> make_cuda_backend(std::shared_ptr<const Driver> driver, std::optional<int> ordinal = std::nullopt);
 
-/// Ops give work to the compute stream and return: what fails in it is said by a later call, at the latest by the next download.
+/// Ops give work to the stream and return: what fails in it is said by a later call, at the latest by the next download.
 /// Pointers are addresses on the card. Any thread, one at a time. The ladder's rungs take the place of single ops in classes of their own.
 class CudaBackend : public Backend {
  public:
@@ -101,7 +101,7 @@ class CudaBackend : public Backend {
   /// Kernels beside the engine's own, those of native/ladder: launch() finds them under this module's name. The codes of Module::load.
   Status add_kernels(const std::string& module, const std::string& ptx);
 
-  /// Runs a kernel behind all that was given to the compute stream. Code::cancelled, with nothing run, once the flag is set.
+  /// Runs a kernel behind all that was given to the stream. Code::cancelled, with nothing run, once the flag is set.
   template <class Args>
   Status launch(const Kernel<Args>& kernel, const Shape& shape, const Args& args) {
     return launch_kernel(kernel, shape, &args);

@@ -1,7 +1,6 @@
 // Kernel library: the kernels of a card, each module compiled when one of its kernels is first needed.
 #pragma once
 
-#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,24 +22,19 @@ class KernelLibrary {
 
   KernelFamily family() const { return family_; }
 
-  /// The function of a kernel, allowed to be launched with `shared_bytes`. The codes of Module::load, `internal` where the engine was
-  /// built without this kernel.
-  Result<CUfunction> function(const KernelName& kernel, std::size_t shared_bytes);
+  /// The function of a kernel. The codes of Module::load, `internal` where the engine was built without this kernel.
+  Result<CUfunction> function(const KernelName& kernel);
 
   /// Compiles the PTX of a module under a name that no other has. The codes of Module::load.
   Status add(const std::string& module, const std::string& ptx);
 
  private:
-  struct Entry {
-    CUfunction function = nullptr;
-    std::size_t shared_bytes = 48 << 10;  // what a launch may ask for
-  };
-  Result<Entry> load(const KernelName& kernel);
+  Result<CUfunction> load(const KernelName& kernel);
 
   const Context& context_;
   KernelFamily family_;
   std::map<std::string, std::unique_ptr<Module>> modules_;
-  std::unordered_map<std::string, Entry> kernels_;
+  std::unordered_map<std::string, CUfunction> kernels_;
 };
 
 }  // namespace namesake::cuda

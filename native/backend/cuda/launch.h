@@ -1,7 +1,6 @@
 // Launch: a kernel, and over how many blocks and threads it runs.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -27,11 +26,9 @@ struct Extent {
   std::int64_t x = 1, y = 1, z = 1;
 };
 
-/// Blocks, threads of a block, and bytes of shared memory that the launch adds to what the kernel has of its own. Where a number of
-/// blocks is 0 nothing runs. x goes up to 2^31 - 1 blocks, y and z to 65,535.
+/// Blocks, and threads of a block. Where a number of blocks is 0 nothing runs. x goes up to 2^31 - 1 blocks, y and z to 65,535.
 struct Shape {
   Extent blocks, threads;
-  std::size_t shared_bytes = 0;
 };
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

@@ -1,4 +1,4 @@
-// Memory of the card: what is taken and given back, copies and zeros, scratch. All in the order of the compute stream.
+// Memory of the card: what is taken and given back, copies and zeros, scratch. All in the order of the stream.
 #include <algorithm>
 #include <string>
 
@@ -93,7 +93,7 @@ Status CudaBackend::download(void* to_host, const void* from, std::size_t bytes)
   if (bytes == 0) return {};
   NAMESAKE_TRY(enter());
   const Driver& driver = *context_->driver();
-  NAMESAKE_TRY(driver.status(driver.api().cuMemcpyDtoHAsync(to_host, address_of(from), bytes, context_->compute()), "copying from the card"));
+  NAMESAKE_TRY(driver.status(driver.api().cuMemcpyDtoHAsync(to_host, address_of(from), bytes, context_->stream()), "copying from the card"));
   return wait();
 }
 
@@ -101,14 +101,14 @@ Status CudaBackend::copy(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0 || to == from) return {};
   NAMESAKE_TRY(enter());
   const Driver& driver = *context_->driver();
-  return driver.status(driver.api().cuMemcpyDtoDAsync(address_of(to), address_of(from), bytes, context_->compute()), "copying on the card");
+  return driver.status(driver.api().cuMemcpyDtoDAsync(address_of(to), address_of(from), bytes, context_->stream()), "copying on the card");
 }
 
 Status CudaBackend::zero(void* to, std::size_t bytes) {
   if (bytes == 0) return {};
   NAMESAKE_TRY(enter());
   const Driver& driver = *context_->driver();
-  return driver.status(driver.api().cuMemsetD8Async(address_of(to), 0, bytes, context_->compute()), "clearing the card's memory");
+  return driver.status(driver.api().cuMemsetD8Async(address_of(to), 0, bytes, context_->stream()), "clearing the card's memory");
 }
 
 Status CudaBackend::wait() {
@@ -117,7 +117,7 @@ Status CudaBackend::wait() {
     if (!made.ok()) return made.status();
     done_ = made.take();
   }
-  NAMESAKE_TRY(done_->record(context_->compute()));
+  NAMESAKE_TRY(done_->record(context_->stream()));
   return done_->wait();
 }
 

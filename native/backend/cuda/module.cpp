@@ -22,13 +22,10 @@ std::string one_line(const LogBuffer& log) {
 
 Result<std::unique_ptr<Module>> Module::load(const Context& context, const std::string& name, const std::string& ptx) {
   std::unique_ptr<Module> module(new Module(context.driver(), name));
-  LogBuffer info{}, error{};
-  CUjit_option options[] = {CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES, CU_JIT_ERROR_LOG_BUFFER,
-                            CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
-  void* const size = reinterpret_cast<void*>(kLogSize);
-  void* values[] = {info.data(), size, error.data(), size};
-  const CUresult result = module->driver_->api().cuModuleLoadDataEx(&module->module_, ptx.c_str(), 4, options, values);
-  module->log_ = one_line(info);
+  LogBuffer error{};
+  CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+  void* values[] = {error.data(), reinterpret_cast<void*>(kLogSize)};
+  const CUresult result = module->driver_->api().cuModuleLoadDataEx(&module->module_, ptx.c_str(), 2, options, values);
   Status status = module->driver_->status(result, "compiling " + name);
   if (status.ok()) return module;
   if (const std::string said = one_line(error); !said.empty()) status.message += ": " + said;

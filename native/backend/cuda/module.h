@@ -14,7 +14,7 @@ class Module {
  public:
   /// Compiles PTX for the context's card: seconds the first time, then the driver has it in a cache of its own. `name` says which
   /// kernels these are. gpu.driver_too_old where the PTX is newer than the driver, gpu.driver_unusable where it has no
-  /// compiler, gpu.memory_insufficient, otherwise gpu.failed; each with what the compiler said.
+  /// compiler, gpu.memory_insufficient, otherwise gpu.failed; each with what the compiler said was wrong.
   static Result<std::unique_ptr<Module>> load(const Context& context, const std::string& name, const std::string& ptx);
   ~Module();
   Module(const Module&) = delete;
@@ -23,14 +23,11 @@ class Module {
   /// A kernel by the name that it has in the PTX. gpu.failed where there is none.
   Result<CUfunction> function(const std::string& kernel) const;
 
-  /// What the compiler said although it succeeded, "" for nothing.
-  const std::string& log() const { return log_; }
-
  private:
   Module(std::shared_ptr<const Driver> driver, std::string name) : driver_(std::move(driver)), name_(std::move(name)) {}
 
   std::shared_ptr<const Driver> driver_;
-  std::string name_, log_;
+  std::string name_;
   CUmodule module_ = nullptr;
 };
 

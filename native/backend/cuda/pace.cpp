@@ -14,7 +14,7 @@ Status Pace::launched(const Context& context) {
     if (!made.ok()) return made.status();
     event = made.take();
   }
-  return event->record(context.compute());
+  return event->record(context.stream());
 }
 
 }  // namespace namesake::cuda

@@ -12,7 +12,7 @@ namespace namesake::cuda {
 /// for as long as they run. Its context must outlive it and be current.
 class Pace {
  public:
-  /// After each launch on the compute stream: the host waits once 32 of them are not done. Says what failed in those that are.
+  /// After each launch on the stream: the host waits once 32 of them are not done. Says what failed in those that are.
   Status launched(const Context& context);
 
  private:

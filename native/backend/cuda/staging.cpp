@@ -20,7 +20,7 @@ Status Staging::next_part() {
     if (!made.ok()) return made.status();
     full.free = made.take();
   }
-  NAMESAKE_TRY(full.free->record(context_.compute()));
+  NAMESAKE_TRY(full.free->record(context_.stream()));
   current_ = (current_ + 1) % parts_.size();
   Part& next = parts_[current_];
   if (next.free) NAMESAKE_TRY(next.free->wait());
@@ -41,7 +41,7 @@ Status Staging::upload(CUdeviceptr to, const void* from, std::size_t bytes) {
     }
     const std::size_t count = std::min(bytes, kPartBytes - part.used);
     std::memcpy(part.memory + part.used, source, count);
-    NAMESAKE_TRY(driver.status(driver.api().cuMemcpyHtoDAsync(to, part.memory + part.used, count, context_.compute()), "copying to the card"));
+    NAMESAKE_TRY(driver.status(driver.api().cuMemcpyHtoDAsync(to, part.memory + part.used, count, context_.stream()), "copying to the card"));
     part.used = std::min(kPartBytes, (part.used + count + 63) / 64 * 64);
     to += count;
     source += count;

@@ -18,7 +18,7 @@ class Staging {
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
 
-  /// Copies `bytes` to `to` behind all that the compute stream was given. The host may change `from` as soon as this returns.
+  /// Copies `bytes` to `to` behind all that the stream was given. The host may change `from` as soon as this returns.
   Status upload(CUdeviceptr to, const void* from, std::size_t bytes);
 
  private:

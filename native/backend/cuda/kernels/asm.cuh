@@ -6,7 +6,7 @@
 namespace namesake::cuda {
 
 #if __CUDA_ARCH__ >= 800
-inline constexpr bool kAsyncCopies = true;  ///< cp.async exists; otherwise copy_16 is a load and a store
+inline constexpr bool kAsyncCopies = true;  ///< cp.async exists; otherwise there is no copy_16
 inline constexpr int kMmaK = 16;            ///< depth of one mma
 #else
 inline constexpr bool kAsyncCopies = false;
@@ -92,21 +92,10 @@ __device__ __forceinline__ void ldmatrix_transposed(unsigned (&r)[4], unsigned a
 }
 
 /// Starts copying the first `bytes` (0..16) of 16 from global to shared memory, zeros for the rest; both addresses aligned to 16. With
-/// bytes = 0 nothing is read. Done after copies_committed and copies_wait; at once where the family has no asynchronous copies.
+/// bytes = 0 nothing is read. Done after copies_committed and copies_wait. Only where kAsyncCopies: no assembler takes it for sm_75.
 __device__ __forceinline__ void copy_16(void* to_shared, const void* from_global, int bytes) {
-#if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to_shared)), "l"(from_global), "r"(bytes)
                : "memory");
-#else
-  uint4 value = make_uint4(0, 0, 0, 0);
-  if (bytes == 16) {
-    value = *static_cast<const uint4*>(from_global);
-  } else {
-    unsigned short* part = reinterpret_cast<unsigned short*>(&value);
-    for (int i = 0; i < bytes / 2; ++i) part[i] = static_cast<const unsigned short*>(from_global)[i];
-  }
-  *static_cast<uint4*>(to_shared) = value;
-#endif
 }
 
 /// Closes a group of copies.

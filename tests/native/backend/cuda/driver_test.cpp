@@ -79,7 +79,7 @@ TEST_CASE("each driver that does not work has its reason") {
       {"old driver", NAMESAKE_FAKE_DRIVER, Code::gpu_driver_too_old, "it knows CUDA 10.2, 11.0 is needed"},
       // An old driver may lack functions: its age is what is wrong with it.
       {"old driver", NAMESAKE_LACKING_DRIVER, Code::gpu_driver_too_old, "10.2"},
-      {"one card", NAMESAKE_LACKING_DRIVER, Code::gpu_driver_unusable, "has no function cuEventQuery"},
+      {"one card", NAMESAKE_LACKING_DRIVER, Code::gpu_driver_unusable, "has no function cuEventRecord"},
       {"half updated", NAMESAKE_FAKE_DRIVER, Code::gpu_driver_unusable, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"},
       {"no card", NAMESAKE_FAKE_DRIVER, Code::gpu_no_card, "no card"},
   };

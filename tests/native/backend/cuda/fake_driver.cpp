@@ -1,5 +1,5 @@
 // A driver library for the loader's tests: it answers what a machine of some kind would, and counts what is left open. It runs
-// no kernel, and its cards' memory is the machine's. Built three times, with FAKE_DRIVER_LACKS 1 without cuEventQuery, with 2 without cuInit.
+// no kernel, and its cards' memory is the machine's. Built three times, with FAKE_DRIVER_LACKS 1 without cuEventRecord, with 2 without cuInit.
 #include <cstdio>
 #include <cstring>
 #include <set>
@@ -22,9 +22,7 @@ struct CUctx_st {
 struct CUmod_st {};
 struct CUfunc_st {};
 struct CUstream_st {};
-struct CUevent_st {
-  bool timed, recorded, waited;
-};
+struct CUevent_st {};
 }  // namespace namesake::cuda
 
 namespace {
@@ -47,7 +45,6 @@ bool initialised = false;
 std::vector<CUctx_st> contexts(8);
 std::set<const void*> open_things;
 thread_local CUcontext current = nullptr;
-int streams_made = 0;
 
 std::vector<Card> cards() {
   if (profile == "two cards") return {kTuring, kAmpere};
@@ -90,7 +87,6 @@ CUresult free_bytes(char* memory) {
 API void fake_driver_profile(const char* name) {
   profile = name;
   initialised = false;
-  streams_made = 0;
 }
 API int fake_driver_open_things() { return static_cast<int>(open_things.size()); }
 
@@ -208,7 +204,7 @@ API CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, std::size_t co
 API CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
   NEEDS_CONTEXT;
   if (flags != 1) return CUDA_ERROR_INVALID_VALUE;
-  if (++streams_made == 2 && profile == "one stream") return CUDA_ERROR_OUT_OF_MEMORY;
+  if (profile == "no stream") return CUDA_ERROR_OUT_OF_MEMORY;
   return make(stream, new CUstream_st);
 }
 API CUresult cuStreamDestroy_v2(CUstream stream) { return destroy(stream); }
@@ -216,38 +212,25 @@ API CUresult cuStreamSynchronize(CUstream) {
   NEEDS_CONTEXT;
   return profile == "broken kernel" ? result(700) : CUDA_SUCCESS;
 }
-API CUresult cuStreamWaitEvent(CUstream, CUevent event, unsigned) { return event->recorded ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE; }
 API CUresult cuEventCreate(CUevent* event, unsigned flags) {
   NEEDS_CONTEXT;
-  return make(event, new CUevent_st{(flags & 2) == 0, false, false});
+  if (flags != 3) return CUDA_ERROR_INVALID_VALUE;  // who waits sleeps, and nobody asks for a time
+  return make(event, new CUevent_st);
 }
 API CUresult cuEventDestroy_v2(CUevent event) { return destroy(event); }
-API CUresult cuEventRecord(CUevent event, CUstream stream) {
-  NEEDS_CONTEXT;
-  if (open_things.count(stream) == 0) return CUDA_ERROR_INVALID_VALUE;
-  event->recorded = true;
-  event->waited = false;
-  return CUDA_SUCCESS;
-}
 #if FAKE_DRIVER_LACKS != 1
-API CUresult cuEventQuery(CUevent event) { return event->waited ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY; }
+API CUresult cuEventRecord(CUevent, CUstream stream) {
+  NEEDS_CONTEXT;
+  return open_things.count(stream) == 0 ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
 #endif
-API CUresult cuEventSynchronize(CUevent event) {
-  event->waited = true;
-  return CUDA_SUCCESS;
-}
-API CUresult cuEventElapsedTime(float* milliseconds, CUevent begin, CUevent end) {
-  if (!begin->timed || !end->timed) return CUDA_ERROR_INVALID_VALUE;
-  *milliseconds = 2.5f;
-  return CUDA_SUCCESS;
-}
+API CUresult cuEventSynchronize(CUevent) { return profile == "broken kernel" ? result(700) : CUDA_SUCCESS; }
 API CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned count, CUjit_option* options, void** values) {
   NEEDS_CONTEXT;
   const std::string ptx(static_cast<const char*>(image));
   for (unsigned i = 0; i + 1 < count; i += 2) {
     char* buffer = static_cast<char*>(values[i]);
     const std::size_t size = reinterpret_cast<std::size_t>(values[i + 1]);
-    if (options[i] == CU_JIT_INFO_LOG_BUFFER) std::snprintf(buffer, size, "info: 12 registers\n\n");
     // A log as long as its buffer, which nothing ends.
     if (options[i] == CU_JIT_ERROR_LOG_BUFFER && ptx == "much wrong") std::memset(buffer, 'x', size);
     if (options[i] == CU_JIT_ERROR_LOG_BUFFER && ptx == "wrong") std::snprintf(buffer, size, "line 3: error\nfatal\n");
@@ -263,7 +246,6 @@ API CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* nam
   *function = &kernel;
   return CUDA_SUCCESS;
 }
-API CUresult cuFuncSetAttribute(CUfunction, CUfunction_attribute, int) { return CUDA_SUCCESS; }
 API CUresult cuLaunchKernel(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void**, void**) {
   return CUDA_ERROR_NOT_FOUND;
 }
