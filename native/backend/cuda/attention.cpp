@@ -2,6 +2,7 @@
 // goes first, so that the last blocks are short ones.
 #include <algorithm>
 #include <initializer_list>
+#include <numeric>
 #include <vector>
 
 #include "backend/cuda/alignment.h"
@@ -67,14 +68,14 @@ struct TileList {
       return !causal ? tile.length : by_keys ? tile.length - tile.first : std::min(tile.first + kAttentionRows, tile.length);
     };
     std::stable_sort(tiles.begin(), tiles.end(), [&](const AttentionTile& a, const AttentionTile& b) { return work(a) > work(b); });
-    for (const AttentionTile& tile : tiles) rows += double(work(tile));
+    for (const AttentionTile& tile : tiles) rows.push_back(double(ceil_div(work(tile), kAttentionRows) * kAttentionRows));
   }
 
   std::int64_t size() const { return static_cast<std::int64_t>(tiles.size()); }
   std::size_t bytes() const { return tiles.size() * sizeof(AttentionTile); }
 
   std::vector<AttentionTile> tiles;
-  double rows = 0;  // that all tiles loop over
+  std::vector<double> rows;  // that each loops over, in whole tiles
 };
 
 Status check_head(const AttentionShape& shape) {
@@ -90,11 +91,35 @@ AttentionSizes sizes_of(const AttentionShape& shape, std::initializer_list<const
           takes_fours(shape.head_dim, arrays), shape.scale};
 }
 
-/// run(head, count) over `heads` heads, as many at a time as fit into `most` products and sums; each takes `flop`.
+/// What one launch of attention has of a list, and how many products and sums that is.
+struct AttentionPart {
+  std::int64_t head, heads, tile, tiles;
+  double flop;
+};
+
+/// run(part) over all tiles of `heads` heads, as many heads at a time as fit into `most` products and sums, or as many tiles of one;
+/// a row that a tile loops over takes `flop`.
 template <class Run>
-Status over_heads(std::int64_t heads, double flop, double most, const Run& run) {
-  const std::int64_t at_once = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::min(most / flop, double(heads))));
-  for (std::int64_t head = 0; head < heads; head += at_once) NAMESAKE_TRY(run(head, std::min(at_once, heads - head)));
+Status over_parts(const TileList& list, std::int64_t heads, double flop, double most, const Run& run) {
+  const double whole = flop * std::accumulate(list.rows.begin(), list.rows.end(), 0.0);
+  if (whole <= most) {
+    const std::int64_t at_once = std::min(heads, static_cast<std::int64_t>(std::min(most / whole, double(heads))));
+    for (std::int64_t head = 0; head < heads; head += at_once) {
+      const std::int64_t count = std::min(at_once, heads - head);
+      NAMESAKE_TRY(run(AttentionPart{head, count, 0, list.size(), whole * double(count)}));
+    }
+    return {};
+  }
+  for (std::int64_t head = 0; head < heads; ++head) {
+    for (std::int64_t tile = 0; tile < list.size();) {
+      AttentionPart part{head, 1, tile, 0, 0};
+      do {
+        part.flop += flop * list.rows[static_cast<std::size_t>(tile++)];
+        ++part.tiles;
+      } while (tile < list.size() && part.flop + flop * list.rows[static_cast<std::size_t>(tile)] <= most);
+      NAMESAKE_TRY(run(part));
+    }
+  }
   return {};
 }
 
@@ -120,11 +145,11 @@ Status CudaBackend::attention_forward(const float* q, const float* k, const floa
   if (!memory.ok()) return memory.status();
   NAMESAKE_TRY(upload(memory.value() + need.query_tiles, tiles.tiles.data(), tiles.bytes()));
   AttentionForwardArgs args{sizes_of(shape, {q, k, v, o}), q, k, v, o, lse};
-  args.sizes.tiles = reinterpret_cast<const AttentionTile*>(memory.value() + need.query_tiles);
-  const double flop = 4 * tiles.rows * kAttentionRows * double(padded(D));  // q k and p v
-  return over_heads(H, flop, launch_flop_, [&](std::int64_t head, std::int64_t count) {
-    args.sizes.first_head = static_cast<std::int32_t>(head);
-    return launch(D <= 64 ? kForward64 : kForward128, {{tiles.size(), count}, {kAttentionThreads}}, args);
+  const double flop = 4 * kAttentionRows * double(padded(D));  // q k and p v, of a tile with one row
+  return over_parts(tiles, H, flop, launch_flop_, [&](const AttentionPart& part) {
+    args.sizes.tiles = reinterpret_cast<const AttentionTile*>(memory.value() + need.query_tiles) + part.tile;
+    args.sizes.first_head = static_cast<std::int32_t>(part.head);
+    return launch(D <= 64 ? kForward64 : kForward128, {{part.tiles, part.heads}, {kAttentionThreads}}, {part.flop, 0}, args);
   });
 }
 
@@ -144,23 +169,23 @@ Status CudaBackend::attention_backward(const float* do_, const float* q, const f
   auto* rows = reinterpret_cast<AttentionRow*>(memory.value() + need.rows);
   auto* largest = reinterpret_cast<float*>(memory.value() + need.largest);
   constexpr std::int64_t rows_a_block = kAttentionThreads / 32;
-  NAMESAKE_TRY(launch(kRows, {{ceil_div(M * H, rows_a_block)}, {kAttentionThreads}},
+  NAMESAKE_TRY(launch(kRows, {{ceil_div(M * H, rows_a_block)}, {kAttentionThreads}}, moves(M * H * (2 * D + 4)),
                       AttentionRowsArgs{do_, o, lse, rows, largest, M, static_cast<std::int32_t>(H), static_cast<std::int32_t>(D)}));
 
   AttentionBackwardArgs args{sizes_of(shape, {do_, q, k, v, dq, dk, dv}), do_, q, k, v, rows, largest, dq, dk, dv, M};
   const auto run = [&](const Kernel<AttentionBackwardArgs>& kernel, std::size_t list, const TileList& tiles, std::int64_t heads,
                        double flop) {
-    args.sizes.tiles = reinterpret_cast<const AttentionTile*>(memory.value() + list);
-    return over_heads(heads, flop, launch_flop_, [&](std::int64_t head, std::int64_t count) {
-      args.sizes.first_head = static_cast<std::int32_t>(head);
-      return launch(kernel, {{tiles.size(), count}, {kAttentionThreads}}, args);
+    return over_parts(tiles, heads, flop, launch_flop_, [&](const AttentionPart& part) {
+      args.sizes.tiles = reinterpret_cast<const AttentionTile*>(memory.value() + list) + part.tile;
+      args.sizes.first_head = static_cast<std::int32_t>(part.head);
+      return launch(kernel, {{part.tiles, part.heads}, {kAttentionThreads}}, {part.flop, 0}, args);
     });
   };
   const double product = 2.0 * kAttentionRows * double(padded(D));  // of a tile with one row
   // q k, do v, p do and ds q, for each query head of the group.
-  NAMESAKE_TRY(run(D <= 64 ? kKeys64 : kKeys128, need.key_tiles, key_tiles, G, 4 * product * key_tiles.rows * double(H / G)));
+  NAMESAKE_TRY(run(D <= 64 ? kKeys64 : kKeys128, need.key_tiles, key_tiles, G, 4 * product * double(H / G)));
   // q k, do v and ds k.
-  return run(D <= 64 ? kQueries64 : kQueries128, need.query_tiles, query_tiles, H, 3 * product * query_tiles.rows);
+  return run(D <= 64 ? kQueries64 : kQueries128, need.query_tiles, query_tiles, H, 3 * product);
 }
 
 Status CudaBackend::kv_write(const float* k, const float* v, const std::int32_t* slots, const std::int32_t* positions, std::int64_t M,
@@ -173,7 +198,7 @@ Status CudaBackend::kv_write(const float* k, const float* v, const std::int32_t*
     args.v = v + first * width;
     std::copy_n(slots + first, rows, args.places.slots);
     std::copy_n(positions + first, rows, args.places.positions);
-    NAMESAKE_TRY(launch(kKvWrite, {{rows}, {kCachedThreads}}, args));
+    NAMESAKE_TRY(launch(kKvWrite, {{rows}, {kCachedThreads}}, moves(4 * rows * width), args));
   }
   return {};
 }
@@ -208,8 +233,10 @@ Status CudaBackend::attention_cached(const float* q, const std::int32_t* slots, 
     args.count = static_cast<std::int32_t>(*std::max_element(positions + first, positions + first + rows) / kCachedKeys + 1);
     std::copy_n(slots + first, rows, args.places.slots);
     std::copy_n(positions + first, rows, args.places.positions);
-    NAMESAKE_TRY(launch(kPieces, {{args.count, G * parts, rows}, {kCachedThreads}}, args));
-    NAMESAKE_TRY(launch(kJoin, {{H, rows}, {kCachedThreads}}, args));
+    const std::int64_t keys = rows * args.count * kCachedKeys, outs = rows * H * args.count * (D + 2);
+    const Work pieces{4.0 * static_cast<double>(keys) * static_cast<double>(H * D), moves(2 * keys * G * parts * D + outs).bytes};
+    NAMESAKE_TRY(launch(kPieces, {{args.count, G * parts, rows}, {kCachedThreads}}, pieces, args));
+    NAMESAKE_TRY(launch(kJoin, {{H, rows}, {kCachedThreads}}, moves(outs), args));
   }
   return {};
 }

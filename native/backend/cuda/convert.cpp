@@ -20,7 +20,7 @@ Shape block_each(std::int64_t rows, std::int64_t cols) {
 }  // namespace
 
 Status round_rows(CudaBackend& backend, const RoundRows& args) {
-  return backend.launch(kRoundRows, block_each(args.rows, args.cols),
+  return backend.launch(kRoundRows, block_each(args.rows, args.cols), moves(3 * args.rows * args.ld),
                         RoundRowsArgs{args.x, args.rows, args.cols, args.row_on, args.scale, args.out, args.ld, args.factor});
 }
 
@@ -29,9 +29,10 @@ Status round_together(CudaBackend& backend, const RoundTogether& args) {
   const RoundTogetherArgs launched{args.x,          args.rows, args.cols, args.row_on, args.scale,
                                    args.row_factor, args.out,  args.ld,   largest,     args.factor};
   const Shape shape = block_each(args.rows, args.cols);
+  const std::int64_t factors = 2 * shape.threads.x;  // of its row, which each thread asks for
   NAMESAKE_TRY(backend.zero(largest, sizeof *largest));
-  NAMESAKE_TRY(backend.launch(kLargestOfRows, shape, launched));
-  return backend.launch(kRoundTogether, shape, launched);
+  NAMESAKE_TRY(backend.launch(kLargestOfRows, shape, moves(args.rows * (args.cols + factors)), launched));
+  return backend.launch(kRoundTogether, shape, moves(args.rows * (2 * args.ld + factors)), launched);
 }
 
 }  // namespace namesake::cuda

@@ -33,7 +33,7 @@ Status CudaBackend::add_kernels(const std::string& module, const std::string& pt
   return library_.add(module, ptx);
 }
 
-Status CudaBackend::launch_kernel(const KernelName& kernel, const Shape& shape, const void* args) {
+Status CudaBackend::launch_kernel(const KernelName& kernel, const Shape& shape, const Work& work, const void* args) {
   const auto& [blocks, threads] = shape;
   if (blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return {};
   constexpr std::int64_t most_x = 0x7fffffff, most = 65535;
@@ -44,13 +44,14 @@ Status CudaBackend::launch_kernel(const KernelName& kernel, const Shape& shape, 
   NAMESAKE_TRY(enter());
   const auto function = library_.function(kernel);
   if (!function.ok()) return function.status();
+  if (seen_) seen_(kernel, work);
   const auto size = [](std::int64_t n) { return static_cast<unsigned>(n); };
   void* parameters[] = {const_cast<void*>(args)};
   const Driver& driver = *context_->driver();
   NAMESAKE_TRY(driver.status(driver.api().cuLaunchKernel(function.value(), size(blocks.x), size(blocks.y), size(blocks.z), size(threads.x),
                                                          size(threads.y), size(threads.z), 0, context_->stream(), parameters, nullptr),
                              std::string("running ") + kernel.name));
-  return pace_.launched(*context_);
+  return pace_.launched(*context_, most_seconds(work));
 }
 
 Result<std::unique_ptr<Backend>> make_cuda_backend(std::shared_ptr<const Driver> driver, std::optional<int> ordinal) {

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "backend/cuda/context.h"
 #include "backend/cuda/kernel_library.h"
@@ -21,6 +23,9 @@ namespace namesake::cuda {
 
 /// The backend on the card that choose_card takes: the codes of Driver::open, list_cards and choose_card.
 Result<std::unique_ptr<Backend>> make_cuda_backend(std::shared_ptr<const Driver> driver, std::optional<int> ordinal = std::nullopt);
+
+/// What set_launch_flop begins with.
+inline constexpr double kLaunchFlop = 0x1p38;
 
 /// Ops give work to the stream and return: what fails in it is said by a later call, at the latest by the next download.
 /// Pointers are addresses on the card. Any thread, one at a time. The ladder's rungs take the place of single ops in classes of their own.
@@ -38,10 +43,14 @@ class CudaBackend : public Backend {
   std::optional<UsedCard> card() const override { return card_; }
   bool reads_host_memory() const override { return false; }
   void set_cancel(const std::atomic<bool>* flag) override { cancel_ = flag; }
-  /// The most products and sums that one launch is given where an op can be cut into several. The value it begins with ends within
-  /// 0.3 s on the slowest card that is taken (1.8 TFLOP/s are a third of what a GTX 1650 has): Windows ends what takes two seconds, and a
-  /// job is cancelled between launches. Results do not depend on it.
+  /// The most products and sums that one launch of a matrix product or of attention is given. The value it begins with ends within
+  /// 0.3 s on the slowest card that is taken (launch.h): Windows ends what takes two seconds, and a job is cancelled between launches.
+  /// Results do not depend on it.
   void set_launch_flop(double flop) { launch_flop_ = flop; }
+  double launch_flop() const { return launch_flop_; }
+
+  /// `seen` is told of every launch before it is queued: its kernel, and the work that it is counted as. Empty = nobody is.
+  void watch_launches(std::function<void(const KernelName&, const Work&)> seen) { seen_ = std::move(seen); }
 
   std::uint64_t available() const override;
   Result<void*> allocate(std::size_t bytes) override;
@@ -102,13 +111,14 @@ class CudaBackend : public Backend {
   Status add_kernels(const std::string& module, const std::string& ptx);
 
   /// Runs a kernel behind all that was given to the stream. Code::cancelled, with nothing run, once the flag is set.
+  /// `work` is what the host waits by (pace.h).
   template <class Args>
-  Status launch(const Kernel<Args>& kernel, const Shape& shape, const Args& args) {
-    return launch_kernel(kernel, shape, &args);
+  Status launch(const Kernel<Args>& kernel, const Shape& shape, const Work& work, const Args& args) {
+    return launch_kernel(kernel, shape, work, &args);
   }
 
  private:
-  Status launch_kernel(const KernelName& kernel, const Shape& shape, const void* args);
+  Status launch_kernel(const KernelName& kernel, const Shape& shape, const Work& work, const void* args);
 
   /// `bytes` of scratch for one op, aligned to 256. What it holds is lost with the next op; ops in the stream do not meet in it.
   /// gpu.memory_insufficient, or `internal` where more was planned for than was lent.
@@ -129,7 +139,8 @@ class CudaBackend : public Backend {
   Pace pace_;
   std::unique_ptr<Event> done_;
   const std::atomic<bool>* cancel_ = nullptr;
-  double launch_flop_ = 0x1p38;
+  double launch_flop_ = kLaunchFlop;
+  std::function<void(const KernelName&, const Work&)> seen_;
   std::map<std::uintptr_t, std::size_t> allocations_;  // bytes by address
   void* own_scratch_ = nullptr;
   std::size_t own_scratch_bytes_ = 0;

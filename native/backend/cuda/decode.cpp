@@ -31,7 +31,8 @@ Status decode(CudaBackend& backend, BlockType type, DecodeArgs args) {
   const std::int64_t most = kThreadsOfLaunch / across;
   for (std::int64_t done = 0; done < rows; done += most) {
     args.count = std::min(most, rows - done);
-    NAMESAKE_TRY(backend.launch(kDecode[static_cast<std::size_t>(type)], one_each(args.count * across), args));
+    const Work work{0, static_cast<double>(args.count) * static_cast<double>(args.matrix.row_bytes + 4 * args.matrix.cols)};
+    NAMESAKE_TRY(backend.launch(kDecode[static_cast<std::size_t>(type)], one_each(args.count * across), work, args));
     args.first += args.count;
     if (args.ids) args.ids += args.count;
     if (args.half) args.half += args.count * args.ld;
@@ -69,8 +70,10 @@ Status gemv(CudaBackend& backend, BlockType type, const GemvArgs& args) {
   if (block_format(type).values_per_block > 1 && reinterpret_cast<std::uintptr_t>(args.x) % 16 != 0) {
     return Status::error(Code::internal, "the rows of a product with blocks begin at multiples of 16 bytes");
   }
-  return backend.launch(kGemv[static_cast<std::size_t>(type)],
-                        Shape{{ceil_div(args.w.rows, kGemvOutputs), ceil_div(args.M, kGemvRows)}, {256}}, args);
+  const std::int64_t passes = ceil_div(args.M, kGemvRows);  // over the weights; x comes from a cache
+  const Work work{2.0 * static_cast<double>(passes * kGemvRows) * static_cast<double>(args.w.rows * (args.w.cols + args.R)),
+                  static_cast<double>(passes * args.w.rows) * static_cast<double>(args.w.row_bytes + 4 * kGemvRows)};
+  return backend.launch(kGemv[static_cast<std::size_t>(type)], Shape{{ceil_div(args.w.rows, kGemvOutputs), passes}, {256}}, work, args);
 }
 
 }  // namespace namesake::cuda

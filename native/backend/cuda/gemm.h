@@ -55,7 +55,8 @@ inline constexpr std::int64_t kPieceDepth = 512;
 /// Floats of scratch that split_gemm takes.
 std::int64_t split_gemm_floats(std::int64_t M, std::int64_t N, std::int64_t depth);
 
-/// Queues the product. M, N and depths may be anything, 0 too (depth 0 leaves bias and residual).
+/// Queues the product, in several launches where one would take too long (CudaBackend::set_launch_flop). M, N and depths may be anything,
+/// 0 too (depth 0 leaves bias and residual).
 Status gemm(CudaBackend& backend, const Gemm& product);
 
 /// The same for a small C and a great depth: pieces of kPieceDepth are summed by blocks of their own, then added up in order. No second

@@ -108,7 +108,7 @@ class HeadGroup {
       if (chunk < at_.chunks - 1) NAMESAKE_TRY(logits(chunk));
       NAMESAKE_TRY(gradient(chunk));
     }
-    return backend_.launch(kScatter, {{count_}, {kHeadThreads}},
+    return backend_.launch(kScatter, {{count_}, {kHeadThreads}}, moves(count_ * (2 * C_ + kHeadThreads)),
                            {gathered(), args_.dx, rows_, C_, takes_fours(C_, {gathered(), args_.dx})});
   }
 
@@ -124,7 +124,7 @@ class HeadGroup {
 
   /// The first `count` rows of x in 16 bits.
   Status round(const float* x, std::int64_t count, std::size_t to, std::size_t factors) {
-    NAMESAKE_TRY(backend_.launch(kGather, {{count}, {kHeadThreads}}, {x, gathered(), rows_, C_, takes_fours(C_, {x, gathered()})}));
+    NAMESAKE_TRY(backend_.launch(kGather, {{count}, {kHeadThreads}}, moves(count * (2 * C_ + kHeadThreads)), {x, gathered(), rows_, C_, takes_fours(C_, {x, gathered()})}));
     RoundRows args;
     args.x = gathered();
     args.rows = count;
@@ -153,13 +153,13 @@ class HeadGroup {
   }
 
   Status statistics(std::int64_t chunk) {
-    return backend_.launch(kStatistics, {{count_}, {kHeadThreads}},
+    return backend_.launch(kStatistics, {{count_}, {kHeadThreads}}, moves(2 * (count_ + compared_) * size(chunk)),
                            {piece<float>(at_.logits), piece<float>(at_.base_logits), at_.ld, first(chunk), size(chunk), rows_, compared_,
                             args_.targets, piece<HeadPart>(at_.parts) + chunk * count_, piece<float>(at_.target_logits)});
   }
 
   Status losses() {
-    return backend_.launch(kLosses, one_each(count_, kHeadThreads),
+    return backend_.launch(kLosses, one_each(count_, kHeadThreads), moves(16 * at_.chunks * count_),
                            {piece<HeadPart>(at_.parts), at_.chunks, count_, piece<float>(at_.target_logits), rows_,
                             piece<HeadSoftmax>(at_.softmax), args_.ce, args_.kl});
   }
@@ -167,6 +167,7 @@ class HeadGroup {
   /// Gradient of a chunk's logits, and what it adds to that of the rows.
   Status gradient(std::int64_t chunk) {
     NAMESAKE_TRY(backend_.launch(kGradient, {{ceil_div(size(chunk), kHeadThreads * kHeadGradients), count_}, {kHeadThreads}},
+                                 moves((2 * count_ + compared_) * size(chunk)),
                                  {piece<float>(at_.logits), piece<float>(at_.base_logits), at_.ld, first(chunk), size(chunk), rows_,
                                   compared_, args_.targets, piece<HeadSoftmax>(at_.softmax), piece<Half>(at_.gradient)}));
     Gemm args;

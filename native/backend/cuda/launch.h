@@ -1,6 +1,7 @@
-// Launch: a kernel, and over how many blocks and threads it runs.
+// Launch: a kernel, over how many blocks and threads it runs, and how long that may take.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -30,6 +31,20 @@ struct Extent {
 struct Shape {
   Extent blocks, threads;
 };
+
+/// What a launch does at most, as far as its time depends on it: products and sums, and bytes that its threads ask of memory.
+struct Work {
+  double flop = 0, bytes = 0;
+};
+
+/// The work of a launch that moves so many floats.
+constexpr Work moves(std::int64_t floats) { return {0, 4.0 * static_cast<double>(floats)}; }
+
+// What the slowest card that is taken does in a second: a third of the peaks of a GTX 1650 (5.9 TFLOP/s of 16-bit products, 128 GB/s).
+inline constexpr double kSlowestFlop = 1.8e12, kSlowestBytes = 40e9;
+
+/// Seconds that a launch takes on the slowest card, by its work alone: an estimate, which nothing but order and cancelling depends on.
+constexpr double most_seconds(const Work& work) { return std::max(work.flop / kSlowestFlop, work.bytes / kSlowestBytes); }
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 

@@ -57,20 +57,20 @@ Status CudaBackend::sum_of_squares(const float* x, std::int64_t n, double* sum) 
   if (!memory.ok()) return memory.status();
   auto* const pieces = reinterpret_cast<double*>(memory.value() + at.pieces);
   auto* const total = reinterpret_cast<double*>(memory.value() + at.sum);
-  NAMESAKE_TRY(launch(kSumOfSquares, {{at.count}, {kOptimizerThreads}}, {x, pieces, n, takes_fours(n, {x})}));
-  NAMESAKE_TRY(launch(kSumOfPieces, {{1}, {kOptimizerThreads}}, {pieces, total, at.count}));
+  NAMESAKE_TRY(launch(kSumOfSquares, {{at.count}, {kOptimizerThreads}}, moves(n), {x, pieces, n, takes_fours(n, {x})}));
+  NAMESAKE_TRY(launch(kSumOfPieces, {{1}, {kOptimizerThreads}}, moves(2 * at.count), {pieces, total, at.count}));
   return download(sum, total, sizeof(double));
 }
 
 Status CudaBackend::adamw(const AdamW& options, std::int64_t n, const float* grad, float* value, float* m, float* v) {
-  return launch(kAdamW, one_each(ceil_div(n, 4), kOptimizerThreads),
+  return launch(kAdamW, one_each(ceil_div(n, 4), kOptimizerThreads), moves(7 * n),
                 {grad, value, m, v, n, step_of(options), takes_fours(n, {grad, value, m, v})});
 }
 
 Status CudaBackend::adamw_8bit(const AdamW& options, std::int64_t n, const float* grad, float* value, std::uint8_t* m_codes,
                                float* m_absmax, std::uint8_t* v_codes, float* v_absmax) {
   const std::int32_t aligned = takes_fours(n, {grad, value}) & takes_four_bytes({m_codes, v_codes});
-  return launch(kAdamW8Bit, one_each(ceil_div(n, kMomentBlock) * kWarpThreads, kOptimizerThreads),
+  return launch(kAdamW8Bit, one_each(ceil_div(n, kMomentBlock) * kWarpThreads, kOptimizerThreads), moves(5 * n),
                 {grad, value, m_codes, m_absmax, v_codes, v_absmax, n, step_of(options), aligned});
 }
 

@@ -30,48 +30,50 @@ RopeArgs rope_args(float* x, const std::int32_t* positions, const RopeTable& tab
 std::size_t rows_scratch(const Workload&) { return 0; }
 
 Status CudaBackend::add(const float* x, std::int64_t n, float* y) {
-  return launch(kAdd, four_each(n), {x, y, n, takes_fours(n, {x, y})});
+  return launch(kAdd, four_each(n), moves(3 * n), {x, y, n, takes_fours(n, {x, y})});
 }
 
 Status CudaBackend::rmsnorm_forward(const float* x, const float* weight, float eps, std::int64_t M, std::int64_t C, float* y,
                                     float* rstd) {
   const RmsnormForwardArgs args{x, weight, y, rstd, M, C, eps, takes_fours(C, {x, weight, y})};
-  return C <= kWarpRow ? launch(kRmsnormForwardWarp, warp_each(M), args) : launch(kRmsnormForwardBlock, block_each(M), args);
+  const Work work = moves(4 * M * C);
+  return C <= kWarpRow ? launch(kRmsnormForwardWarp, warp_each(M), work, args) : launch(kRmsnormForwardBlock, block_each(M), work, args);
 }
 
 Status CudaBackend::rmsnorm_backward(const float* dy, const float* x, const float* weight, const float* rstd, std::int64_t M,
                                      std::int64_t C, float* dx) {
   const RmsnormBackwardArgs args{dy, x, weight, rstd, dx, M, C, takes_fours(C, {dy, x, weight, dx})};
-  return C <= kWarpRow ? launch(kRmsnormBackwardWarp, warp_each(M), args) : launch(kRmsnormBackwardBlock, block_each(M), args);
+  const Work work = moves(8 * M * C);
+  return C <= kWarpRow ? launch(kRmsnormBackwardWarp, warp_each(M), work, args) : launch(kRmsnormBackwardBlock, block_each(M), work, args);
 }
 
 Status CudaBackend::rope_forward(float* x, const std::int32_t* positions, const RopeTable& table, std::int64_t M, std::int64_t heads,
                                  std::int64_t D) {
-  return launch(kRope, block_each(M), rope_args(x, positions, table, heads, D, 1));
+  return launch(kRope, block_each(M), moves(M * (3 * heads * D + kRowThreads)), rope_args(x, positions, table, heads, D, 1));
 }
 
 Status CudaBackend::rope_backward(float* dx, const std::int32_t* positions, const RopeTable& table, std::int64_t M, std::int64_t heads,
                                   std::int64_t D) {
-  return launch(kRope, block_each(M), rope_args(dx, positions, table, heads, D, -1));
+  return launch(kRope, block_each(M), moves(M * (3 * heads * D + kRowThreads)), rope_args(dx, positions, table, heads, D, -1));
 }
 
 Status CudaBackend::split_qkv(const float* qkv, std::int64_t M, std::int64_t heads, std::int64_t kv_heads, std::int64_t D, float* q,
                               float* k, float* v) {
-  return launch(kSplitQkv, block_each(M), {const_cast<float*>(qkv), q, k, v, heads, kv_heads, D, takes_fours(D, {qkv, q, k, v})});
+  return launch(kSplitQkv, block_each(M), moves(2 * M * (heads + 2 * kv_heads) * D), {const_cast<float*>(qkv), q, k, v, heads, kv_heads, D, takes_fours(D, {qkv, q, k, v})});
 }
 
 Status CudaBackend::join_qkv(const float* q, const float* k, const float* v, std::int64_t M, std::int64_t heads, std::int64_t kv_heads,
                              std::int64_t D, float* qkv) {
-  return launch(kJoinQkv, block_each(M),
+  return launch(kJoinQkv, block_each(M), moves(2 * M * (heads + 2 * kv_heads) * D),
                 {qkv, const_cast<float*>(q), const_cast<float*>(k), const_cast<float*>(v), heads, kv_heads, D, takes_fours(D, {qkv, q, k, v})});
 }
 
 Status CudaBackend::swiglu_forward(const float* gate, const float* up, std::int64_t n, float* y) {
-  return launch(kSwigluForward, four_each(n), {gate, up, y, n, takes_fours(n, {gate, up, y})});
+  return launch(kSwigluForward, four_each(n), moves(3 * n), {gate, up, y, n, takes_fours(n, {gate, up, y})});
 }
 
 Status CudaBackend::swiglu_backward(const float* dy, const float* gate, const float* up, std::int64_t n, float* dgate, float* dup) {
-  return launch(kSwigluBackward, four_each(n), {dy, gate, up, dgate, dup, n, takes_fours(n, {dy, gate, up, dgate, dup})});
+  return launch(kSwigluBackward, four_each(n), moves(5 * n), {dy, gate, up, dgate, dup, n, takes_fours(n, {dy, gate, up, dgate, dup})});
 }
 
 }  // namespace namesake::cuda

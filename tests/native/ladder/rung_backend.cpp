@@ -67,7 +67,7 @@ Status RungBackend::linear_forward(const Matrix& w, const float* bias, const Lor
                                    const float* residual, float* y, float*, Phase phase) {
   if (w.type != BlockType::nf4 || bias || lora || residual || phase != Phase::prefill) return lacking();
   const std::int64_t tile = rung_ == Rung::naive ? 16 : 64, threads = rung_ == Rung::tensor ? 128 : 256;
-  return launch(kGemm[static_cast<std::size_t>(rung_)], Shape{{ceil_div(w.rows, tile), ceil_div(M, tile)}, {threads}},
+  return launch(kGemm[static_cast<std::size_t>(rung_)], Shape{{ceil_div(w.rows, tile), ceil_div(M, tile)}, {threads}}, {},
                 GemmRungArgs{cuda::view_of(w), x, y, M});
 }
 
@@ -93,7 +93,7 @@ Status RungBackend::over_tiles(const std::int32_t* cu_seqlens, std::int64_t S, c
 Status RungBackend::attention_forward(const float* q, const float* k, const float* v, const std::int32_t* cu_seqlens, std::int64_t S,
                                       const AttentionShape& shape, float* o, float* lse) {
   return over_tiles(cu_seqlens, S, shape, [&](const AttentionSizes& sizes, std::int64_t tiles) {
-    return launch(kForward[static_cast<std::size_t>(rung_)], Shape{{tiles, shape.heads}, {attention_threads(rung_)}},
+    return launch(kForward[static_cast<std::size_t>(rung_)], Shape{{tiles, shape.heads}, {attention_threads(rung_)}}, {},
                   AttentionForwardArgs{sizes, q, k, v, o, lse});
   });
 }
@@ -104,8 +104,8 @@ Status RungBackend::attention_backward(const float* do_, const float* q, const f
   return over_tiles(cu_seqlens, S, shape, [&](const AttentionSizes& sizes, std::int64_t tiles) {
     const AttentionBackwardRungArgs args{sizes, do_, q, k, v, o, lse, dq, dk, dv};
     const auto rung = static_cast<std::size_t>(rung_);
-    NAMESAKE_TRY(launch(kKeys[rung], Shape{{tiles, shape.kv_heads}, {attention_threads(rung_)}}, args));
-    return launch(kQueries[rung], Shape{{tiles, shape.heads}, {attention_threads(rung_)}}, args);
+    NAMESAKE_TRY(launch(kKeys[rung], Shape{{tiles, shape.kv_heads}, {attention_threads(rung_)}}, {}, args));
+    return launch(kQueries[rung], Shape{{tiles, shape.heads}, {attention_threads(rung_)}}, {}, args);
   });
 }
 

@@ -114,15 +114,17 @@ TEST_CASE("cuda: a sequence's attention does not depend on the sequences beside 
 TEST_CASE("cuda: attention that is cut into more launches has the same bits") {
   if (cuda_backend() == nullptr) return;
   auto& backend = dynamic_cast<cuda::CudaBackend&>(*cuda_backend());
-  const AttentionProblem p({9, 3, 16}, {20}, true);
-  const Outputs forward = p.forward(backend, 0, 1), backward = p.backward(backend, 0, 1);
-  // The tile of 64 rows and 64 columns takes 4 products of 20 keys a head: two heads at a time; backward one.
-  for (double most : {2.5 * 4 * 20 * 64 * 64, 1.0}) {
+  const AttentionProblem p({9, 3, 16}, {150, 20}, true);
+  const Outputs forward = p.forward(backend, 0, 2), backward = p.backward(backend, 0, 2);
+  // Four products of a tile of 64 rows and 64 columns with 64 + 128 + 192 + 64 keys: two heads at a time, half of one, a tile.
+  constexpr double row = 4 * 64 * 64, head = 448 * row;
+  for (double most : {2.5 * head, 0.5 * head, 1.0}) {
+    CAPTURE(most);
     backend.set_launch_flop(most);
-    check_same_bits(p.forward(backend, 0, 1), forward);
-    check_same_bits(p.backward(backend, 0, 1), backward);
+    check_same_bits(p.forward(backend, 0, 2), forward);
+    check_same_bits(p.backward(backend, 0, 2), backward);
   }
-  backend.set_launch_flop(0x1p38);
+  backend.set_launch_flop(cuda::kLaunchFlop);
 }
 
 TEST_CASE("cuda: attention's gradients scale with their cause, far below and above the range of f16") {

@@ -1,6 +1,7 @@
 // A driver library for the loader's tests: it answers what a machine of some kind would, and counts what is left open. It runs
-// no kernel, and its cards' memory is the machine's. Built three times, with FAKE_DRIVER_LACKS 1 without cuEventRecord, with 2 without cuInit.
+// no kernel, though machine "takes launches" says that it does, and its cards' memory is the machine's. Built three times, with FAKE_DRIVER_LACKS 1 without cuEventRecord, with 2 without cuInit.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <string>
@@ -22,7 +23,9 @@ struct CUctx_st {
 struct CUmod_st {};
 struct CUfunc_st {};
 struct CUstream_st {};
-struct CUevent_st {};
+struct CUevent_st {
+  int after;  // launches before it
+};
 }  // namespace namesake::cuda
 
 namespace {
@@ -38,6 +41,7 @@ struct Card {
 const Card kTuring{"Fake RTX 2060", 7, 5, 6144 * kMegabyte, 5500 * kMegabyte};
 const Card kAmpere{"Fake RTX 3060", 8, 6, 12288 * kMegabyte, 9000 * kMegabyte};
 const Card kPascal{"Fake GTX 1080", 6, 1, 8192 * kMegabyte, 8000 * kMegabyte};
+const Card kRoomy{"Fake T4", 7, 5, 262144 * kMegabyte, 250000 * kMegabyte};
 const Card kFull{"Fake RTX 3050", 8, 6, 4096 * kMegabyte, 300 * kMegabyte};
 
 std::string profile;
@@ -45,11 +49,13 @@ bool initialised = false;
 std::vector<CUctx_st> contexts(8);
 std::set<const void*> open_things;
 thread_local CUcontext current = nullptr;
+int launched = 0, done = 0;
 
 std::vector<Card> cards() {
   if (profile == "two cards") return {kTuring, kAmpere};
   if (profile == "old and new card") return {kPascal, kTuring};
   if (profile == "old card") return {kPascal};
+  if (profile == "takes launches") return {kRoomy};
   if (profile == "little memory") return {kPascal, kFull};
   return {kAmpere};
 }
@@ -74,12 +80,22 @@ CUresult destroy(Thing* thing) {
   return CUDA_SUCCESS;
 }
 
+/// Zeros that take no memory of the machine until they are written.
+CUresult make_bytes(char** out, std::size_t bytes) {
+  NEEDS_CONTEXT;
+  char* const memory = static_cast<char*>(std::calloc(bytes, 1));
+  return memory != nullptr ? make(out, memory) : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
 CUresult free_bytes(char* memory) {
   NEEDS_CONTEXT;
   if (open_things.erase(memory) == 0) return CUDA_ERROR_INVALID_VALUE;
-  delete[] memory;
+  std::free(memory);
   return CUDA_SUCCESS;
 }
+
+/// Where no kernel runs nobody reads what is large: weights and activations.
+bool passed_over(std::size_t bytes) { return profile == "takes launches" && bytes >= kMegabyte; }
 
 }  // namespace
 
@@ -87,7 +103,10 @@ CUresult free_bytes(char* memory) {
 API void fake_driver_profile(const char* name) {
   profile = name;
   initialised = false;
+  launched = done = 0;
 }
+/// Launches that nobody has waited for.
+API int fake_driver_ahead() { return launched - done; }
 API int fake_driver_open_things() { return static_cast<int>(open_things.size()); }
 
 #if FAKE_DRIVER_LACKS != 2
@@ -166,24 +185,22 @@ API CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
   return CUDA_SUCCESS;
 }
 API CUresult cuMemAlloc_v2(CUdeviceptr* address, std::size_t bytes) {
-  NEEDS_CONTEXT;
   char* memory = nullptr;
-  make(&memory, new char[bytes]);
+  const CUresult made = make_bytes(&memory, bytes);
   *address = reinterpret_cast<CUdeviceptr>(memory);
-  return CUDA_SUCCESS;
+  return made;
 }
 API CUresult cuMemFree_v2(CUdeviceptr address) { return free_bytes(reinterpret_cast<char*>(address)); }
 API CUresult cuMemHostAlloc(void** pointer, std::size_t bytes, unsigned) {
-  NEEDS_CONTEXT;
   char* memory = nullptr;
-  make(&memory, new char[bytes]);
+  const CUresult made = make_bytes(&memory, bytes);
   *pointer = memory;
-  return CUDA_SUCCESS;
+  return made;
 }
 API CUresult cuMemFreeHost(void* pointer) { return free_bytes(static_cast<char*>(pointer)); }
 API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size_t bytes, CUstream) {
   NEEDS_CONTEXT;
-  std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+  if (!passed_over(bytes)) std::memcpy(reinterpret_cast<void*>(to), from, bytes);
   return CUDA_SUCCESS;
 }
 API CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, std::size_t bytes, CUstream) {
@@ -193,12 +210,12 @@ API CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, std::size_t bytes,
 }
 API CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, std::size_t bytes, CUstream) {
   NEEDS_CONTEXT;
-  std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+  if (!passed_over(bytes)) std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
   return CUDA_SUCCESS;
 }
 API CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, std::size_t count, CUstream) {
   NEEDS_CONTEXT;
-  std::memset(reinterpret_cast<void*>(to), value, count);
+  if (!passed_over(count)) std::memset(reinterpret_cast<void*>(to), value, count);
   return CUDA_SUCCESS;
 }
 API CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
@@ -215,16 +232,20 @@ API CUresult cuStreamSynchronize(CUstream) {
 API CUresult cuEventCreate(CUevent* event, unsigned flags) {
   NEEDS_CONTEXT;
   if (flags != 3) return CUDA_ERROR_INVALID_VALUE;  // who waits sleeps, and nobody asks for a time
-  return make(event, new CUevent_st);
+  return make(event, new CUevent_st{});
 }
 API CUresult cuEventDestroy_v2(CUevent event) { return destroy(event); }
 #if FAKE_DRIVER_LACKS != 1
-API CUresult cuEventRecord(CUevent, CUstream stream) {
+API CUresult cuEventRecord(CUevent event, CUstream stream) {
   NEEDS_CONTEXT;
+  event->after = launched;
   return open_things.count(stream) == 0 ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 #endif
-API CUresult cuEventSynchronize(CUevent) { return profile == "broken kernel" ? result(700) : CUDA_SUCCESS; }
+API CUresult cuEventSynchronize(CUevent event) {
+  if (event->after > done) done = event->after;
+  return profile == "broken kernel" ? result(700) : CUDA_SUCCESS;
+}
 API CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned count, CUjit_option* options, void** values) {
   NEEDS_CONTEXT;
   const std::string ptx(static_cast<const char*>(image));
@@ -242,10 +263,12 @@ API CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned co
 API CUresult cuModuleUnload(CUmodule module) { return destroy(module); }
 API CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* name) {
   static CUfunc_st kernel;
-  if (std::strcmp(name, "kernel") != 0) return CUDA_ERROR_NOT_FOUND;
+  if (profile != "takes launches" && std::strcmp(name, "kernel") != 0) return CUDA_ERROR_NOT_FOUND;
   *function = &kernel;
   return CUDA_SUCCESS;
 }
 API CUresult cuLaunchKernel(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void**, void**) {
-  return CUDA_ERROR_NOT_FOUND;
+  if (profile != "takes launches") return CUDA_ERROR_NOT_FOUND;
+  ++launched;
+  return CUDA_SUCCESS;
 }

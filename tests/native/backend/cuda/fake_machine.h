@@ -32,6 +32,9 @@ class FakeMachine {
     return opened.take();
   }
 
+  /// Launches that nobody has waited for, on the machine "takes launches".
+  int launches_ahead() const { return function<int (*)()>("fake_driver_ahead")(); }
+
   /// Contexts, streams, events and modules that exist.
   int open_things() const { return function<int (*)()>("fake_driver_open_things")(); }
 

@@ -137,6 +137,28 @@ TEST_CASE("cuda: a matrix in panels is one matrix") {
   backend.limit_panels(cuda::kPanelBytes);
 }
 
+TEST_CASE("cuda: linear layers whose rows are cut into more launches have the same bits") {
+  if (cuda_backend() == nullptr) return;
+  auto& backend = static_cast<cuda::CudaBackend&>(*cuda_backend());
+  // Three parts of 128 rows; of B's gradient as many.
+  const LinearProblem problem(LinearShape{.type = BlockType::q8_0, .M = 300, .N = 290, .K = 64, .rank = 3, .bias = true, .row_on = true,
+                                          .accumulate = true, .residual = Residual::separate});
+  const Outputs forward = problem.forward(backend, Phase::prefill, 0, 300), backward = problem.backward(backend, 0, 300);
+  std::int64_t launches = 0;
+  backend.watch_launches([&](const cuda::KernelName& kernel, const cuda::Work&) { launches += std::string(kernel.name).starts_with("gemm_"); });
+  const auto check = [&](std::int64_t expected) {
+    launches = 0;
+    check_same_bits(problem.forward(backend, Phase::prefill, 0, 300), forward);
+    check_same_bits(problem.backward(backend, 0, 300), backward);
+    CHECK(launches == expected);
+  };
+  check(6);  // xa and y; dyb, dx, da and db
+  backend.set_launch_flop(1);
+  check(3 + 3 + 3 + 3 + 1 + 3);
+  backend.set_launch_flop(cuda::kLaunchFlop);
+  backend.watch_launches({});
+}
+
 // A row's largest value is put in range by a power of two of its own: activations beyond 65,504, and gradients far below what
 // f16 can hold, beside rows of an everyday size.
 TEST_CASE("cuda: rows of any size keep their precision") {
