@@ -40,9 +40,13 @@ TEST_CASE("cuda: embedding_forward is decode_row, for tables on the card and in 
       for (std::int64_t m = 0; m < M; ++m) decode_row(table.matrix(), ids[static_cast<std::size_t>(m)], expected.data() + m * C);
       for (const Matrix& matrix : {placed.matrix(), table.matrix()}) {
         INFO(block_format(type).name, " M=", M, matrix.data == table.matrix().data ? " in the host's memory" : "");
-        const Array y(*backend, M * C);
-        REQUIRE(backend->embedding_forward(matrix, on_card.data(), M, y.data()).ok());
-        check_same_bits({y.host()}, {expected});
+        const auto run = [&](Backend& card) {
+          const Array y(card, M * C);
+          REQUIRE(card.embedding_forward(matrix, on_card.data(), M, y.data()).ok());
+          return Outputs{y.host()};
+        };
+        check_same_bits(run_card(*backend, run), {expected});
+        check_orders(*backend, run, {expected});
       }
     }
   }
@@ -56,9 +60,13 @@ TEST_CASE("cuda: rows for a product are decoded and rounded to the nearest") {
     Random random(std::string("halves ") + block_format(type).name);
     const Blocks blocks(type, rows, cols, random);
     const PlacedMatrix placed(backend, blocks.matrix());
-    const Array halves(backend, (count * ld + 1) / 2);
-    REQUIRE(cuda::decode_rows(backend, placed.matrix(), first, count, reinterpret_cast<cuda::Half*>(halves.data()), ld).ok());
-    const std::vector<float> words = halves.host();
+    const auto run = [&](Backend&) {
+      const Array halves(backend, (count * ld + 1) / 2);
+      REQUIRE(cuda::decode_rows(backend, placed.matrix(), first, count, reinterpret_cast<cuda::Half*>(halves.data()), ld).ok());
+      return Outputs{halves.host()};
+    };
+    const std::vector<float> words = run_card(backend, run)[0];
+    check_orders(backend, run, {words});
     std::vector<float> row(static_cast<std::size_t>(cols));
     std::int64_t wrong = 0;
     for (std::int64_t r = 0; r < count; ++r) {

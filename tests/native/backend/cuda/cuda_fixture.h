@@ -17,8 +17,15 @@ namespace namesake::test {
 /// The backend under test, made once; nullptr where there is no card.
 Backend* cuda_backend();
 
-/// Runs `run` on the reference and on a card: outputs agree within the tolerance, and have the same bits when it runs again; on the
-/// stand-in with threads and blocks in other orders. `what` names the shape in messages.
+/// What `run` gives on a card whose scratch holds nothing but NaN.
+Outputs run_card(Backend& card, const std::function<Outputs(Backend&)>& run);
+
+/// The same bits as `expected` when `run` runs again; on the stand-in with threads and blocks in other orders, and with nothing done before
+/// somebody waits for it.
+void check_orders(Backend& card, const std::function<Outputs(Backend&)>& run, const Outputs& expected);
+
+/// Runs `run` on the reference and on a card (run_card): outputs agree within the tolerance, and check_orders. `what` names the shape in
+/// messages.
 void check_card(Backend& card, const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance);
 /// The same on the backend under test, where there is one.
 void check_cuda(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance);

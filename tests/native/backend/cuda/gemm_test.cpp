@@ -168,11 +168,16 @@ TEST_CASE("cuda: a split product adds its pieces up in order") {
       const Product product{form, 5, 9, depth, 0, false, true, form != Form::columns_columns};
       INFO(product.text());
       const Problem problem(backend, product);
-      const Array c(backend, problem.residual), pieces(backend, cuda::split_gemm_floats(5, 9, depth));
-      Gemm gemm{.form = form, .M = 5, .N = 9, .scale = 0.5f, .residual = c.data(), .c = c.data(), .ldc = 9};
-      gemm.first = problem.first.operands();
-      REQUIRE(cuda::split_gemm(backend, gemm, nullptr, pieces.data()).ok());
-      check_close(c.host(), problem.expected(), {kSums.relative_l2, kSums.max_over_rms, std::sqrt(double(depth))});
+      const auto run = [&](Backend&) {
+        const Array c(backend, problem.residual), pieces(backend, cuda::split_gemm_floats(5, 9, depth));
+        Gemm gemm{.form = form, .M = 5, .N = 9, .scale = 0.5f, .residual = c.data(), .c = c.data(), .ldc = 9};
+        gemm.first = problem.first.operands();
+        REQUIRE(cuda::split_gemm(backend, gemm, nullptr, pieces.data()).ok());
+        return Outputs{c.host()};
+      };
+      const Outputs sums = run(backend);
+      check_close(sums[0], problem.expected(), {kSums.relative_l2, kSums.max_over_rms, std::sqrt(double(depth))});
+      check_orders(backend, run, sums);
     }
   }
 }

@@ -1,6 +1,7 @@
 // Memory of a card, and what a backend does with its driver: on the stand-in or on a real card.
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <thread>
 
 #include "backend/cuda/cuda_backend.h"
@@ -38,6 +39,8 @@ TEST_CASE("cuda: memory is zeroed, aligned, and what is uploaded comes back") {
   CHECK(backend->isa().starts_with("sm_"));
   CHECK_FALSE(backend->reads_host_memory());
   CHECK(backend->threads() > 0);
+  // On the stand-in nothing is done before somebody waits for it: what is on its way must not be written over.
+  const auto late = StandIn::there() ? std::make_unique<StandIn>("PTXCPU_LAZY", "1") : nullptr;
   // Through all of the staging memory twice, with pieces that do not fill its parts.
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{1000}, (std::size_t{9} << 20) + 13}) {
     CAPTURE(bytes);
