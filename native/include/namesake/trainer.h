@@ -49,7 +49,7 @@ double schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup
 
 /// What the parts of a step took, in seconds of the host's clock, when all work of a part is done.
 struct PhaseSeconds {
-  double forward = 0;   ///< base pass where there is KL, tuned pass, head and losses
+  double forward = 0;   ///< base pass where there is KL, tuned pass, head and losses, and the head's gradient, which comes with them
   double backward = 0;
   double update = 0;    ///< gradient norm, AdamW
 };
