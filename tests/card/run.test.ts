@@ -1,11 +1,13 @@
 // A run and a chat on a card, by the real command line: as on the processor, resumed bit for bit, and what is left of a run whose card
-// is lost.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+// or engine is lost.
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { GpuReport } from '../../shared/doctor.ts';
 import { errorCode, eventsOf, lastEvent, type CliResult } from '../support/cli.ts';
 import { readJson, temporaryFolder } from '../support/files.ts';
+import { childrenOf, isAlive } from '../support/processes.ts';
 import { tinyModel, writeRecipe } from '../support/tiny-run.ts';
 import { onStandIn, type StandIn } from './stand-in.ts';
 
@@ -91,26 +93,77 @@ describe('a run that leaves open what computes', () => {
   });
 });
 
-describe('a card that is lost in a run', () => {
-  it('fails it with its last checkpoint in place; it goes on on the processor, or on a card again', async () => {
-    const home = temporaryFolder();
+describe('a run on a card that breaks off', () => {
+  const steps = 4;
+  let home: string;
+  let whole: CliResult;
+  beforeAll(async () => {
+    home = mkdtempSync(join(tmpdir(), 'namesake-card-'));
+    whole = await train(home, {}, steps);
+    return () => rmSync(home, { recursive: true, force: true });
+  });
+
+  const show = async (place: string, run: string): Promise<unknown> => lastEvent(await onStandIn(['runs', 'show', run], place));
+
+  /** Goes on with a run on the card; what it then did, and what it has learnt. */
+  async function resumed(place: string, run: string): Promise<{ steps: unknown[]; learnt: Buffer[] }> {
+    const result = await onStandIn(['runs', 'resume', run], place);
+    expect(lastEvent(result)).toMatchObject({ event: 'result', run, steps });
+    expect(eventsOf(result, 'warning')).toEqual([]);
+    return { steps: eventsOf(result, 'step').map(({ step }) => step), learnt: learnt(place, run) };
+  }
+
+  it('because the card is lost fails with its last checkpoint in place; it goes on on the processor, or on a card again bit for bit', async () => {
+    const place = temporaryFolder();
     // Somewhere in the middle: a step has some hundred launches.
-    const lost = await train(home, { PTXCPU_FAIL_LAUNCH: '600' }, 4);
+    const lost = await train(place, { PTXCPU_FAIL_LAUNCH: '600' }, steps);
     expect(errorCode(lost)).toBe('gpu.failed');
     const run = runOf(lost);
     const reached = eventsOf(lost, 'step').length;
     expect(reached).toBeGreaterThan(0);
-    expect(reached).toBeLessThan(4);
+    expect(reached).toBeLessThan(steps);
     const saved = Array.from({ length: reached }, (_, i) => ({ step: i + 1, kept: true }));
-    const show = async (): Promise<unknown> => lastEvent(await onStandIn(['runs', 'show', run], home));
-    expect(await show()).toMatchObject({ status: 'failed', error: 'gpu.failed', checkpoints: saved });
+    expect(await show(place, run)).toMatchObject({ status: 'failed', error: 'gpu.failed', checkpoints: saved });
     // No card at all, as after a driver that no longer starts: the run is as it was.
-    expect(errorCode(await onStandIn(['runs', 'resume', run], home, { PTXCPU_PROFILE: 'no-device' }))).toBe('gpu.no_card');
-    expect(await show()).toMatchObject({ status: 'failed', error: 'gpu.failed' });
-    const resumed = await onStandIn(['runs', 'resume', run, '--device', 'cpu'], home, { PTXCPU_PROFILE: 'no-device' });
-    expect(lastEvent(resumed)).toMatchObject({ event: 'result', run, steps: 4 });
-    expect(eventsOf(resumed, 'step').map(({ step }) => step)).toEqual([1, 2, 3, 4].slice(reached));
-    expect(eventsOf(resumed, 'warning')).toMatchObject([{ warning: 'resumed_elsewhere', began: 'cuda sm_75' }]);
+    expect(errorCode(await onStandIn(['runs', 'resume', run], place, { PTXCPU_PROFILE: 'no-device' }))).toBe('gpu.no_card');
+    expect(await show(place, run)).toMatchObject({ status: 'failed', error: 'gpu.failed' });
+    const another = temporaryFolder();
+    cpSync(place, another, { recursive: true });
+    const rest = [1, 2, 3, 4].slice(reached);
+    expect(await resumed(another, run)).toEqual({ steps: rest, learnt: learnt(home, runOf(whole)) });
+    const elsewhere = await onStandIn(['runs', 'resume', run, '--device', 'cpu'], place, { PTXCPU_PROFILE: 'no-device' });
+    expect(lastEvent(elsewhere)).toMatchObject({ event: 'result', run, steps });
+    expect(eventsOf(elsewhere, 'step').map(({ step }) => step)).toEqual(rest);
+    expect(eventsOf(elsewhere, 'warning')).toMatchObject([{ warning: 'resumed_elsewhere', began: 'cuda sm_75' }]);
+  });
+
+  it('because its engine is killed fails as a crash with its checkpoints in place, gives the card back, and goes on bit for bit', async () => {
+    const place = temporaryFolder();
+    const free = async (): Promise<unknown> => {
+      const { gpu } = lastEvent(await onStandIn(['doctor'], place)) as unknown as { gpu: GpuReport };
+      return gpu.cards[0]?.free_memory_bytes;
+    };
+    const before = await free();
+    const killed: number[] = [];
+    const broken = await onStandIn(['train', writeRecipe(place, { ...change, steps })], place, {}, {
+      onEvent: (event, child) => {
+        if (event.event !== 'step' || event['step'] !== 2) return;
+        killed.push(...childrenOf(child.pid ?? 0));
+        for (const pid of killed) process.kill(pid, 'SIGKILL');
+      },
+    });
+    expect(errorCode(broken)).toBe('engine.crashed');
+    expect(killed).toHaveLength(1);
+    expect(killed.filter(isAlive)).toEqual([]);
+    const run = runOf(broken);
+    const reached = eventsOf(broken, 'step').length;
+    expect(reached).toBeLessThan(steps);
+    // What step 2 was saved as depends on how soon the kill came; step 1 was saved before it.
+    expect(await show(place, run)).toMatchObject({ status: 'failed', error: 'engine.crashed', checkpoints: expect.arrayContaining([expect.objectContaining({ step: 1, kept: true })]) as unknown });
+    // The stand-in's memory is its process's own: this shows that no other process holds on to the card, not what a driver does with
+    // the memory of one that was killed.
+    expect(await free()).toBe(before);
+    expect((await resumed(place, run)).learnt).toEqual(learnt(home, runOf(whole)));
   });
 });
 
