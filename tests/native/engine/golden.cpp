@@ -1,5 +1,6 @@
 #include "engine/golden.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -182,6 +183,23 @@ Batch pack_row(const PaddedBatch& padded, std::size_t row) {
   Batch batch;
   batch.cu_seqlens = {0};
   append_row(padded, row, weight_of(padded), batch);
+  return batch;
+}
+
+Batch pack_kl(const Golden& golden) {
+  Batch batch = pack(golden.batch);
+  std::fill(batch.ce_weights.begin(), batch.ce_weights.end(), 0.0f);
+  batch.kl_weights.assign(batch.ids.size(), 0);
+  std::size_t count = 0;
+  for (const auto& row : golden.kl_mask) count += static_cast<std::size_t>(std::count(row.begin(), row.end(), 1));
+  for (std::size_t row = 0; row < golden.kl_mask.size(); ++row) {
+    for (std::size_t t = 0; t < golden.kl_mask[row].size(); ++t) {
+      // The mask marks the position that predicts; the weight stands at the token that is predicted.
+      if (golden.kl_mask[row][t]) {
+        batch.kl_weights[static_cast<std::size_t>(batch.cu_seqlens[row]) + t + 1] = 1.0f / static_cast<float>(count);
+      }
+    }
+  }
   return batch;
 }
 

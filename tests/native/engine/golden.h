@@ -75,6 +75,9 @@ Batch pack(const PaddedBatch& padded);
 /// Only row `row`, with the weights that it has in the whole batch.
 Batch pack_row(const PaddedBatch& padded, std::size_t row);
 
+/// The golden batch with KL(base || tuned) alone, as its mask says, and no cross-entropy.
+Batch pack_kl(const Golden& golden);
+
 double relative_l2(const std::vector<float>& actual, const std::vector<float>& expected);
 double cosine(const std::vector<float>& a, const std::vector<float>& b);
 

@@ -93,20 +93,7 @@ TEST_CASE("KL(base || tuned) and its gradients are those of torch and peft") {
   on_every_source([](const Source& source, const Golden& golden, std::shared_ptr<Backend> backend) {
     const auto model = open(source, backend);
     const auto adapter = golden_adapter(source.name, *model);
-    Batch batch = pack(golden.batch);
-    std::fill(batch.ce_weights.begin(), batch.ce_weights.end(), 0.0f);
-    std::size_t count = 0;
-    for (const auto& row : golden.kl_mask) count += static_cast<std::size_t>(std::count(row.begin(), row.end(), 1));
-    batch.kl_weights.assign(batch.ids.size(), 0);
-    for (std::size_t row = 0; row < golden.kl_mask.size(); ++row) {
-      for (std::size_t t = 0; t < golden.kl_mask[row].size(); ++t) {
-        // The mask marks the position that predicts; the weight stands at the token that is predicted.
-        if (golden.kl_mask[row][t]) {
-          batch.kl_weights[static_cast<std::size_t>(batch.cu_seqlens[row]) + t + 1] = 1.0f / static_cast<float>(count);
-        }
-      }
-    }
-    check_gradients(*model, *adapter, golden, batch, "grad_kl.");
+    check_gradients(*model, *adapter, golden, pack_kl(golden), "grad_kl.");
   });
 }
 
