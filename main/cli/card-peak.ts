@@ -3,8 +3,8 @@ import type { GpuCard } from '../../shared/doctor.ts';
 
 /**
  * Dense operations of f16 products with f32 sums, a clock and multiprocessor (a multiply-add is two), by compute capability. NVIDIA's
- * architecture whitepapers: Turing, GA100, GA102, Ada, Hopper, RTX Blackwell. Of Blackwell's 10.0 from the data sheet of HGX B200: 4.5 PFLOP/s with sparsity are
- * 2.25 dense, of 148 multiprocessors at 1.86 GHz.
+ * architecture whitepapers: Turing, GA100, GA102, Ada, Hopper, RTX Blackwell. Of 10.0 no whitepaper says it: the figure is what 2.25 dense
+ * PFLOP/s, as HGX B200 is announced with, are over 148 multiprocessors at 1.86 GHz as others report them.
  */
 const PER_CLOCK: Readonly<Record<string, number>> = { '7.5': 1024, '8.0': 2048, '8.6': 1024, '8.9': 1024, '9.0': 4096, '10.0': 8192, '12.0': 1024 };
 
