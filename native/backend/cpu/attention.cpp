@@ -213,8 +213,11 @@ Status CpuBackend::attention_cached(const float* q, const std::int32_t* slots, c
     keys_all += positions[m] + 1;
   }
   NAMESAKE_TRY(reserve(attention_cached_scratch(keys_max)));
-  // A waking thread costs a few microseconds: a short context is done sooner alone.
-  const std::int64_t piece = keys_all * H * D < (1 << 15) ? std::max<std::int64_t>(1, M * H) : 1;
+  // Heads of one group read the same keys and values, which a second thread would fetch from memory again; where there are too few
+  // groups to share them out evenly, each thread takes a run of heads. A waking thread costs a few microseconds: a short context is
+  // done sooner alone.
+  const std::int64_t threads = pool_.threads(), together = M * G >= 2 * threads ? H / G : ceil_div(M * H, threads);
+  const std::int64_t piece = std::max<std::int64_t>(1, keys_all * H * D < (1 << 15) ? M * H : together);
   return for_each(ceil_div(M * H, piece), [&](std::int64_t task, int thread) {
     for (std::int64_t i = task * piece; i < std::min(M * H, (task + 1) * piece); ++i) {
       const std::int64_t m = i / H, h = i % H, at = (slots[m] * cache.capacity * G + h / (H / G)) * D;
