@@ -11,7 +11,7 @@ interface Line {
 
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);
 
-/** A line for each card, or for why there is none; then what computes. Nothing where nobody could be asked. */
+/** A line for each card, or for why there is none, and one where Windows manages a card; then what computes. Nothing where nobody could be asked. */
 export function gpuWords(language: Language, report: GpuReport | null): Line[] {
   if (report === null) return [];
   const { cards, driver, problem } = report;
@@ -25,5 +25,7 @@ export function gpuWords(language: Language, report: GpuReport | null): Line[] {
   if (lines.length === 0 && problem !== null) {
     lines.push({ good: isWithoutCard(problem), words: explain(problem) });
   }
+  // Where Windows manages the card, its free memory comes and goes with what is on the screen.
+  if (cards.some((card) => card.wddm && card.problem === null)) lines.push({ good: true, words: translate(language, 'doctor.gpu_wddm') });
   return [...lines, { good: true, words: translate(language, report.chosen === null ? 'doctor.gpu_none' : 'doctor.gpu_choose') }];
 }

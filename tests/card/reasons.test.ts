@@ -1,5 +1,5 @@
 // Which card the program finds, and each reason why it finds none, from doctor and from what is started on it.
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DoctorReport } from '../../shared/doctor.ts';
@@ -68,6 +68,21 @@ describe('a card that can be used', () => {
     const said = await namesake(['doctor'], { home: temporaryFolder(), env: { ...onCard(), LC_ALL: 'en' } });
     expect(said.stdout).toMatch(/NVIDIA GeForce RTX 2060, \d\.\d of 6\.4 GB free/);
     expect(said.stdout).toContain('--device cpu');
+  });
+
+  it('is said to be managed by Windows where its driver is that of Windows’ Linux', async () => {
+    const wsl = join(temporaryFolder(), 'usr', 'lib', 'wsl', 'lib');
+    mkdirSync(wsl, { recursive: true });
+    const NAMESAKE_TEST_DRIVER = join(wsl, 'libcuda.so.1');
+    symlinkSync(onCard()['NAMESAKE_TEST_DRIVER'] ?? '', NAMESAKE_TEST_DRIVER);
+    const doctor = async (LC_ALL: string, variables: StandIn = {}): Promise<string> =>
+      (await namesake(['doctor'], { home: temporaryFolder(), env: { ...onCard(variables), LC_ALL } })).stdout;
+    const [zh, en, elsewhere] = await Promise.all([doctor('zh_CN.UTF-8', { NAMESAKE_TEST_DRIVER }), doctor('en', { NAMESAKE_TEST_DRIVER }), doctor('en')]);
+    expect(zh).toMatch(/NVIDIA GeForce RTX 2060.*\n.*WDDM.*共用.*两秒/);
+    expect(en).toMatch(/NVIDIA GeForce RTX 2060.*\n.*WDDM.*share.*two seconds/);
+    expect(elsewhere).not.toContain('WDDM');
+    const { cards } = await cardsOf({ NAMESAKE_TEST_DRIVER });
+    expect(cards.map(({ wddm }) => wddm)).toEqual([true]);
   });
 
   it('says what fits: what it needs, and what it has', async () => {

@@ -45,6 +45,18 @@ describe.each(languages)('in %s', (language) => {
     expect(gpuWords(language, { driver: '12.8', cards: [old], chosen: null, problem: old.problem })).toEqual([lines[1], nothing]);
   });
 
+  it('that Windows manages a card that can be used, once', () => {
+    const managed = { ...card, wddm: true };
+    const wddm = { good: true, words: translate(language, 'doctor.gpu_wddm') };
+    expect(wddm.words).toContain('WDDM');
+    const [own] = gpuWords(language, { driver: '12.8', cards: [card], chosen: 0, problem: null });
+    expect(gpuWords(language, { driver: '12.8', cards: [managed], chosen: 0, problem: null })).toEqual([own, wddm, choose]);
+    const two = gpuWords(language, { driver: '12.8', cards: [managed, { ...managed, ordinal: 1, name: 'NVIDIA GeForce RTX 4090' }], chosen: 0, problem: null });
+    expect(two.filter(({ words }) => words === wddm.words)).toHaveLength(1);
+    const problem = { code: 'gpu.card_too_old', detail: 'GTX 1080, 6.1' } as const;
+    expect(gpuWords(language, { driver: '12.8', cards: [{ ...managed, problem }], chosen: null, problem })).not.toContainEqual(wddm);
+  });
+
   it('nothing where there was no engine to ask', () => {
     expect(gpuWords(language, null)).toEqual([]);
   });

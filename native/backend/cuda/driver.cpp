@@ -58,7 +58,7 @@ bool Driver::wddm(CUdevice device) const {
 #ifdef _WIN32
   constexpr bool windows = true;
 #else
-  const bool windows = library_.rfind("/usr/lib/wsl/", 0) == 0;
+  const bool windows = library_.find("/usr/lib/wsl/") != std::string::npos;
 #endif
   int compute_model = 0;
   if (functions_.cuDeviceGetAttribute(&compute_model, CU_DEVICE_ATTRIBUTE_TCC_DRIVER, device) != CUDA_SUCCESS) compute_model = 0;

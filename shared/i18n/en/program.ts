@@ -79,6 +79,7 @@ export const program = {
   'doctor.engine': 'Engine: {isa}',
   'doctor.gpu': 'Graphics card: {name}, {free} of {total} GB free (compute capability {capability}, driver for CUDA {driver})',
   'doctor.gpu_choose': 'The card trains and answers what has room in its memory, the processor all else. The device “cpu” (--device cpu, or “What computes” in the settings of a training) keeps everything on the processor. This version has not been measured on a card yet.',
+  'doctor.gpu_wddm': 'Windows’ display driver (WDDM) looks after the card: the screen and other programs share its memory, and work that takes two seconds would be ended, which is why it comes in short pieces.',
   'doctor.gpu_none': 'The processor trains and answers.',
   'card.takes': '{card}: needs {needs}, you have {free} free',
   'card.short': '{card} has too little free memory: needs {needs}, you have {free} free.',

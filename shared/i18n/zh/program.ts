@@ -73,6 +73,7 @@ export const program: Record<keyof typeof en, string> = {
   'doctor.engine': '引擎：{isa}',
   'doctor.gpu': '显卡：{name}，可用显存 {free} GB，共 {total} GB（计算能力 {capability}，驱动支持 CUDA {driver}）',
   'doctor.gpu_choose': '显存够用时由显卡训练和回答，不够时由处理器完成。把设备选为“cpu”（--device cpu，或训练设置中的“用什么计算”），就都由处理器完成。这个版本还没有在真正的显卡上测量过。',
+  'doctor.gpu_wddm': '显卡由 Windows 的显示驱动（WDDM）管理：显存与屏幕和其他程序共用，超过两秒的任务会被中止，所以任务都切成小段。',
   'doctor.gpu_none': '训练和回答都由处理器完成。',
   'card.takes': '{card}：需要 {needs} 显存，可用 {free}',
   'card.short': '{card} 的可用显存不够：需要 {needs}，可用 {free}。',

@@ -1,7 +1,11 @@
 // The cards of made-up machines, and which of them is taken.
 #include "backend/cuda/device.h"
 
+#include <filesystem>
+#include <string>
+
 #include "backend/cuda/fake_machine.h"
+#include "formats/temporary_folder.h"
 
 namespace namesake::test {
 
@@ -38,6 +42,23 @@ TEST_CASE("one card: all that is known of it, and it is taken") {
   CHECK(report.chosen == 0);
   CHECK(examine("integrated").cards.at(0).integrated);
 }
+
+#ifndef _WIN32
+TEST_CASE("under Windows' Linux the display driver model lies below, unless the card is under NVIDIA's compute model") {
+  const TemporaryFolder root;
+  const auto folder = std::filesystem::path(root.path()) / "usr/lib/wsl/lib";
+  std::filesystem::create_directories(folder);
+  const std::string library = (folder / "libcuda.so.1").string();
+  std::filesystem::copy_file(NAMESAKE_FAKE_DRIVER, library);
+  const auto wddm = [](const std::string& path, const char* profile) {
+    const FakeMachine machine(profile, path.c_str());
+    return cuda::report_of(machine.open()).cards.at(0).wddm;
+  };
+  CHECK(wddm(library, "one card"));
+  CHECK_FALSE(wddm(library, "compute model"));
+  CHECK_FALSE(wddm(NAMESAKE_FAKE_DRIVER, "one card"));
+}
+#endif
 
 TEST_CASE("two cards: the one with the most free memory, or the one that is asked for") {
   const GpuReport report = examine("two cards");

@@ -160,7 +160,7 @@ API CUresult cuDeviceGetAttribute(int* value, CUdevice_attribute attribute, CUde
     case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *value = 28; return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_CLOCK_RATE: *value = 1777000; return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_INTEGRATED: *value = profile == "integrated" ? 1 : 0; return CUDA_SUCCESS;
-    case CU_DEVICE_ATTRIBUTE_TCC_DRIVER: *value = 0; return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_TCC_DRIVER: *value = profile == "compute model" ? 1 : 0; return CUDA_SUCCESS;
   }
   return CUDA_ERROR_INVALID_VALUE;
 }
