@@ -9,7 +9,7 @@ import type { ErrorCode, ErrorParams } from './errors.ts';
 import type { MemoryBudget } from './memory.ts';
 import type { DownloadState, ModelCard } from './model.ts';
 import { personaSchema } from './persona.ts';
-import { devices, recipeSchema } from './recipe.ts';
+import { deviceSchema, recipeSchema } from './recipe.ts';
 import { rowKinds, rowSchema, type Message } from './row.ts';
 import type { RowLife, RowPlace } from './row-life.ts';
 import type { Phase, RunWarning } from './run-events.ts';
@@ -79,7 +79,7 @@ export const requests = {
     z.strictObject({
       persona: personaSchema,
       model: modelRefSchema.optional(),
-      device: z.enum(devices).optional(),
+      device: deviceSchema.optional(),
       steps: z.int().min(1).max(1_000_000).optional(),
       seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
     }),
@@ -133,7 +133,7 @@ export const requests = {
   'runs.probes': request<ScoredProbe[]>()(z.strictObject({ run: runIdSchema, step: z.int().min(0) })),
   'runs.pause': request<null>()(run),
   /** From the last checkpoint; on another device than the recipe's where one is named, as when its card is gone. */
-  'runs.resume': request<null>()(z.strictObject({ run: runIdSchema, device: z.enum(devices).optional() })),
+  'runs.resume': request<null>()(z.strictObject({ run: runIdSchema, device: deviceSchema.optional() })),
   /** Stop and keep. */
   'runs.stop': request<null>()(run),
   /** Throw away. */

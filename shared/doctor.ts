@@ -33,7 +33,7 @@ export interface GpuCard {
 }
 
 /** The card that something is computed on; `driver` is the newest CUDA that its driver knows. */
-export interface UsedCard extends Pick<GpuCard, 'name' | 'compute_capability'> {
+export interface UsedCard extends Pick<GpuCard, 'ordinal' | 'name' | 'compute_capability'> {
   driver: string;
 }
 

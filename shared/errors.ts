@@ -82,6 +82,7 @@ export const errorCodes = [
   'gpu.driver_unusable',
   'gpu.driver_too_old',
   'gpu.no_card',
+  'gpu.no_such_card',
   'gpu.card_too_old',
   'gpu.memory_insufficient',
   'gpu.failed',

@@ -1,12 +1,10 @@
 // Memory: what a run or a chat will take, planned before anything is allocated; what "fits" means everywhere.
+import type { Device } from './device.ts';
 import type { Problem, UsedCard } from './doctor.ts';
 import type { ModelShape } from './model.ts';
 
 /** A model by its file's absolute path, or by its shapes where it is not here. */
 export type MemoryModel = string | { shape: ModelShape; file_bytes: number };
-
-/** What computes. */
-export type Device = 'cpu' | 'cuda' | 'reference';
 
 /** How a model is computed. */
 export interface EngineChoice {

@@ -4,6 +4,10 @@ import { languageSchema, personaSchema } from './persona.ts';
 
 export const precisions = ['as-stored', 'nf4', 'bf16', 'f32'] as const;
 export const devices = ['auto', 'cpu', 'cuda', 'reference'] as const;
+/** What computes: one of these, or a card by its number ("cuda:1", shared/device.ts). */
+export const deviceSchema = z.union([z.enum(devices), z.templateLiteral(['cuda:', z.string().regex(/^\d{1,2}$/)])], {
+  error: 'must be auto, cpu, cuda, cuda:N for the card of number N, or reference',
+});
 export const schedules = ['linear', 'cosine', 'constant'] as const;
 
 const modelSchema = z.strictObject({
@@ -122,7 +126,7 @@ export const recipeSchema = z
     batch_tokens: z.int().min(8).max(1_048_576).default(640),
     accumulate: z.int().min(1).max(1024).default(1),
     seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(42),
-    device: z.enum(devices).default('auto'),
+    device: deviceSchema.default('auto'),
     /** null = never. */
     evaluate: evaluateSchema.nullable().prefault({}),
     /** null = only at the end. */

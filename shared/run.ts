@@ -95,7 +95,7 @@ export interface RunEngine {
   backend: string;
   isa: string;
   /** null on a processor. */
-  card: UsedCard | null;
+  card: Omit<UsedCard, 'ordinal'> | null;
   /** Why it is the processor, where the recipe left that open (gpu.*); else null. */
   no_card: Problem | null;
 }

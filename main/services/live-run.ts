@@ -1,5 +1,6 @@
 // Live run: one engine, one training, whatever happens. Its status at the end says how it went; what was asked of it on the
 // way (pause, stop and keep, throw away) is heard as soon as nothing is lost by it.
+import { isCard } from '../../shared/device.ts';
 import { isWithoutCard } from '../../shared/doctor.ts';
 import type { EngineClient, OpenOptions } from '../../shared/engine.ts';
 import { NamesakeError, toNamesakeError } from '../../shared/errors.ts';
@@ -135,7 +136,8 @@ export class LiveRun {
     try {
       return await this.#train();
     } catch (error) {
-      if (this.#o.recipe.device !== 'auto' || this.#running || this.#placement?.device !== 'cuda' || !isOfCard(error)) throw error;
+      const onCard = this.#placement !== null && isCard(this.#placement.device);
+      if (this.#o.recipe.device !== 'auto' || this.#running || !onCard || !isOfCard(error)) throw error;
       await this.#engine?.dispose();
       this.#placement = { device: 'cpu', no_card: { code: error.code, detail: error.detail } };
       return this.#train();

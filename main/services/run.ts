@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, statfsSync } from 'node:fs';
 import type { RunDetails } from '../../shared/api.ts';
+import { isCard } from '../../shared/device.ts';
 import type { EngineClient } from '../../shared/engine.ts';
 import { NamesakeError } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
@@ -270,7 +271,7 @@ export class RunService {
 
   /** A card is looked for before anything is written: without one there is no run. */
   async #requireDevice({ device }: Recipe): Promise<void> {
-    if (device === 'cuda') await requireCard(this.#startEngine);
+    if (isCard(device)) await requireCard(this.#startEngine, device);
   }
 
   async #asTrainer(body: () => Promise<RunResult>): Promise<RunResult> {

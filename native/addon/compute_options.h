@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "addon/convert.h"
@@ -14,6 +15,9 @@ struct ComputeOptions {
   std::string precision, device, isa;
   std::int64_t threads = 0;
 };
+
+/// Whether a device is a card: "cuda", or "cuda:1" for the one that the driver counts as 1, which `ordinal` is set to then.
+bool is_card(const std::string& device, std::optional<int>* ordinal = nullptr);
 
 /// Reads them; a wrong type is the fields' own status.
 ComputeOptions read_compute_options(Fields& fields);

@@ -54,6 +54,7 @@ Napi::Value problem_to_js(Napi::Env env, const Status& status) {
 Napi::Value used_card_to_js(Napi::Env env, const std::optional<UsedCard>& card) {
   if (!card) return env.Null();
   auto object = Napi::Object::New(env);
+  object.Set("ordinal", card->ordinal);
   object.Set("name", card->name);
   object.Set("compute_capability", capability(card->major, card->minor));
   object.Set("driver", driver(card->driver_version));

@@ -1,5 +1,6 @@
 #include "addon/memory_call.h"
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,11 +15,11 @@
 namespace namesake::addon {
 namespace {
 
-/// The card that plans are made for, shared by all questions that are asked at the same time: looking for one and a place on it cost
+/// The cards that plans are made for, shared by all questions that are asked at the same time: looking for one and a place on it cost
 /// time and its memory, and a list of models asks once for each.
 struct CardSeat {
-  std::mutex mutex;                                         ///< a backend takes one thread at a time
-  std::optional<Result<std::shared_ptr<Backend>>> backend;  ///< once it was looked for
+  std::mutex mutex;  ///< a backend takes one thread at a time
+  std::map<std::string, Result<std::shared_ptr<Backend>>> backends;  ///< by the device that was asked for, once it was looked for
 };
 
 std::shared_ptr<CardSeat> share_seat() {
@@ -106,22 +107,22 @@ Result<MemoryPlan> plan_on(const Backend& backend, const Question& question) {
   return plan_memory(shape.value(), backend, question.memory);
 }
 
-/// The plan of device cuda; of auto, only where its card works and has room for it: `placed.device` stays empty otherwise.
+/// The plan of a card by its name; of auto, only where its card works and has room for it: `placed.device` stays empty otherwise.
 Status place_on_card(const Question& question, Placed& placed) {
-  const bool by_name = question.compute.device == "cuda";
+  const bool by_name = question.compute.device != "auto";
+  ComputeOptions compute = question.compute;
+  if (!by_name) compute.device = "cuda";
   const std::lock_guard lock(question.seat->mutex);
-  auto& found = question.seat->backend;
-  if (!found) {
-    ComputeOptions compute = question.compute;
-    compute.device = "cuda";
-    found = make_backend(compute);
-  }
-  if (!found->ok()) {
-    if (by_name) return found->status();
-    placed.no_card = found->status();
+  auto& backends = question.seat->backends;
+  auto found = backends.find(compute.device);
+  if (found == backends.end()) found = backends.emplace(compute.device, make_backend(compute)).first;
+  const auto& made = found->second;
+  if (!made.ok()) {
+    if (by_name) return made.status();
+    placed.no_card = made.status();
     return {};
   }
-  const Backend& backend = *found->value();
+  const Backend& backend = *made.value();
   auto plan = plan_on(backend, question);
   if (!plan.ok()) return plan.status();
   placed.plan = plan.take();
@@ -129,7 +130,7 @@ Status place_on_card(const Question& question, Placed& placed) {
   placed.card_needs = placed.plan.total;
   placed.card_free = placed.plan.available;
   if (by_name || placed.card_needs <= placed.card_free) {
-    placed.device = "cuda";
+    placed.device = compute.device;
   } else {
     placed.no_card = Status::out_of_memory(placed.card->name + ": this", placed.card_needs, placed.card_free);
     placed.no_card.code = Code::gpu_memory_insufficient;
@@ -140,7 +141,7 @@ Status place_on_card(const Question& question, Placed& placed) {
 Result<Placed> answer(const Question& question) {
   Placed placed;
   ComputeOptions compute = question.compute;
-  if (compute.device == "cuda" || compute.device == "auto") {
+  if (compute.device == "auto" || is_card(compute.device)) {
     NAMESAKE_TRY(place_on_card(question, placed));
     if (!placed.device.empty()) return placed;
     compute.device = "cpu";

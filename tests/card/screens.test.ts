@@ -123,4 +123,16 @@ describe.skipIf(chromiumPath === null)('what is said of the card (needs Chromium
     }
     expect(opened.troubles).toEqual([]);
   });
+
+  it('of two cards the settings tell which one is taken, and how to take the other', async () => {
+    const opened = await open({ PTXCPU_DEVICES: '2' });
+    const settings = await settingsSay(opened);
+    expect(settings.zh).toMatch(/显卡 cuda:0：NVIDIA GeForce RTX 2060，可用显存 3\.2 GB[^\n]*）\n/);
+    expect(settings.zh).toMatch(/显卡 cuda:1：[^\n]*可用显存最多，会自动选用/);
+    expect(settings.en).toMatch(/Graphics card cuda:1: [^\n]*It is taken by itself/);
+    expect(settings.en).toMatch(/--device cuda:0/);
+    // Beside the model stands the memory of the one that is taken.
+    expect(opened.placement).toMatchObject({ device: 'cuda', card: { ordinal: 1 } });
+    expect(opened.troubles).toEqual([]);
+  });
 });

@@ -42,7 +42,26 @@ describe.each(languages)('in %s', (language) => {
     const lines = gpuWords(language, { driver: '12.8', cards: [card, old], chosen: 0, problem: null });
     expect(lines.map(({ good }) => good)).toEqual([true, false, true]);
     expect(lines[1]?.words).toContain('GTX 1080, 6.1');
-    expect(gpuWords(language, { driver: '12.8', cards: [old], chosen: null, problem: old.problem })).toEqual([lines[1], nothing]);
+    const [alone, ...rest] = gpuWords(language, { driver: '12.8', cards: [old], chosen: null, problem: old.problem });
+    expect(alone).toEqual({ good: false, words: lines[1]?.words.replace('cuda:1: ', '') });
+    expect(rest).toEqual([nothing]);
+  });
+
+  it('of several cards the number of each, which one is taken, and how to take another one', () => {
+    const twin = { ...card, ordinal: 1, free_memory_bytes: 11.2e9 };
+    const lines = gpuWords(language, { driver: '12.8', cards: [card, twin], chosen: 1, problem: null }).map(({ words }) => words);
+    const most = { en: 'the most free memory', zh: '可用显存最多' }[language];
+    expect(lines.map((words) => [/cuda:\d/.exec(words)?.[0], words.includes(most)])).toEqual([['cuda:0', false], ['cuda:1', true], ['cuda:0', false], [undefined, false]]);
+    expect(lines[2]).toContain('--device cuda:0');
+    // The page tells lines apart by their words.
+    const problem = { code: 'gpu.card_too_old', detail: 'GTX 1080, 6.1' } as const;
+    const old = [0, 1].map((ordinal) => ({ ...card, ordinal, problem }));
+    const words = gpuWords(language, { driver: '12.8', cards: old, chosen: null, problem }).map((line) => line.words);
+    expect(new Set(words).size).toBe(3);
+    expect(words[1]).toContain('cuda:1');
+    // Beside one that cannot be used there is nothing to choose.
+    const [bad] = old;
+    expect(gpuWords(language, { driver: '12.8', cards: [bad as GpuCard, twin], chosen: 1, problem: null })).toHaveLength(3);
   });
 
   it('that Windows manages a card that can be used, once', () => {

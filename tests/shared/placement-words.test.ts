@@ -6,7 +6,7 @@ import { translate } from '../../shared/i18n/translate.ts';
 import type { CardPlan } from '../../shared/memory.ts';
 import { languages } from '../../shared/persona.ts';
 
-const card: CardPlan = { name: 'NVIDIA GeForce RTX 2060', compute_capability: '7.5', driver: '12.4', needs: 2.4e9, free: 7.4e9 };
+const card: CardPlan = { ordinal: 0, name: 'NVIDIA GeForce RTX 2060', compute_capability: '7.5', driver: '12.4', needs: 2.4e9, free: 7.4e9 };
 const reasons = errorCodes.filter((code) => code.startsWith('gpu.'));
 
 describe.each(languages)('in %s', (language) => {

@@ -63,6 +63,7 @@ describe('recipe defaults', () => {
 describe('recipe checks', () => {
   it('take what later parts of the engine will do', () => {
     expect(issues({ ...minimal, model: { precision: 'nf4' }, method: { kind: 'full' }, optim: { state_bits: 8 }, device: 'cuda' })).toEqual([]);
+    for (const device of ['cuda:0', 'cuda:1', 'cuda:15']) expect(issues({ ...minimal, device })).toEqual([]);
     expect(issues({ ...minimal, evaluate: { limits: { recall: { zh: 0.9, en: 0.95 }, leak: { zh: 0.1 } } } })).toEqual([]);
     expect(issues({ ...minimal, loss: { by_kind: { identity: 0.5 }, kl: 1 }, data: { persona, systems: [null, '', 'You are Bo.'] } })).toEqual([]);
   });
@@ -103,6 +104,9 @@ describe('recipe checks', () => {
     ['rows longer than a batch', { ...minimal, batch_tokens: 256 }, 'batch_tokens'],
     ['an unknown format', { data: { source: 'x', format: 'csv' } }, 'data.format'],
     ['an unknown device', { ...minimal, device: 'tpu' }, 'device'],
+    ['a card without its number', { ...minimal, device: 'cuda:' }, 'device'],
+    ['a card that is no number', { ...minimal, device: 'cuda:-1' }, 'device'],
+    ['the hundredth card', { ...minimal, device: 'cuda:100' }, 'device'],
     ['null', null, ''],
   ])('refuse %s and name the field', (_, value, path) => {
     expect(issues(value)).toContain(path);

@@ -2,9 +2,10 @@
 import type { Command } from 'commander';
 import { writeWhole } from '../../disk.ts';
 import { createContext } from '../context.ts';
+import { deviceOption } from '../device-option.ts';
 import { wholeNumber } from '../number-option.ts';
 import { answerTimes, longPrompt, promptIds, type AnswerTimes } from './bench-answer.ts';
-import { computedBy, deviceOption, openBench, precisionOption, type BenchFlags } from './bench-model.ts';
+import { computedBy, openBench, precisionOption, type BenchFlags } from './bench-model.ts';
 import { paneTimes, type PaneTimes } from './bench-panes.ts';
 
 interface ChatFlags extends BenchFlags {
@@ -37,7 +38,7 @@ export function addBenchChat(bench: Command): void {
     .description('what an answer takes: seconds of prefill and to the first token, decoded tokens per second; with --panes, what before and after cost beside each other')
     .option('--model <ref>')
     .addOption(precisionOption())
-    .addOption(deviceOption())
+    .addOption(deviceOption().default('auto'))
     .option('--max-tokens <n>', 'tokens of the answer', wholeNumber(2), 128)
     .option('-p, --prompt <text>', 'what is asked', 'Write a long story about a small robot that learns to cook.')
     .option('--prompt-tokens <n>', 'the words of the prompt over and over, as many as n tokens of prompt have room for', wholeNumber(1))

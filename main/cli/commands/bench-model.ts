@@ -1,9 +1,9 @@
 // What the figures of bench share: the model that they are of, and where it computes.
 import { Option } from 'commander';
+import { isCard, ordinalOf, type Device } from '../../../shared/device.ts';
 import type { GpuCard } from '../../../shared/doctor.ts';
-import type { Device } from '../../../shared/memory.ts';
 import type { ModelInfo } from '../../../shared/model.ts';
-import { devices, precisions, type Recipe } from '../../../shared/recipe.ts';
+import { precisions, type Recipe } from '../../../shared/recipe.ts';
 import type { EngineProcess } from '../../engine/client.ts';
 import { answersOf, startPlaced } from '../../services/placement.ts';
 import type { Context } from '../context.ts';
@@ -27,9 +27,10 @@ interface OpenedBench {
 
 /** The card that a model is about to be opened on. */
 async function cardOf(engine: EngineProcess, device: Device): Promise<GpuCard | null> {
-  if (device !== 'cuda') return null;
+  if (!isCard(device)) return null;
   const { cards, chosen } = await engine.gpus();
-  return cards.find(({ ordinal }) => ordinal === chosen) ?? null;
+  const taken = ordinalOf(device) ?? chosen;
+  return cards.find(({ ordinal }) => ordinal === taken) ?? null;
 }
 
 /** Opens the model that the flags name, where they ask for it. The caller disposes of the engine. */
@@ -55,4 +56,3 @@ export function computedBy({ backend, isa }: ModelInfo, card: GpuCard | null): {
 }
 
 export const precisionOption = (): Option => new Option('--precision <precision>').choices(precisions).default('as-stored');
-export const deviceOption = (): Option => new Option('--device <device>').choices(devices).default('auto');

@@ -10,8 +10,9 @@ import { importTokenBatches } from '../../pipeline/import-rows.ts';
 import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
 import { peakFlops } from '../card-peak.ts';
 import { createContext } from '../context.ts';
+import { deviceOption } from '../device-option.ts';
 import { wholeNumber } from '../number-option.ts';
-import { computedBy, deviceOption, openBench, precisionOption, type BenchFlags } from './bench-model.ts';
+import { computedBy, openBench, precisionOption, type BenchFlags } from './bench-model.ts';
 import { PEAK_SECONDS } from './bench-peak.ts';
 
 /** Peak resident memory of the engine host in bytes, where the system tells it. */
@@ -83,7 +84,7 @@ export function addBenchTrain(bench: Command): void {
     .description('tokens per second of training, useful TFLOP/s (4 × parameters × tokens), and its peak memory beside the planned one')
     .option('--model <ref>')
     .addOption(precisionOption())
-    .addOption(deviceOption())
+    .addOption(deviceOption().default('auto'))
     .option('--batch-tokens <n>', 'tokens per step', wholeNumber(64), 512)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
     .option('--steps <n>', 'steps that are timed, after one to warm up', wholeNumber(1), 8)

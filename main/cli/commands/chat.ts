@@ -9,6 +9,7 @@ import { precisions, type Recipe } from '../../../shared/recipe.ts';
 import type { ChatTarget } from '../../services/chat-partner.ts';
 import { compare, readQuestions } from '../../services/compare.ts';
 import { createContext, type Context } from '../context.ts';
+import { deviceOption } from '../device-option.ts';
 import { interruptible } from '../interrupt.ts';
 import { wholeNumber } from '../number-option.ts';
 import { plainLine } from '../run-report.ts';
@@ -93,7 +94,7 @@ export function addChat(program: Command): void {
     .option('--seed <n>', 'seed of the sampling', wholeNumber(0), 0)
     .option('--max-tokens <n>', 'longest answer', wholeNumber(1), 256)
     .addOption(new Option('--precision <precision>').choices(precisions).default('as-stored'))
-    .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
+    .addOption(deviceOption().default('auto'))
     .action(async (flags: ChatFlags, command: Command) => {
       const context = createContext(command);
       const opened = await context.chat.open(targetOf(flags), flags.system);

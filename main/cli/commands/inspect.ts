@@ -14,6 +14,7 @@ import { openToAnswer } from '../../services/placement.ts';
 import { personaOf } from '../../services/rows.ts';
 import { readRecipe, refuseUnsupported } from '../../services/recipe.ts';
 import { createContext, type Context } from '../context.ts';
+import { deviceOption } from '../device-option.ts';
 import { wholeNumber } from '../number-option.ts';
 import type { Output } from '../output.ts';
 
@@ -151,7 +152,7 @@ export function addInspect(program: Command): void {
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
     .addOption(new Option('--state-bits <n>', 'bits of the optimizer').choices(['32', '8']).default('32'))
     .addOption(new Option('--precision <precision>').choices(precisions).default('as-stored'))
-    .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
+    .addOption(deviceOption().default('auto'))
     .option('--recompute', 'compute activations again instead of keeping them; chosen anyway where keeping does not fit')
     .action(async (flags: MemoryFlags, command: Command) => {
       const context = createContext(command);
@@ -176,7 +177,7 @@ export function addInspect(program: Command): void {
     .requiredOption('--model <ref>')
     .option('--adapter <dir>', 'a PEFT adapter folder')
     .addOption(new Option('--precision <precision>').choices(precisions).default('f32'))
-    .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
+    .addOption(deviceOption().default('auto'))
     .requiredOption('--tokens <ids>', 'token ids, parted by commas')
     .requiredOption('--out <file>')
     .action(

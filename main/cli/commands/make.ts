@@ -8,6 +8,7 @@ import { writeWhole } from '../../disk.ts';
 import { recipeOn } from '../../services/beginning.ts';
 import { readRecipe } from '../../services/recipe.ts';
 import { createContext, type Context } from '../context.ts';
+import { deviceOption } from '../device-option.ts';
 import { interruptible } from '../interrupt.ts';
 import { wholeNumber } from '../number-option.ts';
 import { personaFrom, withPersonaOptions, type PersonaFlags } from '../persona-options.ts';
@@ -65,7 +66,7 @@ export function addMake(program: Command): void {
   withPersonaOptions(program.command('make'))
     .description('make an assistant: rows, training, checks and the best adapter, with defaults')
     .option('--model <ref>', 'model to start from')
-    .addOption(new Option('--device <device>').choices(['auto', 'cpu', 'cuda', 'reference']).default('auto'))
+    .addOption(deviceOption().default('auto'))
     .addOption(new Option('--precision <precision>', 'of the frozen weights; what suits the model where not given').choices(precisions))
     .option('--steps <n>', 'optimizer steps', wholeNumber(1))
     .option('--seed <n>', 'seed of rows, order and adapter', wholeNumber(0))

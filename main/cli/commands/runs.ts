@@ -1,11 +1,12 @@
 // runs list, show, diff, resume, delete, undelete, rename.
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { NamesakeError, isErrorCode } from '../../../shared/errors.ts';
 import { explainError, translate } from '../../../shared/i18n/translate.ts';
 import type { Language } from '../../../shared/persona.ts';
-import { devices, type Recipe } from '../../../shared/recipe.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
 import { resumableStatuses } from '../../../shared/run.ts';
 import { createContext, type Context } from '../context.ts';
+import { deviceOption } from '../device-option.ts';
 import { progressLine, scoreLine } from '../run-report.ts';
 import { printTable } from '../table.ts';
 import { resumeRun } from './make.ts';
@@ -92,7 +93,7 @@ export function addRuns(program: Command): void {
   runs
     .command('resume <id>')
     .description('go on from the last checkpoint')
-    .addOption(new Option('--device <device>', 'another one than the recipe names').choices(devices))
+    .addOption(deviceOption('another one than the recipe names: '))
     .action((id: string, { device }: { device?: Recipe['device'] }, command: Command) => resumeRun(createContext(command), id, device));
   runs
     .command('delete <id>')

@@ -10,7 +10,7 @@ namespace namesake::cuda {
 
 CudaBackend::CudaBackend(std::unique_ptr<Context> context, const GpuCard& card)
     : context_(std::move(context)),
-      card_{card.name, card.major, card.minor, context_->driver()->version()},
+      card_{card.ordinal, card.name, card.major, card.minor, context_->driver()->version()},
       library_(*context_, card.major * 10 + card.minor),
       staging_(*context_) {}
 

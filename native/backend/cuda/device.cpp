@@ -82,7 +82,7 @@ Result<int> choose_card(const std::vector<GpuCard>& cards, std::optional<int> wa
       if (card.ordinal != *wanted) continue;
       return card.problem.ok() ? Result<int>(card.ordinal) : Result<int>(card.problem);
     }
-    return Status::error(Code::gpu_no_card, "there is no card " + std::to_string(*wanted) + " among " + std::to_string(cards.size()));
+    return Status::error(Code::gpu_no_such_card, "no card " + std::to_string(*wanted) + " among " + std::to_string(cards.size()));
   }
   const auto better = [](const GpuCard& a, const GpuCard& b) {
     if (a.problem.ok() != b.problem.ok()) return a.problem.ok();

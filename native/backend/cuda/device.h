@@ -21,7 +21,7 @@ Result<std::vector<GpuCard>> list_cards(const std::shared_ptr<const Driver>& dri
 
 /// The ordinal of the card to take: `wanted`, or of those that can be used the one with the most free memory (the first of equals).
 /// Otherwise what is wrong with it, or with the card that came closest: too little memory, then a failure, then age.
-/// gpu.no_card where there is none, or none with that number.
+/// gpu.no_card where there is none, gpu.no_such_card where there is none with that number.
 Result<int> choose_card(const std::vector<GpuCard>& cards, std::optional<int> wanted = std::nullopt);
 
 /// What a driver that was opened, or could not be, says about the machine.

@@ -34,6 +34,7 @@ struct GpuReport {
 
 /// The card that a backend computes on, for those who write down what did.
 struct UsedCard {
+  int ordinal = 0;           ///< its number, as the driver counts
   std::string name;          ///< "NVIDIA GeForce RTX 3060"
   int major = 0, minor = 0;  ///< compute capability
   int driver_version = 0;    ///< newest CUDA that its driver knows, as in GpuReport

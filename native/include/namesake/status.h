@@ -34,6 +34,7 @@ namespace namesake {
   X(gpu_driver_unusable, "gpu.driver_unusable")        \
   X(gpu_driver_too_old, "gpu.driver_too_old")          \
   X(gpu_no_card, "gpu.no_card")                        \
+  X(gpu_no_such_card, "gpu.no_such_card")              \
   X(gpu_card_too_old, "gpu.card_too_old")              \
   X(gpu_memory_insufficient, "gpu.memory_insufficient") \
   X(gpu_failed, "gpu.failed")                          \

@@ -1,4 +1,5 @@
 // Next acts: what can be done with a run that does not go on, the likeliest first.
+import { isCard } from '../../../shared/device.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { RunSummary } from '../../../shared/run.ts';
 
@@ -12,7 +13,7 @@ type Ended = Pick<RunSummary, 'status' | 'error' | 'chosen_step'>;
 
 /** What is offered for a run; none while it goes on. One of a card may go on without: the card can be gone, or full, for good. */
 export function nextActs(run: Ended, device: Recipe['device'] = 'auto'): Act[] {
-  const onCard = device === 'cuda' || (device === 'auto' && run.error?.startsWith('gpu.') === true);
+  const onCard = isCard(device) || (device === 'auto' && run.error?.startsWith('gpu.') === true);
   return actsOf(run).flatMap((act): Act[] => (act === 'resume' && onCard ? ['resume', 'resume_cpu'] : [act]));
 }
 

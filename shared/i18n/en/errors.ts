@@ -52,6 +52,7 @@ export const errors = {
   'error.gpu.driver_unusable': 'The NVIDIA driver does not work ({detail}). Restart the machine, which every update of the driver needs; if that does not help, install the driver anew.',
   'error.gpu.driver_too_old': 'The NVIDIA driver is too old ({detail}). Install the newest one for your card, version 450 at least.',
   'error.gpu.no_card': 'The NVIDIA driver finds no card that it may use ({detail}). If there is one, check that it is switched on and not hidden (CUDA_VISIBLE_DEVICES); otherwise use the processor (device “auto”).',
+  'error.gpu.no_such_card': 'This machine has no graphics card of that number ({detail}). “doctor” and the settings list the cards; take one of those, or the device “cuda” for the one with the most free memory.',
   'error.gpu.card_too_old': 'The graphics card is too old ({detail}). Cards from the RTX 20 series on can be used; without one, use the processor.',
   'error.gpu.memory_insufficient': 'The graphics card has too little free memory ({detail}). Close programs that use it, such as games and other models, lower batch_tokens, take a smaller model, or use the processor (device “cpu”).',
   'error.gpu.failed': 'The graphics card did not do its work ({detail}). Try again, after a restart of the machine if need be, or use the processor (device “cpu”); finished checkpoints are intact, and a run goes on from the last one on either.',

@@ -131,7 +131,7 @@ export const train = {
   'field.accumulate': 'Batches a step',
   'why.accumulate': 'Gradient accumulation: so many micro-batches count as one step.',
   'field.device': 'What computes',
-  'why.device': 'auto is a card that has room, otherwise the processor; cpu and cuda are one of the two by name; reference is slow, for checking.',
+  'why.device': 'auto is a card with room, otherwise the processor; cpu and cuda are one of them, cuda:1 is card 1; reference is slow.',
   'field.name': 'Name',
   'why.name': 'What this assistant is called in the list.',
   'field.version': 'Form of the recipe',

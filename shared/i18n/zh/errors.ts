@@ -54,6 +54,7 @@ export const errors: Record<keyof typeof en, string> = {
   'error.gpu.driver_unusable': 'NVIDIA 驱动无法工作（{detail}）。驱动更新后需要重启，请先重启电脑；仍不行就重新安装驱动。',
   'error.gpu.driver_too_old': 'NVIDIA 驱动太旧（{detail}）。请为显卡安装最新的驱动，至少要 450 版。',
   'error.gpu.no_card': 'NVIDIA 驱动没有找到可用的显卡（{detail}）。如果本机有显卡，请检查它是否已启用，以及是否被 CUDA_VISIBLE_DEVICES 隐藏；没有的话请使用处理器（设备选“auto”）。',
+  'error.gpu.no_such_card': '本机没有这个编号的显卡（{detail}）。doctor 和设置页会列出所有显卡；请改用其中一个，或把设备选为“cuda”，它会用可用显存最多的显卡。',
   'error.gpu.card_too_old': '显卡太旧（{detail}）。RTX 20 系列及更新的显卡才能使用；没有的话请使用处理器。',
   'error.gpu.memory_insufficient': '显卡的可用显存太少（{detail}）。请关闭占用显存的程序，例如游戏和其他模型，或调小 batch_tokens、换更小的模型，也可以改用处理器（设备选“cpu”）。',
   'error.gpu.failed': '显卡没有完成任务（{detail}）。请重试，必要时先重启电脑，或改用处理器（设备选“cpu”）；已完成的检查点完好无损，用显卡或处理器都能从最后一个继续。',

@@ -133,7 +133,7 @@ export const train: Record<keyof typeof en, string> = {
   'field.accumulate': '每步几批',
   'why.accumulate': '梯度累积：几个小批次合成一步。',
   'field.device': '用什么计算',
-  'why.device': 'auto：有可用的 NVIDIA 显卡且显存够用就用显卡，否则用处理器；cpu 和 cuda 指定其中一个；reference 很慢，只用于核对。',
+  'why.device': 'auto：有可用的 NVIDIA 显卡且显存够用就用显卡，否则用处理器；cpu 和 cuda 指定其中一个，cuda:1 是 1 号显卡；reference 很慢，只用于核对。',
   'field.name': '名称',
   'why.name': '这个助手在列表里的名称。',
   'field.version': '配方版本',

@@ -28,6 +28,7 @@ describe('bad usage', () => {
     ['no steps', ['make', '--owner', 'X', '--name', 'Y', '--steps', '0']],
     ['an unknown style', ['make', '--owner', 'X', '--name', 'Y', '--style', 'rude']],
     ['an unknown device', ['make', '--owner', 'X', '--name', 'Y', '--device', 'abacus']],
+    ['a card that is no number', ['chat', '-p', 'hi', '--model', tinyModel, '--device', 'cuda:one']],
     ['nobody to chat with', ['chat', '-p', 'hi']],
     ['two to chat with', ['chat', '-p', 'hi', '--run', 'r', '--model', tinyModel]],
     ['an adapter without its model', ['chat', '-p', 'hi', '--adapter', '.']],

@@ -68,7 +68,7 @@ TEST_CASE("two cards: the one with the most free memory, or the one that is aske
   CHECK(cuda::choose_card(cards, 1).value() == 1);
   for (const int wrong : {-1, 2}) {
     const Status status = cuda::choose_card(cards, wrong).status();
-    CHECK(status.code == Code::gpu_no_card);
+    CHECK(status.code == Code::gpu_no_such_card);
     CHECK(status.message.find("card " + std::to_string(wrong)) != std::string::npos);
   }
   auto equal = cards;

@@ -146,7 +146,10 @@ TEST_CASE("cuda: a driver that cannot run the kernels says so at the first one, 
     REQUIRE(made.ok());
     const std::unique_ptr<Backend> backend = made.take();
     CHECK(backend->isa() == "sm_75");
-    CHECK(cuda::make_cuda_backend(machine.driver()).value()->isa() == "sm_86");
+    CHECK(backend->card()->ordinal == 0);
+    const auto most = cuda::make_cuda_backend(machine.driver());
+    CHECK(most.value()->isa() == "sm_86");
+    CHECK(most.value()->card()->ordinal == 1);
     const auto memory = backend->allocate(64);
     REQUIRE(memory.ok());
     auto* const x = static_cast<float*>(memory.value());
@@ -156,7 +159,7 @@ TEST_CASE("cuda: a driver that cannot run the kernels says so at the first one, 
     CHECK(status.message.find("rows has no add") == 0);
     backend->release(x);
   }
-  CHECK(cuda::make_cuda_backend(machine.driver(), 2).status().code == Code::gpu_no_card);
+  CHECK(cuda::make_cuda_backend(machine.driver(), 2).status().code == Code::gpu_no_such_card);
 }
 
 }  // namespace namesake::test

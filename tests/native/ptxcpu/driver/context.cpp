@@ -4,18 +4,22 @@
 
 using namespace ptxcpu;
 
-DRIVER_API cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice) {
+DRIVER_API cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
   return when_initialised([&] {
-    ++driver().primary.references;
-    *context = &driver().primary;
+    if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
+    CUctx_st& primary = driver().primaries[device];
+    ++primary.references;
+    primary.device = device;
+    *context = &primary;
     return CUDA_SUCCESS;
   });
 }
 
-DRIVER_API cuDevicePrimaryCtxRelease_v2(CUdevice) {
+DRIVER_API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   return when_initialised([&] {
-    if (!driver().primary.references) return CUDA_ERROR_INVALID_CONTEXT;
-    --driver().primary.references;
+    if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
+    if (!driver().primaries[device].references) return CUDA_ERROR_INVALID_CONTEXT;
+    --driver().primaries[device].references;
     return CUDA_SUCCESS;
   });
 }
@@ -33,16 +37,19 @@ DRIVER_API cuDevicePrimaryCtxSetFlags_v2(CUdevice, unsigned) {
   return when_initialised([] { return CUDA_SUCCESS; });
 }
 
-DRIVER_API cuDevicePrimaryCtxGetState(CUdevice, unsigned* flags, int* active) {
+DRIVER_API cuDevicePrimaryCtxGetState(CUdevice device, unsigned* flags, int* active) {
   return when_initialised([&] {
+    if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     *flags = 0;
-    *active = driver().primary.references > 0;
+    *active = driver().primaries[device].references > 0;
     return CUDA_SUCCESS;
   });
 }
 
-DRIVER_API cuCtxCreate_v2(CUcontext* context, unsigned, CUdevice) {
+DRIVER_API cuCtxCreate_v2(CUcontext* context, unsigned, CUdevice device) {
   return when_initialised([&] {
+    if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
+    driver().created.device = device;
     *context = &driver().created;
     context_stack().push_back(*context);
     return CUDA_SUCCESS;
@@ -91,7 +98,7 @@ DRIVER_API cuCtxPopCurrent_v2(CUcontext* context) {
 
 DRIVER_API cuCtxGetDevice(CUdevice* device) {
   return in_context([&] {
-    *device = 0;
+    *device = current_device();
     return CUDA_SUCCESS;
   });
 }

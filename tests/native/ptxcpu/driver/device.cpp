@@ -13,7 +13,7 @@ namespace {
 const Profile& profile() { return settings().profile; }
 
 /// -1 for an attribute that the stand-in does not know.
-int attribute(CUdevice_attribute which) {
+int attribute(CUdevice_attribute which, CUdevice device) {
   const Profile& p = profile();
   const int shared = static_cast<int>(shared_optin(p.arch)), reserved = p.arch >= 80 ? 1024 : 0;
   switch (which) {
@@ -69,8 +69,9 @@ int attribute(CUdevice_attribute which) {
     case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY:
     case CU_DEVICE_ATTRIBUTE_GPU_OVERLAP:
     case CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS:
-    case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID:
       return 1;
+    case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID:
+      return device + 1;
     case CU_DEVICE_ATTRIBUTE_KERNEL_EXEC_TIMEOUT:
     case CU_DEVICE_ATTRIBUTE_INTEGRATED:
     case CU_DEVICE_ATTRIBUTE_COMPUTE_MODE:
@@ -82,7 +83,7 @@ int attribute(CUdevice_attribute which) {
   return -1;
 }
 
-CUresult on_device(CUdevice device, CUresult value) { return device == 0 ? value : CUDA_ERROR_INVALID_DEVICE; }
+CUresult on_device(CUdevice device, CUresult value) { return is_device(device) ? value : CUDA_ERROR_INVALID_DEVICE; }
 
 }  // namespace
 
@@ -106,14 +107,14 @@ DRIVER_API cuDriverGetVersion(int* version) {
 
 DRIVER_API cuDeviceGetCount(int* count) {
   return when_initialised([&] {
-    *count = 1;
+    *count = settings().devices;
     return CUDA_SUCCESS;
   });
 }
 
 DRIVER_API cuDeviceGet(CUdevice* device, int ordinal) {
   return when_initialised([&] {
-    *device = 0;
+    *device = ordinal;
     return on_device(ordinal, CUDA_SUCCESS);
   });
 }
@@ -134,14 +135,14 @@ DRIVER_API cuDeviceTotalMem_v2(std::size_t* bytes, CUdevice device) {
 
 DRIVER_API cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice device) {
   return when_initialised([&] {
-    std::memset(uuid, 0x5a, sizeof *uuid);
+    std::memset(uuid, 0x5a + device, sizeof *uuid);
     return on_device(device, CUDA_SUCCESS);
   });
 }
 
 DRIVER_API cuDeviceGetPCIBusId(char* id, int size, CUdevice device) {
   return when_initialised([&] {
-    std::snprintf(id, static_cast<std::size_t>(size), "0000:01:00.0");
+    std::snprintf(id, static_cast<std::size_t>(size), "0000:0%d:00.0", device + 1);
     return on_device(device, CUDA_SUCCESS);
   });
 }
@@ -156,7 +157,7 @@ DRIVER_API cuDeviceComputeCapability(int* major, int* minor, CUdevice device) {
 
 DRIVER_API cuDeviceGetAttribute(int* value, CUdevice_attribute which, CUdevice device) {
   return when_initialised([&] {
-    *value = attribute(which);
+    *value = attribute(which, device);
     if (*value < 0) return refuse(text("cuDeviceGetAttribute: attribute $ is not known", static_cast<int>(which)));
     return on_device(device, CUDA_SUCCESS);
   });

@@ -130,6 +130,10 @@ DRIVER_API cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y,
                           unsigned block_z, unsigned dynamic, CUstream stream, void** params, void** extra) {
   return in_context([&] {
     if (!function || !driver().modules.contains(function->module) || !known_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+    const bool elsewhere = driver().streams.contains(stream) && stream->device != current_device();
+    if (elsewhere || function->module->loaded->device() != current_device()) {
+      return refuse(text("launch of $: its module or stream is of another device's context", function->kernel->name), CUDA_ERROR_INVALID_HANDLE);
+    }
     const unsigned grid[] = {grid_x, grid_y, grid_z}, block[] = {block_x, block_y, block_z};
     Launch launch{function->module->loaded.get(), function->kernel, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, dynamic, {}};
     std::string wrong = wrong_sizes(function, grid, block, dynamic);

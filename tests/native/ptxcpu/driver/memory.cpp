@@ -13,7 +13,7 @@ constexpr unsigned kDeviceKinds = kind_bit(MemoryKind::device) | kind_bit(Memory
 CUresult take(std::size_t bytes, MemoryKind kind, CUdeviceptr* address) {
   return in_context([&] {
     if (!bytes || !address) return CUDA_ERROR_INVALID_VALUE;
-    return result(allocate(bytes, kind, address));
+    return result(allocate(bytes, kind, current_device(), address));
   });
 }
 
@@ -22,7 +22,7 @@ CUresult take(std::size_t bytes, MemoryKind kind, CUdeviceptr* address) {
 DRIVER_API cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
   return in_context([&] {
     *total = settings().profile.memory;
-    *free = *total - memory_used();
+    *free = memory_for_program(current_device()) - memory_used(current_device());
     return CUDA_SUCCESS;
   });
 }
@@ -98,10 +98,10 @@ DRIVER_API cuPointerGetAttribute(void* value, CUpointer_attribute which, CUdevic
         *static_cast<unsigned*>(value) = found.kind == MemoryKind::managed;
         return CUDA_SUCCESS;
       case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
-        *static_cast<int*>(value) = 0;
+        *static_cast<int*>(value) = found.device;
         return CUDA_SUCCESS;
       case CU_POINTER_ATTRIBUTE_CONTEXT:
-        *static_cast<CUcontext*>(value) = &driver().primary;
+        *static_cast<CUcontext*>(value) = &driver().primaries[found.device];
         return CUDA_SUCCESS;
     }
     return refuse(text("cuPointerGetAttribute: attribute $ is not known", static_cast<int>(which)));

@@ -69,7 +69,7 @@ CUresult load(CUmodule* module, const void* image, const JitOptions& options) {
     CUresult done = ptx_of_image(image, &ptx);
     if (done != CUDA_SUCCESS) return done;
     auto made = std::make_unique<CUmod_st>();
-    done = result(LoadedModule::load(ptx, &made->loaded, &log));
+    done = result(LoadedModule::load(ptx, current_device(), &made->loaded, &log));
     options.errors.write(log);
     options.info.write("");
     if (done != CUDA_SUCCESS) return refuse(log, done);

@@ -14,6 +14,10 @@ std::vector<CUcontext>& context_stack() {
   return stack;
 }
 
+int current_device() { return context_stack().empty() || !context_stack().back() ? 0 : context_stack().back()->device; }
+
+bool is_device(CUdevice device) { return device >= 0 && device < settings().devices; }
+
 CUresult refuse(const std::string& message, CUresult code) {
   report(message);
   return code;

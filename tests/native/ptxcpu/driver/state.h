@@ -10,12 +10,14 @@
 #include "driver/cuda_api.h"
 #include "driver/stream_queue.h"
 #include "execute/loaded_module.h"
+#include "execute/settings.h"
 
 /// A function of the driver's interface.
 #define DRIVER_API extern "C" __attribute__((visibility("default"))) CUresult
 
 struct CUctx_st {
-  unsigned references;
+  unsigned references = 0;
+  int device = 0;
 };
 struct CUevent_st {
   CUstream stream = nullptr;
@@ -38,7 +40,7 @@ namespace ptxcpu {
 struct Driver {
   std::recursive_mutex mutex;
   bool initialised = false;
-  CUctx_st primary{0}, created{0};
+  CUctx_st primaries[kMostDevices], created;
   std::set<CUstream> streams;
   std::set<CUevent> events;
   std::set<CUmodule> modules;
@@ -48,6 +50,11 @@ Driver& driver();
 
 /// The contexts of the calling thread, the current one last.
 std::vector<CUcontext>& context_stack();
+
+/// The device of the current context; 0 without one.
+int current_device();
+/// Whether a device has this number.
+bool is_device(CUdevice device);
 
 /// Reports `message` and returns `code`.
 CUresult refuse(const std::string& message, CUresult code = CUDA_ERROR_INVALID_VALUE);

@@ -25,7 +25,7 @@ CUresult wait_for(CUevent event) {
 
 DRIVER_API cuStreamCreate(CUstream* stream, unsigned) {
   return in_context([&] {
-    *stream = new CUstream_st;
+    *stream = new CUstream_st{current_device(), {}};
     driver().streams.insert(*stream);
     return CUDA_SUCCESS;
   });

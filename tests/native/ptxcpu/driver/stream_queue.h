@@ -19,6 +19,7 @@ struct Work {
 }  // namespace ptxcpu
 
 struct CUstream_st {
+  int device = 0;
   std::deque<ptxcpu::Work> queue;
 };
 

@@ -31,7 +31,7 @@ struct Range {
 std::shared_mutex mutex;
 Range range;
 Allocations live, freed;
-u64 used = 0, allocations = 0;
+u64 used[kMostDevices] = {}, allocations = 0;
 std::atomic<u64> generation{1};
 bool guarded = false;  // by the settings
 int accesses = 0;      // DeviceAccess that live
@@ -65,20 +65,20 @@ const Allocation* inside(const Allocations& all, u64 address, u64 size) {
 
 }  // namespace
 
-int allocate(u64 size, MemoryKind kind, u64* address) {
+int allocate(u64 size, MemoryKind kind, int device, u64* address) {
   const std::unique_lock lock(mutex);
   if (counts_as_device(kind) && ++allocations == settings().fail_allocation) return kOutOfMemory;
   const u64 span = pages(size) + kPage;
   if (!reserve() || range.top + span > range.size) return kOutOfMemory;
-  if (counts_as_device(kind) && used + size > settings().profile.memory) return kOutOfMemory;
+  if (counts_as_device(kind) && used[device] + size > memory_for_program(device)) return kOutOfMemory;
   char* at = range.base + range.top;
   if (mprotect(at, span - kPage, PROT_READ | PROT_WRITE) != 0) return kOutOfMemory;
   range.top += span;
-  if (kind != MemoryKind::pinned) used += size;
+  if (kind != MemoryKind::pinned) used[device] += size;
   const bool variable = kind == MemoryKind::variable || kind == MemoryKind::constant;
   if (!variable && (settings().poison || kind == MemoryKind::pinned)) std::memset(at, 0xff, size);
   *address = reinterpret_cast<u64>(at);
-  live[*address] = {*address, size, kind};
+  live[*address] = {*address, size, kind, device};
   if (guarded && accesses == 0 && kind == MemoryKind::device) mprotect(at, pages(size), PROT_NONE);
   return kSuccess;
 }
@@ -95,7 +95,7 @@ int free_memory(u64 address, unsigned kinds, const char* caller) {
   const Allocation gone = found->second;
   live.erase(found);
   freed[address] = gone;
-  if (gone.kind != MemoryKind::pinned) used -= gone.size;
+  if (gone.kind != MemoryKind::pinned) used[gone.device] -= gone.size;
   ++generation;
   void* at = reinterpret_cast<void*>(address);
   madvise(at, pages(gone.size), MADV_DONTNEED);
@@ -149,9 +149,9 @@ std::string describe_address(u64 address) {
   return out.empty() ? "not in any device allocation" : out;
 }
 
-u64 memory_used() {
+u64 memory_used(int device) {
   const std::shared_lock lock(mutex);
-  return used;
+  return used[device];
 }
 
 u64 memory_generation() { return generation; }

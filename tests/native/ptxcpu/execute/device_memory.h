@@ -11,21 +11,22 @@ enum class MemoryKind { device, variable, constant, managed, pinned };
 struct Allocation {
   std::uint64_t base = 0, size = 0;
   MemoryKind kind = MemoryKind::device;
+  int device = 0;  ///< whose it is; of pinned memory, whose context asked for it
 };
 
 /// A set of kinds, for free_memory.
 constexpr unsigned kind_bit(MemoryKind kind) { return 1u << static_cast<unsigned>(kind); }
 
-/// kOutOfMemory beyond the profile's memory (device and managed memory alone), or where PTXCPU_FAIL_ALLOC says so.
-int allocate(std::uint64_t size, MemoryKind kind, std::uint64_t* address);
+/// kOutOfMemory beyond what the device has for the program (device and managed memory alone), or where PTXCPU_FAIL_ALLOC says so.
+int allocate(std::uint64_t size, MemoryKind kind, int device, std::uint64_t* address);
 /// kInvalidValue, and a report that names `caller`, for what is not the start of a live allocation of these kinds.
 int free_memory(std::uint64_t address, unsigned kinds, const char* caller);
 /// Is [address, address + size) inside one live allocation? Then `found` is it.
 bool find_allocation(std::uint64_t address, std::uint64_t size, Allocation* found);
 /// Where an address lies, in words: freed, or how far from which allocation.
 std::string describe_address(std::uint64_t address);
-/// Bytes of live allocations, pinned host memory apart.
-std::uint64_t memory_used();
+/// Bytes of live allocations of a device, pinned host memory apart.
+std::uint64_t memory_used(int device);
 /// Changes with every free: what a site remembers of an older one may be gone.
 std::uint64_t memory_generation();
 /// With PTXCPU_GUARD device memory can only be touched while one of these lives: kernels and copies hold one.

@@ -41,7 +41,7 @@ int accept(const Header& header, std::string* log) {
 
 }  // namespace
 
-int LoadedModule::load(const std::string& ptx, std::unique_ptr<LoadedModule>* module, std::string* log) {
+int LoadedModule::load(const std::string& ptx, int device, std::unique_ptr<LoadedModule>* module, std::string* log) {
   if (const int error = accept(header_of(ptx), log); error != kSuccess) return error;
   std::unique_ptr<LoadedModule> made(new LoadedModule);
   try {
@@ -52,6 +52,7 @@ int LoadedModule::load(const std::string& ptx, std::unique_ptr<LoadedModule>* mo
   if (!made->library_) return kInvalidPtx;
   static std::atomic<int> ids{0};
   made->id_ = ++ids;
+  made->device_ = device;
   made->info_ = static_cast<const ModuleInfo*>(dlsym(made->library_, "ptxcpu_module"));
   *made->info_->callbacks = &callbacks();
   if (const int error = made->place_variables(); error != kSuccess) return error;
@@ -65,7 +66,7 @@ int LoadedModule::place_variables() {
     const VariableInfo& info = info_->variables[i];
     std::uint64_t address = 0;
     const MemoryKind kind = info.space == SPACE_CONSTANT ? MemoryKind::constant : MemoryKind::variable;
-    if (const int error = allocate(info.size ? info.size : 1, kind, &address); error != kSuccess) return error;
+    if (const int error = allocate(info.size ? info.size : 1, kind, device_, &address); error != kSuccess) return error;
     std::memset(reinterpret_cast<void*>(address), 0, info.size);
     if (info.bytes_size) std::memcpy(reinterpret_cast<void*>(address), info.bytes, std::min(info.bytes_size, info.size));
     *info.address = address;

@@ -17,13 +17,14 @@ class LoadedModule {
  public:
   /// Refuses what the device's driver would: kNoBinaryForGpu for a newer target, kUnsupportedPtxVersion for a newer .version, kInvalidPtx
   /// for what does not translate (`log` names lines and opcodes). Compiling takes seconds the first time; the result is kept in
-  /// PTXCPU_CACHE.
-  static int load(const std::string& ptx, std::unique_ptr<LoadedModule>* module, std::string* log);
+  /// PTXCPU_CACHE. Its variables lie on `device`.
+  static int load(const std::string& ptx, int device, std::unique_ptr<LoadedModule>* module, std::string* log);
   ~LoadedModule();
   LoadedModule(const LoadedModule&) = delete;
   LoadedModule& operator=(const LoadedModule&) = delete;
 
   int id() const { return id_; }
+  int device() const { return device_; }
   const ModuleInfo& info() const { return *info_; }
   /// The kernel of this name, or nullptr.
   const KernelInfo* kernel(const std::string& name) const;
@@ -33,7 +34,7 @@ class LoadedModule {
   LoadedModule() = default;
   int place_variables();
 
-  int id_ = 0;
+  int id_ = 0, device_ = 0;
   void* library_ = nullptr;
   const ModuleInfo* info_ = nullptr;
   std::map<std::string, DeviceVariable> variables_;

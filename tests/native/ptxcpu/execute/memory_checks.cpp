@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "execute/device_memory.h"
+#include "execute/loaded_module.h"
 #include "execute/settings.h"
 #include "execute/worker.h"
 
@@ -16,6 +17,11 @@ struct Description {
   char words[256];
   explicit Description(u64 address) { std::snprintf(words, sizeof words, "%s", describe_address(address).c_str()); }
 };
+
+/// No device reaches into another one's memory here.
+bool lies_elsewhere(const Allocation& allocation, const Launch& launch) {
+  return allocation.kind != MemoryKind::pinned && allocation.device != launch.module->device();
+}
 
 }  // namespace
 
@@ -39,6 +45,9 @@ void Worker::look_up(Thread& t, u32 site, u64 address, u32 bytes, u32 access) {
   if (!find_allocation(address, bytes, &found)) {
     const Description where(address);
     fault(t, site, kIllegalAddress, "out-of-bounds global %s of %u bytes at 0x%llx (%s)", name_of(access), bytes, shown, where.words);
+  }
+  if (lies_elsewhere(found, *launch_)) {
+    fault(t, site, kIllegalAddress, "global %s at 0x%llx, which is memory of device %d", name_of(access), shown, found.device);
   }
   if (found.kind == MemoryKind::constant && (access & ACCESS_STORE)) {
     fault(t, site, kIllegalAddress, "store to a __constant__ variable");
@@ -67,6 +76,9 @@ void Worker::copy_async(Thread& t, u32 site, u64 to, u64 from, u32 bytes, u32 re
     if (!find_allocation(from, read, &found)) {
       const Description where(from);
       fault(t, site, kIllegalAddress, "cp.async reads out of bounds at 0x%llx (%s)", static_cast<unsigned long long>(from), where.words);
+    }
+    if (lies_elsewhere(found, *launch_)) {
+      fault(t, site, kIllegalAddress, "cp.async reads at 0x%llx, which is memory of device %d", static_cast<unsigned long long>(from), found.device);
     }
     if (read == bytes) known = {found.base, found.size - bytes};
   }

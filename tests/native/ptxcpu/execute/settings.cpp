@@ -40,6 +40,11 @@ Settings& settings() {
   return current;
 }
 
+std::uint64_t memory_for_program(int device) {
+  const std::uint64_t memory = settings().profile.memory;
+  return device + 1 < settings().devices ? memory / 2 : memory;
+}
+
 void load_settings() {
   Settings s;
   const char* profile = variable("PTXCPU_PROFILE");
@@ -52,6 +57,7 @@ void load_settings() {
   }
   s.profile.arch = static_cast<int>(number_of("PTXCPU_ARCH", static_cast<std::uint64_t>(s.profile.arch)));
   s.profile.memory = number_of("PTXCPU_MEM_MB", s.profile.memory >> 20) << 20;
+  s.devices = static_cast<int>(std::clamp<std::uint64_t>(number_of("PTXCPU_DEVICES", 1), 1, kMostDevices));
   s.threads = static_cast<int>(std::max<std::uint64_t>(1, number_of("PTXCPU_THREADS", std::thread::hardware_concurrency())));
   s.watch_races = flag("PTXCPU_RACE", false);
   s.strict = flag("PTXCPU_STRICT", false);

@@ -9,8 +9,12 @@ namespace ptxcpu {
 
 enum class Schedule { in_order, random, reverse };
 
+/// The most devices that a machine can have here.
+constexpr int kMostDevices = 8;
+
 struct Settings {
   Profile profile;
+  int devices = 1;  ///< of that profile
   int threads = 1;  ///< workers, each of which runs blocks
   bool watch_races = false;
   bool strict = false;  ///< warnings are errors
@@ -26,6 +30,9 @@ struct Settings {
   std::uint64_t fail_launch = 0;      ///< the same of the launch that fails
   int fail_launch_code = 719;
 };
+
+/// What a device has for the program, in bytes: of several, all but the last have half of their memory taken by others.
+std::uint64_t memory_for_program(int device);
 
 /// The settings in force.
 Settings& settings();

@@ -93,6 +93,66 @@ TEST_CASE("memory ends where the profile's does, and at the allocation that is a
   CHECK(results == std::vector<CUresult>{CUDA_SUCCESS, CUDA_SUCCESS, CUDA_ERROR_OUT_OF_MEMORY, CUDA_SUCCESS});
 }
 
+TEST_CASE("several devices: each has its own context, memory and modules; the last one's memory is all free") {
+  const Device& device = Device::get();
+  const Setting quiet("PTXCPU_QUIET", "1"), two("PTXCPU_DEVICES", "2"), memory("PTXCPU_MEM_MB", "2");
+  constexpr std::size_t kMegabyte = 1 << 20;
+  int count = 0;
+  CHECK(device.call("cuDeviceGetCount", &count) == CUDA_SUCCESS);
+  CHECK(count == 2);
+  CUdevice none = 0;
+  CHECK(device.call("cuDeviceGet", &none, 2) == CUDA_ERROR_INVALID_DEVICE);
+  CUcontext contexts[2] = {};
+  for (CUdevice i : {0, 1}) CHECK(device.call("cuDevicePrimaryCtxRetain", &contexts[i], i) == CUDA_SUCCESS);
+  CHECK(device.call("cuDevicePrimaryCtxRetain", &contexts[0], CUdevice{2}) == CUDA_ERROR_INVALID_DEVICE);
+  const auto enter = [&](int i) {
+    CUdevice now = -1;
+    CHECK(device.call("cuCtxSetCurrent", contexts[i]) == CUDA_SUCCESS);
+    CHECK(device.call("cuCtxGetDevice", &now) == CUDA_SUCCESS);
+    CHECK(now == i);
+  };
+  const auto free_memory = [&] {
+    std::size_t free = 0, total = 0;
+    CHECK(device.call("cuMemGetInfo_v2", &free, &total) == CUDA_SUCCESS);
+    CHECK(total == 2 * kMegabyte);
+    return free;
+  };
+  enter(1);
+  CHECK(free_memory() == 2 * kMegabyte);
+  enter(0);
+  CHECK(free_memory() == kMegabyte);
+  CUdeviceptr address = 0, more = 0;
+  CHECK(device.call("cuMemAlloc_v2", &address, kMegabyte + 1) == CUDA_ERROR_OUT_OF_MEMORY);
+  CHECK(device.call("cuMemAlloc_v2", &address, kMegabyte) == CUDA_SUCCESS);
+  CHECK(device.call("cuMemAlloc_v2", &more, std::size_t{1}) == CUDA_ERROR_OUT_OF_MEMORY);
+  CUstream stream = nullptr;
+  CHECK(device.call("cuStreamCreate", &stream, 0u) == CUDA_SUCCESS);
+  enter(1);
+  CHECK(free_memory() == 2 * kMegabyte);
+  int owner = -1;
+  CHECK(device.call("cuPointerGetAttribute", static_cast<void*>(&owner), CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, address) == CUDA_SUCCESS);
+  CHECK(owner == 0);
+  {
+    const Module m("compute_80.ptx");
+    const Buffer<float> x(32);
+    CHECK(m.run("vecadd", 1, 32, 0, x.at(), x.at(), x.at(), 32) == CUDA_SUCCESS);
+    const CUfunction f = m.function("vecadd");
+    void **params = nullptr, **extra = nullptr;
+    CHECK(device.call("cuLaunchKernel", f, 1u, 1u, 1u, 32u, 1u, 1u, 0u, stream, params, extra) == CUDA_ERROR_INVALID_HANDLE);
+    enter(0);
+    CHECK(m.run("vecadd", 1, 32, 0, x.at(), x.at(), x.at(), 32) == CUDA_ERROR_INVALID_HANDLE);
+    CHECK(device.message().find("another device") != std::string::npos);
+    enter(1);
+    CHECK(m.run("vecadd", 1, 32, 0, address, x.at(), x.at(), 32) == CUDA_ERROR_ILLEGAL_ADDRESS);
+    CHECK(device.message().find("memory of device 0") != std::string::npos);
+    device.reset();
+  }
+  enter(0);
+  CHECK(device.call("cuStreamDestroy_v2", stream) == CUDA_SUCCESS);
+  CHECK(device.call("cuMemFree_v2", address) == CUDA_SUCCESS);
+  for (CUdevice i : {1, 0}) CHECK(device.call("cuDevicePrimaryCtxRelease_v2", i) == CUDA_SUCCESS);
+}
+
 TEST_CASE("the launch that is asked to fail loses the device") {
   const Module m("compute_80.ptx");
   const Buffer<float> x(32);

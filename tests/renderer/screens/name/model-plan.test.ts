@@ -5,7 +5,7 @@ import { t } from '../../../../renderer/state/words.svelte.ts';
 import type { CardPlan, Placement } from '../../../../shared/memory.ts';
 import { card as model } from '../../model-card.ts';
 
-const card: CardPlan = { name: 'RTX 2060', compute_capability: '7.5', driver: '12.4', needs: 2.4e9, free: 7.4e9 };
+const card: CardPlan = { ordinal: 0, name: 'RTX 2060', compute_capability: '7.5', driver: '12.4', needs: 2.4e9, free: 7.4e9 };
 const onCard: Placement = { device: 'cuda', card, no_card: null };
 const short: Placement = { device: 'cpu', card: { ...card, free: 1.1e9 }, no_card: { code: 'gpu.memory_insufficient', detail: 'RTX 2060: …' } };
 const old: Placement = { device: 'cpu', card: null, no_card: { code: 'gpu.card_too_old', detail: 'GTX 1080, 6.1' } };
@@ -36,6 +36,8 @@ describe('under the chosen model', () => {
 
   it('a device that was chosen by its name leads nowhere else', () => {
     expect(lines(short, 'cuda')).toEqual([[false, t('card.takes', { card: 'RTX 2060', needs: '2.4 GB', free: '1.1 GB' })]]);
+    const second: Placement = { device: 'cuda:1', card: { ...card, ordinal: 1 }, no_card: null };
+    expect([lines(second, 'cuda:1'), lines(second, 'cuda:1', { fits: false })]).toEqual(Array(2).fill([[true, takes]]));
     expect([lines(onCard, 'cpu'), lines(short, 'reference')]).toEqual([[], []]);
   });
 
@@ -47,6 +49,7 @@ describe('under the chosen model', () => {
 
 it('in the list: whether it fits and on what', () => {
   expect(fitWords(model('m', { placement: onCard }))).toBe(t('model.fits_card'));
+  expect(fitWords(model('m', { placement: { ...onCard, device: 'cuda:1' } }))).toBe(t('model.fits_card'));
   expect(fitWords(model('m', { placement: short }))).toBe(t('model.fits'));
   expect(fitWords(model('m', { placement: short, fits: false }))).toBe(t('model.too_large'));
   expect(fitWords(model('m', { fits: null }))).toBe('');

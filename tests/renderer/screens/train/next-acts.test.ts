@@ -30,8 +30,10 @@ test('after an error that comes again, other settings come before going on; afte
 
 test('a run of a card may go on without it, wherever it can go on', () => {
   for (const status of runStatuses) {
-    const acts = nextActs({ status, error: 'gpu.failed', chosen_step: 1 }, 'cuda');
-    expect([status, acts.includes('resume_cpu')]).toEqual([status, resumableStatuses.includes(status)]);
+    for (const device of ['cuda', 'cuda:1'] as const) {
+      const acts = nextActs({ status, error: 'gpu.failed', chosen_step: 1 }, device);
+      expect([status, acts.includes('resume_cpu')]).toEqual([status, resumableStatuses.includes(status)]);
+    }
   }
   expect(nextActs({ status: 'failed', error: 'gpu.failed', chosen_step: null }, 'cuda').slice(0, 2)).toEqual(['resume', 'resume_cpu']);
   expect(nextActs({ status: 'failed', error: 'gpu.failed', chosen_step: null }, 'auto')).toContain('resume_cpu');

@@ -73,7 +73,7 @@ describe('choices', () => {
   test.each(fieldPaths.filter((path) => fieldOf(path).kind === 'choice'))('of %s are all that this version can do', (path) => {
     const { options } = fieldOf(path) as Extract<Field, { kind: 'choice' }>;
     const schema = known.get(path) as Schema;
-    const usable = (schema.enum ?? schema.anyOf?.map((literal) => literal.const))?.filter((option) => {
+    const usable = (schema.enum ?? schema.anyOf?.flatMap((one) => one.enum ?? (one.const === undefined ? [] : [one.const])))?.filter((option) => {
       try {
         refuseUnsupported(withValue(recipe, path, option));
         return true;
