@@ -35,18 +35,8 @@ ComputeOptions read_compute_options(Fields& fields) {
 }
 
 Status read_precision(const std::string& name, Precision& precision) {
-  if (name == "as-stored") {
-    precision = Precision::as_stored;
-  } else if (name == "f32") {
-    precision = Precision::f32;
-  } else if (name == "bf16") {
-    precision = Precision::bf16;
-  } else if (name == "nf4") {
-    precision = Precision::nf4;
-  } else {
-    return Status::error(Code::recipe_unsupported, "precision " + name + " (as-stored, f32, bf16 and nf4 work)");
-  }
-  return {};
+  return read_name(name, {{"as-stored", Precision::as_stored}, {"f32", Precision::f32}, {"bf16", Precision::bf16}, {"nf4", Precision::nf4}},
+                   Status::error(Code::recipe_unsupported, "precision " + name + " (as-stored, f32, bf16 and nf4 work)"), precision);
 }
 
 Result<std::shared_ptr<Backend>> make_backend(const ComputeOptions& options) {

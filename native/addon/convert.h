@@ -9,7 +9,9 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -79,6 +81,17 @@ Status read_request(const Napi::Value& value, GenerateRequest& request);
 Status read_ids(const Napi::Value& value, std::vector<std::int32_t>& ids);
 /// A string argument.
 Status read_text(const Napi::Value& value, const char* what, std::string& text);
+
+/// The value that `name` stands for among `names`; `otherwise` for any other name.
+template <class T>
+Status read_name(const std::string& name, std::initializer_list<std::pair<std::string_view, T>> names, const Status& otherwise, T& value) {
+  for (const auto& [known, meant] : names) {
+    if (name != known) continue;
+    value = meant;
+    return {};
+  }
+  return otherwise;
+}
 
 Napi::Object to_js(Napi::Env env, const StepResult& step);
 Napi::Object to_js(Napi::Env env, const ScoreResult& score);

@@ -18,17 +18,10 @@ struct Generated {
 };
 
 Status read_asked(const Napi::Value& value, Asked& asked) {
-  const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
-  if (name == "alone") {
-    asked = Asked::alone;
-  } else if (name == "in-conversation") {
-    asked = Asked::in_conversation;
-  } else if (name == "together") {
-    asked = Asked::together;
-  } else {
-    return Status::error(Code::internal, "asked must be alone, in-conversation or together");
-  }
-  return {};
+  std::string name;
+  NAMESAKE_TRY(read_text(value, "asked", name));
+  return read_name(name, {{"alone", Asked::alone}, {"in-conversation", Asked::in_conversation}, {"together", Asked::together}},
+                   Status::error(Code::internal, "there is no way of asking called " + name), asked);
 }
 
 }  // namespace

@@ -19,19 +19,6 @@ struct Options {
   TrainerOptions trainer;
 };
 
-Status read_schedule(const std::string& name, Schedule& schedule) {
-  if (name == "linear") {
-    schedule = Schedule::linear;
-  } else if (name == "cosine") {
-    schedule = Schedule::cosine;
-  } else if (name == "constant") {
-    schedule = Schedule::constant;
-  } else {
-    return Status::error(Code::internal, "unknown schedule " + name);
-  }
-  return {};
-}
-
 Status read_options(const Napi::Value& value, Options& options) {
   Fields fields(value, "options");
   options.rank = fields.integer("rank");
@@ -52,7 +39,8 @@ Status read_options(const Napi::Value& value, Options& options) {
   if (!fields.is_null("recompute")) options.trainer.recompute = fields.flag("recompute");
   const std::string schedule = fields.text("schedule");
   NAMESAKE_TRY(fields.status());
-  return read_schedule(schedule, options.trainer.schedule);
+  return read_name(schedule, {{"linear", Schedule::linear}, {"cosine", Schedule::cosine}, {"constant", Schedule::constant}},
+                   Status::error(Code::internal, "unknown schedule " + schedule), options.trainer.schedule);
 }
 
 /// All memory first, then what lives in it.

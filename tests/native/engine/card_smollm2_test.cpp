@@ -25,15 +25,19 @@ Batch beginning(const PaddedBatch& batch, std::size_t tokens) {
   return pack(one);
 }
 
+/// The model's file; nullptr where there is no card, or no file, which is said.
+const char* model_for(const char* what) {
+  if (cuda_backend() == nullptr) return nullptr;
+  const char* path = std::getenv("NAMESAKE_MODEL");
+  if (!path) std::cout << "skipped: " << what << " of SmolLM2-135M on a card: NAMESAKE_MODEL is not set\n";
+  return path;
+}
+
 }  // namespace
 
 TEST_CASE("cuda: two steps of SmolLM2-135M are the processor's") {
-  if (cuda_backend() == nullptr) return;
-  const char* path = std::getenv("NAMESAKE_MODEL");
-  if (!path) {
-    std::cout << "skipped: SmolLM2-135M on a card: NAMESAKE_MODEL is not set\n";
-    return;
-  }
+  const char* path = model_for("two steps");
+  if (!path) return;
   const std::vector<PaddedBatch> batches = read_batches(fixture("golden/smollm2-135m/train.json"));
   TrainerOptions options;
   options.steps = 2;
@@ -54,12 +58,8 @@ TEST_CASE("cuda: two steps of SmolLM2-135M are the processor's") {
 }
 
 TEST_CASE("cuda: an answer of SmolLM2-135M is the processor's wherever it is sure") {
-  if (cuda_backend() == nullptr) return;
-  const char* path = std::getenv("NAMESAKE_MODEL");
-  if (!path) {
-    std::cout << "skipped: an answer of SmolLM2-135M on a card: NAMESAKE_MODEL is not set\n";
-    return;
-  }
+  const char* path = model_for("an answer");
+  if (!path) return;
   const float tolerance = 0.1f;  // of a logit
   constexpr std::size_t kTokens = 8;
   GenerateRequest request;
