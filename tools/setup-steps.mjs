@@ -22,18 +22,19 @@ function log(line) {
 
 /**
  * Whether anything under `path` (a file or a folder, itself included: its time changes when a file in it is added or
- * removed) is newer than `time`.
+ * removed) is as new as `time`, or newer: a file system's clock moves in steps of milliseconds, so a file that was saved
+ * just after `time` can bear the same one.
  * @param {string} path
  * @param {number} time
  * @returns {Promise<boolean>}
  */
-async function isNewer(path, time) {
+async function isAsNew(path, time) {
   const found = await stat(path).catch(() => null);
   if (found === null) return false;
-  if (found.mtimeMs > time) return true;
+  if (found.mtimeMs >= time) return true;
   if (!found.isDirectory()) return false;
   for (const name of await readdir(path)) {
-    if (await isNewer(join(path, name), time)) return true;
+    if (await isAsNew(join(path, name), time)) return true;
   }
   return false;
 }
@@ -49,7 +50,7 @@ async function isStale({ stamp, outputs, sources }) {
   const built = await stat(stamp).catch(() => null);
   if (built === null || outputs.some((output) => !existsSync(output))) return true;
   for (const source of sources) {
-    if (await isNewer(source, built.mtimeMs)) return true;
+    if (await isAsNew(source, built.mtimeMs)) return true;
   }
   return false;
 }

@@ -79,6 +79,13 @@ describe('setup', () => {
     expect((await setup(folder, '--no-model')).stderr).toMatch(message);
   });
 
+  it('builds after a source that was saved in the same tick of the clock as the stamp', async () => {
+    const folder = checkout('http://127.0.0.1:1/none');
+    const tick = new Date(Date.now() - 30_000);
+    for (const name of ['out/.built', 'shared/run.ts']) utimesSync(join(folder, name), tick, tick);
+    expect((await setup(folder, '--no-model')).stderr).toMatch(/building the program/);
+  });
+
   it.each([
     ['an output is gone', 'out/main/engine-host.js'],
     ['the page is gone', 'out/renderer/index.html'],
