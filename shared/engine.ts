@@ -36,6 +36,8 @@ export interface TrainerOptions {
   weight_decay: number;
   /** Of the optimizer's moments. */
   state_bits: 32 | 8;
+  /** Of the widest that is kept of the forward pass. */
+  activation_bits: 32 | 16;
   /** null = none. */
   clip: number | null;
   schedule: 'linear' | 'cosine' | 'constant';

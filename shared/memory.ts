@@ -23,6 +23,8 @@ export interface MemoryQuestion extends Omit<EngineChoice, 'device'> {
   rank: number;
   /** Of the optimizer's moments. */
   state_bits: 32 | 8;
+  /** Of the widest that is kept of the forward pass. */
+  activation_bits: 32 | 16;
   /** Most tokens of a micro-batch. */
   batch_tokens: number;
   /** Most of them where a beginning that all conversations of a batch share is counted once, as it is computed. null: all. */

@@ -113,7 +113,7 @@ export interface Model {
 }
 
 /** What planMemory asks beside MemoryQuestion's own numbers. */
-export interface NativeMemoryOptions extends Pick<MemoryQuestion, 'precision' | 'device' | 'threads' | 'isa' | 'rank' | 'state_bits' | 'batch_tokens' | 'packed_tokens' | 'recompute'> {
+export interface NativeMemoryOptions extends Pick<MemoryQuestion, 'precision' | 'device' | 'threads' | 'isa' | 'rank' | 'state_bits' | 'activation_bits' | 'batch_tokens' | 'packed_tokens' | 'recompute'> {
   /** Answers side by side, 0 = none. */
   slots: number;
   /** Longest prompt with its answer. */

@@ -30,6 +30,7 @@ function optionsOf(recipe: Recipe): MemoryOptions {
     device: recipe.device,
     rank: recipe.method.rank,
     state_bits: recipe.optim.state_bits,
+    activation_bits: recipe.activation_bits,
     batch_tokens: recipe.batch_tokens,
     packed_tokens: null,
     max_length: recipe.data.max_length,

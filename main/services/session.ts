@@ -135,6 +135,7 @@ export class Session {
       eps: optim.eps,
       weight_decay: optim.weight_decay,
       state_bits: optim.state_bits,
+      activation_bits: recipe.activation_bits,
       clip: optim.clip,
       schedule: optim.schedule,
       warmup_steps: optim.warmup_steps,

@@ -81,6 +81,7 @@ Status read_question(const Napi::CallbackInfo& info, Question& question) {
   if (!fields.is_null("packed_tokens")) memory.packed_tokens = fields.integer("packed_tokens");
   if (!fields.is_null("recompute")) memory.recompute = fields.flag("recompute");
   memory.state_bits = static_cast<int>(fields.integer("state_bits"));
+  memory.activation_bits = static_cast<int>(fields.integer("activation_bits"));
   memory.slots = fields.integer("slots");
   memory.answer_tokens = fields.integer("answer_tokens");
   memory.score_tokens = fields.integer("score_tokens");

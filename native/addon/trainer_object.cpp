@@ -31,6 +31,7 @@ Status read_options(const Napi::Value& value, Options& options) {
   options.trainer.eps = static_cast<float>(fields.number("eps"));
   options.trainer.weight_decay = static_cast<float>(fields.number("weight_decay"));
   options.trainer.state_bits = static_cast<int>(fields.integer("state_bits"));
+  options.trainer.activation_bits = static_cast<int>(fields.integer("activation_bits"));
   options.trainer.clip = static_cast<float>(fields.number("clip"));
   options.trainer.warmup_steps = fields.integer("warmup_steps");
   options.trainer.steps = fields.integer("steps");

@@ -137,6 +137,11 @@ class Backend {
   /// y += x over n values: gradients that meet, in the caller's order.
   virtual Status add(const float* x, std::int64_t n, float* y) = 0;
 
+  /// y = x over n values, rounded to bf16 (to nearest even; NaN stays NaN): for what is kept in half the room.
+  virtual Status to_bf16(const float* x, std::int64_t n, std::uint16_t* y) = 0;
+  /// y = x over n values, exactly.
+  virtual Status from_bf16(const std::uint16_t* x, std::int64_t n, float* y) = 0;
+
   // --- layers ---
   /// y [M, C] = rows `ids` [M] of table [V, C], decoded.
   virtual Status embedding_forward(const Matrix& table, const std::int32_t* ids, std::int64_t M, float* y) = 0;

@@ -8,10 +8,9 @@ class Activations::Places {
  public:
   explicit Places(std::byte* memory) : memory_(memory) {}
 
-  /// An array of `count` four-byte values, at the start of a cache line.
+  /// An array of `count` values, at the start of a cache line.
   template <class T>
   void take(T*& pointer, std::int64_t count) {
-    static_assert(sizeof(T) == 4);
     if (memory_) pointer = reinterpret_cast<T*>(memory_ + at_);
     at_ += (static_cast<std::size_t>(count) * sizeof(T) + kAlign - 1) / kAlign * kAlign;
   }
@@ -39,9 +38,9 @@ class Activations::Places {
   std::size_t at_ = 0;
 };
 
-Activations::Activations(const Config& config, std::int64_t rank, Keep keep)
-    : config_(config), rank_(rank), keep_(keep),
-      layers_(keep == Keep::nothing ? 1 : static_cast<std::size_t>(config.layers)) {}
+Activations::Activations(const Config& config, std::int64_t rank, Keeping keeping)
+    : config_(config), rank_(rank), keeping_(keeping),
+      layers_(keeping.what == Keep::nothing ? 1 : static_cast<std::size_t>(config.layers)) {}
 
 void Activations::plan(const BatchRoom& room, Places& places) {
   const std::int64_t M = room.tokens, C = config_.hidden;
@@ -54,18 +53,29 @@ void Activations::plan(const BatchRoom& room, Places& places) {
   places.take(kl, M);
   for (LayerActivations& layer : layers_) {
     places.take(layer.x_in, M * C);
-    if (keep_ != Keep::inputs || &layer == &layers_.front()) plan_layer(room, layer, places);
+    if (keeping_.what != Keep::inputs || &layer == &layers_.front()) plan_layer(room, layer, places);
   }
   if (backward()) places.overlay([&] { places.take(x_out, M * C); }, [&] { places.take(dx, M * C); });
   places.take(h, M * C);
   places.overlay([&] { places.take(rows_base, M * C); }, [&] { if (backward()) places.take(dh, M * C); });
   // A layer is done with one before it begins the other, forward and backward; the loss stands between the passes.
   places.overlay([&] { plan_attention(room, places); }, [&] { plan_ffn(room, places); }, [&] { plan_loss(room, places); });
-  if (keep_ != Keep::inputs) return;
+  share_front();
+}
+
+/// Gives every layer what only one at a time has use for.
+void Activations::share_front() {
+  const LayerActivations& front = layers_.front();
   for (LayerActivations& layer : layers_) {
-    float* x_in = layer.x_in;
-    layer = layers_.front();
-    layer.x_in = x_in;
+    if (keeping_.what == Keep::inputs) {
+      float* x_in = layer.x_in;
+      layer = front;
+      layer.x_in = x_in;
+    } else if (keeping_.bf16) {
+      layer.attn = front.attn;
+      layer.gate = front.gate;
+      layer.up = front.up;
+    }
   }
 }
 
@@ -81,22 +91,34 @@ void Activations::plan_layer(const BatchRoom& room, LayerActivations& layer, Pla
   places.take(layer.q, M * Q);
   places.take(layer.k, M * KV);
   places.take(layer.v, M * KV);
-  places.take(layer.attn, M * Q);
+  if (rounds()) {
+    places.take(layer.attn_bf16, M * Q);
+  } else {
+    places.take(layer.attn, M * Q);
+  }
   places.take(layer.lse, room.expanded * config_.heads);
   places.take(layer.x_mid, M * config_.hidden);
   places.take(layer.ffn_rstd, M);
-  if (keep_ == Keep::all) {
+  if (keeping_.whole()) {
     places.take(layer.gate, M * config_.ffn);
     places.take(layer.up, M * config_.ffn);
+  } else if (keeping_.what == Keep::all) {
+    places.take(layer.gate_bf16, M * config_.ffn);
+    places.take(layer.up_bf16, M * config_.ffn);
   }
   for (Linear linear : linears_of(config_)) places.take(layer.xa[static_cast<std::size_t>(linear)], M * rank_);
 }
 
 void Activations::plan_ffn(const BatchRoom& room, Places& places) {
   const std::int64_t count = ffn_rows(room.tokens) * config_.ffn;
-  if (keep_ != Keep::all) {
-    places.take(layers_.front().gate, count);
-    places.take(layers_.front().up, count);
+  LayerActivations& front = layers_.front();
+  if (!keeping_.whole()) {
+    places.take(front.gate, count);
+    places.take(front.up, count);
+  }
+  if (rounds() && keeping_.what == Keep::inputs) {
+    places.take(front.gate_bf16, count);
+    places.take(front.up_bf16, count);
   }
   places.take(act, count);
   if (backward()) places.take(dact, count);
@@ -104,6 +126,7 @@ void Activations::plan_ffn(const BatchRoom& room, Places& places) {
 
 void Activations::plan_attention(const BatchRoom& room, Places& places) {
   const std::int64_t M = room.tokens, E = room.expanded, Q = config_.heads * config_.head_dim, KV = config_.kv_heads * config_.head_dim;
+  if (rounds()) places.take(layers_.front().attn, M * Q);
   if (config_.fused_qkv) places.take(qkv, M * (Q + 2 * KV));
   places.take(wide_q, E * Q);
   places.take(wide_k, E * KV);
@@ -130,16 +153,16 @@ void Activations::plan_loss(const BatchRoom& room, Places& places) {
   places.take(drows, M * C);
 }
 
-std::size_t Activations::bytes(const Config& config, std::int64_t rank, Keep keep, const BatchRoom& room) {
+std::size_t Activations::bytes(const Config& config, std::int64_t rank, Keeping keeping, const BatchRoom& room) {
   Places places(nullptr);
-  Activations(config, rank, keep).plan(room, places);
+  Activations(config, rank, keeping).plan(room, places);
   return places.bytes();
 }
 
 void Activations::place(std::byte* memory, const BatchRoom& room) {
   Places places(memory);
   plan(room, places);
-  if (keep_ == Keep::nothing) x_out = layers_[0].x_in;
+  if (!backward()) x_out = layers_[0].x_in;
   room_ = room;
 }
 

@@ -11,7 +11,7 @@
 
 namespace namesake {
 
-/// What the backward pass of one layer needs of its forward pass. M tokens, E of them where a shared prefix is written out
+/// What the backward pass of one layer needs of its forward pass, and what stands for it where that is kept in bf16. M tokens, E of them where a shared prefix is written out
 /// in front of each sequence (engine/packed.h; E = M without one); letters as in Config.
 /// Norm outputs and the swiglu product are not kept: they are recomputed, which changes no bit.
 struct LayerActivations {
@@ -24,12 +24,16 @@ struct LayerActivations {
   float* q = nullptr;          ///< [M, H*D] after rope; with qk_norm the backward pass overwrites it with the gradient at q_raw
   float* k = nullptr;          ///< [M, G*D] after rope; the same
   float* v = nullptr;          ///< [M, G*D]
-  float* attn = nullptr;       ///< [M, H*D] attention's output
+  float* attn = nullptr;       ///< [M, H*D] attention's output; in bf16 of the layer at work, as gate and up
   float* lse = nullptr;        ///< [E, H] of the written-out rows
   float* x_mid = nullptr;      ///< [M, C] after the attention's residual
   float* ffn_rstd = nullptr;   ///< [M]
   float* gate = nullptr;       ///< [M, F], or [ffn_rows, F] of the rows at work; the backward pass overwrites it with its gradient
   float* up = nullptr;         ///< [M, F]; the same
+  // The same three, rounded; nullptr where nothing is.
+  std::uint16_t* attn_bf16 = nullptr;  ///< [M, H*D]
+  std::uint16_t* gate_bf16 = nullptr;  ///< [M, F], or [ffn_rows, F]
+  std::uint16_t* up_bf16 = nullptr;    ///< [M, F]; the same
   std::array<float*, kLinears> xa{};  ///< [M, R] each: x Aᵀ of every linear that there is, in the order of Linear
 };
 
@@ -38,6 +42,16 @@ enum class Keep {
   nothing,  ///< no backward pass: all layers share one set, and a layer's output replaces its input
   inputs,   ///< each layer's input; the rest of a layer is computed again when the backward pass comes to it
   all,      ///< every layer's own set
+};
+
+/// What is kept, and in what. In bf16 the widest of it takes half the room: the backward pass then sees attention's output, gate and up
+/// rounded, whether they were kept or computed again. The forward pass is the same either way.
+struct Keeping {
+  Keep what = Keep::all;
+  bool bf16 = false;
+
+  /// Whether the wide arrays of a layer are kept as the forward pass left them, for all of its rows.
+  bool whole() const { return what == Keep::all && !bf16; }
 };
 
 /// Rows that the FFN takes at a time: what lies between its products is the widest of a layer. So many that unpacking the weights
@@ -57,21 +71,26 @@ struct BatchRoom {
 /// Passes over micro-batches of up to a BatchRoom.
 class Activations {
  public:
-  Activations(const Config& config, std::int64_t rank, Keep keep);
+  Activations(const Config& config, std::int64_t rank, Keeping keeping);
 
   /// Bytes of passes over so much.
-  static std::size_t bytes(const Config& config, std::int64_t rank, Keep keep, const BatchRoom& room);
+  static std::size_t bytes(const Config& config, std::int64_t rank, Keeping keeping, const BatchRoom& room);
   /// Points everything into `memory`, which has bytes(..., room).
   void place(std::byte* memory, const BatchRoom& room);
 
   const BatchRoom& room() const { return room_; }
-  Keep keep() const { return keep_; }
-  LayerActivations& layer(std::int64_t l) { return layers_[keep_ == Keep::nothing ? 0 : static_cast<std::size_t>(l)]; }
+  Keeping keeping() const { return keeping_; }
+  /// Whether a backward pass comes that sees rounded values.
+  bool rounds() const { return backward() && keeping_.bf16; }
+  LayerActivations& layer(std::int64_t l) { return layers_[keeping_.what == Keep::nothing ? 0 : static_cast<std::size_t>(l)]; }
   /// Where layer l writes its output: the next layer's input, or x_out after the last.
   float* layer_output(std::int64_t l);
   /// gate and up of layer l at row `start`, where a slice of the FFN begins.
-  float* gate(std::int64_t l, std::int64_t start) { return layer(l).gate + ffn_offset(start); }
-  float* up(std::int64_t l, std::int64_t start) { return layer(l).up + ffn_offset(start); }
+  float* gate(std::int64_t l, std::int64_t start) { return layer(l).gate + (keeping_.whole() ? start * config_.ffn : 0); }
+  float* up(std::int64_t l, std::int64_t start) { return layer(l).up + (keeping_.whole() ? start * config_.ffn : 0); }
+  /// The same rounded, where they are.
+  std::uint16_t* gate_bf16(std::int64_t l, std::int64_t start) { return layer(l).gate_bf16 + rounded_offset(start); }
+  std::uint16_t* up_bf16(std::int64_t l, std::int64_t start) { return layer(l).up_bf16 + rounded_offset(start); }
 
   std::int32_t* ids = nullptr;        ///< [M]
   std::int32_t* positions = nullptr;  ///< [M]
@@ -118,16 +137,17 @@ class Activations {
 
   /// Names every array once, for sizes and pointers alike.
   void plan(const BatchRoom& room, Places& places);
+  void share_front();
   void plan_layer(const BatchRoom& room, LayerActivations& layer, Places& places);
   void plan_ffn(const BatchRoom& room, Places& places);
   void plan_attention(const BatchRoom& room, Places& places);
   void plan_loss(const BatchRoom& room, Places& places);
-  bool backward() const { return keep_ != Keep::nothing; }
-  std::int64_t ffn_offset(std::int64_t start) const { return keep_ == Keep::all ? start * config_.ffn : 0; }
+  bool backward() const { return keeping_.what != Keep::nothing; }
+  std::int64_t rounded_offset(std::int64_t start) const { return keeping_.what == Keep::all ? start * config_.ffn : 0; }
 
   Config config_;
   std::int64_t rank_;
-  Keep keep_;
+  Keeping keeping_;
   BatchRoom room_;
   std::vector<LayerActivations> layers_;
 };

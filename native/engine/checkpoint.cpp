@@ -19,7 +19,8 @@ namespace namesake {
 namespace {
 
 constexpr std::int64_t kVersion = 1;
-constexpr const char* kStateBits = "state_bits";
+/// Numbers that files from before there were others do not have: they are 32 there.
+constexpr std::string_view kBits[] = {"state_bits", "activation_bits"};
 
 Status invalid(const std::string& what) { return Status::error(Code::checkpoint_invalid, what); }
 
@@ -37,7 +38,7 @@ std::vector<std::pair<const char*, double>> option_numbers(const TrainerOptions&
   return {{"lr", o.lr},     {"beta1", o.beta1}, {"beta2", o.beta2},
           {"eps", o.eps},   {"weight_decay", o.weight_decay}, {"clip", o.clip},
           {"warmup_steps", static_cast<double>(o.warmup_steps)}, {"steps", static_cast<double>(o.steps)},
-          {kStateBits, static_cast<double>(o.state_bits)}};
+          {kBits[0].data(), static_cast<double>(o.state_bits)}, {kBits[1].data(), static_cast<double>(o.activation_bits)}};
 }
 
 /// One of a trainable's moments, and the part of its tensors' names that says which.
@@ -97,8 +98,8 @@ Result<std::int64_t> read_state(const TrainerOptions& options, const std::string
   if (!json.value().get_string("schedule", schedule)) return invalid("trainer_state.json has no schedule");
   if (schedule != schedule_name(options.schedule)) return invalid("the schedule was " + schedule);
   for (const auto& [name, value] : option_numbers(options)) {
-    double stored = 32;  // of states, where a file from before there were others does not say it
-    if (!json.value().get_f64(name, stored) && std::string_view(name) != kStateBits) return invalid(std::string("trainer_state.json has no ") + name);
+    double stored = 32;
+    if (!json.value().get_f64(name, stored) && std::find(std::begin(kBits), std::end(kBits), name) == std::end(kBits)) return invalid(std::string("trainer_state.json has no ") + name);
     if (stored != value) {
       return invalid(std::string(name) + " was " + std::to_string(stored) + ", is now " + std::to_string(value));
     }

@@ -37,9 +37,9 @@ Status step_gradients(const Model& model, Adapter& adapter, LossGraph& loss, std
   return {};
 }
 
-Result<Gradients> gradients(Model& model, Adapter& adapter, std::span<const Batch> micro_batches) {
+Result<Gradients> gradients(Model& model, Adapter& adapter, std::span<const Batch> micro_batches, int activation_bits) {
   NAMESAKE_TRY(check_trainable(adapter));
-  LossGraph loss(model, &adapter, Keep::all);
+  LossGraph loss(model, &adapter, {Keep::all, activation_bits == 16});
   std::size_t tokens = 0;
   for (const Batch& batch : micro_batches) tokens = std::max(tokens, batch.ids.size());
   NAMESAKE_TRY(loss.reserve(BatchRoom::plain(static_cast<std::int64_t>(tokens))));

@@ -85,6 +85,14 @@ Status Graph::qkv_backward(const At& at, float* dh) const {
   return linear_gradient(at, Linear::v, w.v, acts.h, acts.dv, all, true, dh);
 }
 
+Status Graph::round(const At& at, const float* x, std::int64_t n, std::uint16_t* rounded) const {
+  return at.adapter_on && at.acts.rounds() ? model_.backend().to_bf16(x, n, rounded) : Status{};
+}
+
+Status Graph::widen(const At& at, const std::uint16_t* rounded, std::int64_t n, float* x) const {
+  return at.acts.rounds() ? model_.backend().from_bf16(rounded, n, x) : Status{};
+}
+
 /// kept.x_mid from kept.x_in.
 Status Graph::attention_half(const At& at) const {
   const Config& config = model_.config();
@@ -98,6 +106,7 @@ Status Graph::attention_half(const At& at) const {
   NAMESAKE_TRY(backend.rope_forward(kept.q, acts.positions, model_.rope(), M, config.heads, D));
   NAMESAKE_TRY(backend.rope_forward(kept.k, acts.positions, model_.rope(), M, config.kv_heads, D));
   NAMESAKE_TRY(attend_forward(backend, config, at.batch, kept, acts));
+  NAMESAKE_TRY(round(at, kept.attn, M * config.heads * D, kept.attn_bf16));
   return linear(at, Linear::o, w.o, nullptr, kept.attn, {0, M}, kept.x_in, kept.x_mid);
 }
 
@@ -105,8 +114,12 @@ Status Graph::attention_half(const At& at) const {
 Status Graph::gate_and_up(const At& at, const Slice& slice) const {
   const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
   const float* h = at.acts.h + slice.start * model_.config().hidden;
-  NAMESAKE_TRY(linear(at, Linear::gate, w.gate, nullptr, h, slice, nullptr, at.acts.gate(at.l, slice.start)));
-  return linear(at, Linear::up, w.up, nullptr, h, slice, nullptr, at.acts.up(at.l, slice.start));
+  const std::int64_t n = slice.count * model_.config().ffn;
+  float *gate = at.acts.gate(at.l, slice.start), *up = at.acts.up(at.l, slice.start);
+  NAMESAKE_TRY(linear(at, Linear::gate, w.gate, nullptr, h, slice, nullptr, gate));
+  NAMESAKE_TRY(linear(at, Linear::up, w.up, nullptr, h, slice, nullptr, up));
+  NAMESAKE_TRY(round(at, gate, n, at.acts.gate_bf16(at.l, slice.start)));
+  return round(at, up, n, at.acts.up_bf16(at.l, slice.start));
 }
 
 /// x_out from kept.x_mid.
@@ -147,15 +160,20 @@ Status Graph::ffn_half_backward(const At& at) const {
   LayerActivations& kept = at.kept;
   Activations& acts = at.acts;
   const std::int64_t M = at.batch.tokens(), C = config.hidden;
-  const bool again = acts.keep() == Keep::inputs;
+  const bool again = acts.keeping().what == Keep::inputs;
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_mid, w.ffn_norm, config.rms_eps, M, C, acts.h, kept.ffn_rstd));
   NAMESAKE_TRY(for_each_slice<Slice>(M, [&](const Slice& slice) -> Status {
     const std::int64_t first = slice.start * C, n = slice.count * config.ffn;
     float *gate = acts.gate(at.l, slice.start), *up = acts.up(at.l, slice.start);
-    if (again) NAMESAKE_TRY(gate_and_up(at, slice));
-    NAMESAKE_TRY(backend.swiglu_forward(gate, up, n, acts.act));
-    // Of the last product the backward pass needs xa alone.
-    if (again) NAMESAKE_TRY(linear(at, Linear::down, w.down, nullptr, acts.act, slice, nullptr, nullptr));
+    if (again) {
+      NAMESAKE_TRY(gate_and_up(at, slice));
+      // Of the last product the backward pass needs xa alone.
+      NAMESAKE_TRY(backend.swiglu_forward(gate, up, n, acts.act));
+      NAMESAKE_TRY(linear(at, Linear::down, w.down, nullptr, acts.act, slice, nullptr, nullptr));
+    }
+    NAMESAKE_TRY(widen(at, acts.gate_bf16(at.l, slice.start), n, gate));
+    NAMESAKE_TRY(widen(at, acts.up_bf16(at.l, slice.start), n, up));
+    if (!again || acts.rounds()) NAMESAKE_TRY(backend.swiglu_forward(gate, up, n, acts.act));
     NAMESAKE_TRY(linear_gradient(at, Linear::down, w.down, acts.act, acts.dx + first, slice, false, acts.dact));
     NAMESAKE_TRY(backend.swiglu_backward(acts.dact, gate, up, n, gate, up));
     NAMESAKE_TRY(linear_gradient(at, Linear::gate, w.gate, acts.h + first, gate, slice, false, acts.dh + first));
@@ -172,6 +190,7 @@ Status Graph::attention_half_backward(const At& at) const {
   LayerActivations& kept = at.kept;
   Activations& acts = at.acts;
   const std::int64_t M = at.batch.tokens(), C = config.hidden, D = config.head_dim;
+  NAMESAKE_TRY(widen(at, kept.attn_bf16, M * config.heads * D, kept.attn));
   NAMESAKE_TRY(linear_gradient(at, Linear::o, w.o, kept.attn, acts.dx, {0, M}, false, acts.dattn));
   NAMESAKE_TRY(attend_backward(backend, config, at.batch, kept, acts));
   NAMESAKE_TRY(backend.rope_backward(acts.dq, acts.positions, model_.rope(), M, config.heads, D));
@@ -188,7 +207,7 @@ Status Graph::backward(const Packed& batch, Activations& acts) const {
   for (std::int64_t l = layers; l-- > 0;) {
     const At here = at(l, batch, true, acts);
     // The same ops on the same input give the same bits. The last layer's attention is still that of the forward pass.
-    if (acts.keep() == Keep::inputs && l + 1 < layers) NAMESAKE_TRY(attention_half(here));
+    if (acts.keeping().what == Keep::inputs && l + 1 < layers) NAMESAKE_TRY(attention_half(here));
     NAMESAKE_TRY(ffn_half_backward(here));
     NAMESAKE_TRY(attention_half_backward(here));
   }

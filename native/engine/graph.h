@@ -47,6 +47,9 @@ class Graph {
   Status ffn_half_backward(const At& at) const;
   Status qkv_forward(const At& at) const;
   Status qkv_backward(const At& at, float* dh) const;
+  /// Where the backward pass sees rounded values: to bf16, and back from there. Elsewhere they do nothing.
+  Status round(const At& at, const float* x, std::int64_t n, std::uint16_t* rounded) const;
+  Status widen(const At& at, const std::uint16_t* rounded, std::int64_t n, float* x) const;
   /// Rows from `start` on; x, residual and y begin at that row, xa of the layer does not.
   Status linear(const At& at, Linear which, const Matrix& w, const float* bias, const float* x, const Slice& rows, const float* residual,
                 float* y) const;

@@ -83,23 +83,23 @@ LossRows loss_rows(const Batch& batch) {
   return rows;
 }
 
-LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room, Keep keep) {
+LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room, Keeping keeping) {
   Workload work = workload_of(config, rank);
   // Attention sees the rows written out; none of those that the loss looks at lies in a shared prefix.
   work.rows = work.sequence = room.expanded;
   work.ffn_rows = ffn_rows(room.tokens);
   work.loss_rows = room.tokens;
   work.compares = true;
-  work.backward = keep != Keep::nothing;
-  return {Arena::padded(Activations::bytes(config, rank, keep, room)), Arena::padded(backend.scratch_bytes(work))};
+  work.backward = keeping.what != Keep::nothing;
+  return {Arena::padded(Activations::bytes(config, rank, keeping, room)), Arena::padded(backend.scratch_bytes(work))};
 }
 
-LossGraph::LossGraph(const Model& model, const Adapter* adapter, Keep keep)
-    : model_(model), adapter_(adapter), graph_(model, adapter), acts_(model.config(), adapter ? adapter->rank() : 0, keep) {}
+LossGraph::LossGraph(const Model& model, const Adapter* adapter, Keeping keeping)
+    : model_(model), adapter_(adapter), graph_(model, adapter), acts_(model.config(), adapter ? adapter->rank() : 0, keeping) {}
 
 Status LossGraph::reserve(const BatchRoom& room, std::shared_ptr<Arena> arena) {
   const std::int64_t rank = adapter_ ? adapter_->rank() : 0;
-  memory_ = loss_memory(model_.config(), model_.backend(), rank, room, acts_.keep());
+  memory_ = loss_memory(model_.config(), model_.backend(), rank, room, acts_.keeping());
   room_ = room;
   if (!arena || has_own_arena(model_.backend())) {
     arena_ = std::make_shared<Arena>(model_.shared_backend());
@@ -232,7 +232,7 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
   NAMESAKE_TRY(check_room(tuned.packed));
   const bool any_kl = !base.rows.empty();
 
-  const bool train = acts_.keep() != Keep::nothing;
+  const bool train = acts_.keeping().what != Keep::nothing;
   Backend& backend = model_.backend();
   const std::int64_t C = model_.config().hidden, P = rows.size();
   NAMESAKE_TRY(upload_rows(rows));

@@ -45,14 +45,14 @@ struct LossMemory {
 };
 
 /// For batches of up to so much, with or without KL.
-LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room, Keep keep);
+LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room, Keeping keeping);
 
 /// One batch at a time, in memory of a plan.
 class LossGraph {
  public:
-  /// `adapter` may be nullptr (base model). With a `keep` other than nothing run() also computes gradients; the adapter must have
+  /// `adapter` may be nullptr (base model). With a `keeping` other than nothing run() also computes gradients; the adapter must have
   /// them.
-  LossGraph(const Model& model, const Adapter* adapter, Keep keep);
+  LossGraph(const Model& model, const Adapter* adapter, Keeping keeping);
 
   /// Takes room for batches of up to so much from `arena`, or from an arena of its own where that is nullptr, or where the backend
   /// has memory of its own (has_own_arena).

@@ -48,8 +48,8 @@ std::uint64_t tables_bytes(const Config& config, std::uint64_t file_bytes) {
 }
 
 TrainingMemory training_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
-                               bool recompute, int state_bits) {
-  const LossMemory loss = loss_memory(config, backend, rank, room, recompute ? Keep::inputs : Keep::all);
+                               bool recompute, int state_bits, int activation_bits) {
+  const LossMemory loss = loss_memory(config, backend, rank, room, {recompute ? Keep::inputs : Keep::all, activation_bits == 16});
   const std::size_t adapter = lora_bytes(config, rank);
   return {adapter, adapter, moments_bytes(config, rank, state_bits), loss.activations, loss.scratch, recompute};
 }
@@ -197,10 +197,10 @@ BatchRoom batch_room(std::int64_t batch_tokens, std::int64_t packed_tokens) {
 }
 
 TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
-                             std::optional<bool> recompute, std::uint64_t available, int state_bits) {
-  const TrainingMemory kept = training_memory(config, backend, rank, room, recompute.value_or(false), state_bits);
+                             std::optional<bool> recompute, std::uint64_t available, int state_bits, int activation_bits) {
+  const TrainingMemory kept = training_memory(config, backend, rank, room, recompute.value_or(false), state_bits, activation_bits);
   if (recompute || kept.total() <= available) return kept;
-  return training_memory(config, backend, rank, room, true, state_bits);
+  return training_memory(config, backend, rank, room, true, state_bits, activation_bits);
 }
 
 GenerationMemory generation_memory(const Config& config, const Backend& backend, const GenerationShape& shape) {
@@ -246,6 +246,9 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
     return Status::error(Code::recipe_unsupported, "a rank or number of tokens that no plan is made for");
   }
   if (options.state_bits != 32 && options.state_bits != 8) return Status::error(Code::recipe_unsupported, "state_bits must be 32 or 8");
+  if (options.activation_bits != 32 && options.activation_bits != 16) {
+    return Status::error(Code::recipe_unsupported, "activation_bits must be 32 or 16");
+  }
   MemoryPlan plan;
   const bool card = !backend.reads_host_memory();
   plan.available = backend.available();
@@ -264,7 +267,7 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
     answering = generation_memory(config, backend, shape).total() + adapter + (card ? 0 : logits);
   }
   if (options.score_tokens > 0) {
-    scoring = loss_memory(config, backend, options.rank, BatchRoom::plain(options.score_tokens), Keep::nothing).total();
+    scoring = loss_memory(config, backend, options.rank, BatchRoom::plain(options.score_tokens), {Keep::nothing}).total();
   }
   plan.between_steps = std::max(answering, scoring);
 
@@ -277,7 +280,7 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
   if (options.rank > 0) {
     const std::uint64_t left = plan.available - std::min(plan.available, fixed);
     plan.training = plan_training(config, backend, options.rank, batch_room(options.batch_tokens, options.packed_tokens),
-                                  options.recompute, left, options.state_bits);
+                                  options.recompute, left, options.state_bits, options.activation_bits);
   }
   const std::uint64_t steps = plan.training.activations + plan.training.scratch;
   plan.total = fixed + plan.training.total() - steps + std::max(steps, plan.between_steps);

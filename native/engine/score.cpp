@@ -14,7 +14,7 @@ constexpr std::int64_t kLogitRows = 64;  // rows of the head at a time: 64 x 49,
 }
 
 Result<ScoreResult> score(Model& model, const Adapter* adapter, const Batch& batch) {
-  LossGraph loss(model, adapter, Keep::nothing);
+  LossGraph loss(model, adapter, {Keep::nothing});
   ScoreResult result;
   NAMESAKE_TRY(loss.reserve(BatchRoom::plain(static_cast<std::int64_t>(batch.ids.size()))));
   const ScratchScope scratch = loss.scratch();
@@ -44,7 +44,7 @@ Result<std::vector<float>> logits(Model& model, const Adapter* adapter, const st
   work.rows = work.sequence = M;
   work.ffn_rows = ffn_rows(M);
   work.logit_rows = chunk_rows;
-  const std::size_t acts_bytes = Activations::bytes(config, rank, Keep::nothing, BatchRoom::plain(M)), scratch_bytes = backend.scratch_bytes(work),
+  const std::size_t acts_bytes = Activations::bytes(config, rank, {Keep::nothing}, BatchRoom::plain(M)), scratch_bytes = backend.scratch_bytes(work),
                     chunk_bytes = static_cast<std::size_t>(chunk_rows * V) * sizeof(float);
   Arena arena(model.shared_backend());
   NAMESAKE_TRY(arena.reserve(Arena::padded(acts_bytes) + Arena::padded(scratch_bytes) + Arena::padded(chunk_bytes),
@@ -54,7 +54,7 @@ Result<std::vector<float>> logits(Model& model, const Adapter* adapter, const st
   NAMESAKE_TRY(arena.take(acts_memory, acts_bytes, "activations"));
   NAMESAKE_TRY(arena.take(scratch, scratch_bytes, "scratch"));
   NAMESAKE_TRY(arena.take(chunk, chunk_bytes, "logits"));
-  Activations acts(config, rank, Keep::nothing);
+  Activations acts(config, rank, {Keep::nothing});
   acts.place(acts_memory, BatchRoom::plain(M));
   const ScratchScope scope(backend, scratch, scratch_bytes);
   std::vector<std::int32_t> rows;

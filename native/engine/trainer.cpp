@@ -32,6 +32,7 @@ Status check_options(const TrainerOptions& o) {
   if (!at_least(o.weight_decay, 0)) return unsupported("weight_decay must be a number of at least 0");
   if (!at_least(o.clip, 0)) return unsupported("clip must be a number of at least 0");
   if (o.state_bits != 32 && o.state_bits != 8) return unsupported("state_bits must be 32 or 8");
+  if (o.activation_bits != 32 && o.activation_bits != 16) return unsupported("activation_bits must be 32 or 16");
   if (o.warmup_steps < 0) return unsupported("warmup_steps must be at least 0");
   if (o.steps < 1) return unsupported("steps must be at least 1");
   if (o.packed_tokens < 0 || o.packed_tokens > o.batch_tokens) {
@@ -49,7 +50,7 @@ class TrainerOfAdapter final : public Trainer {
  public:
   TrainerOfAdapter(std::shared_ptr<Model> model, std::shared_ptr<Adapter> adapter, const TrainerOptions& options)
       : model_(std::move(model)), adapter_(std::move(adapter)), options_(options),
-        loss_(*model_, adapter_.get(), options.recompute.value_or(false) ? Keep::inputs : Keep::all) {}
+        loss_(*model_, adapter_.get(), {options.recompute.value_or(false) ? Keep::inputs : Keep::all, options.activation_bits == 16}) {}
 
   Status reserve(std::shared_ptr<Arena> arena) { return loss_.reserve(room_of(options_), std::move(arena)); }
 
@@ -105,7 +106,7 @@ Result<std::shared_ptr<Arena>> reserve_training(const Model& model, std::int64_t
   NAMESAKE_TRY(check_options(options));
   if (rank < 1 || rank > kMaxRank) return unsupported("rank " + std::to_string(rank) + " is not between 1 and " + std::to_string(kMaxRank));
   const TrainingMemory memory = plan_training(model.config(), model.backend(), rank, room_of(options), options.recompute,
-                                              model.backend().available(), options.state_bits);
+                                              model.backend().available(), options.state_bits, options.activation_bits);
   const std::string what = "training with batches of " + std::to_string(options.batch_tokens) + " tokens";
   NAMESAKE_TRY(check_available(model.backend(), memory.total(), what));
   auto arena = std::make_shared<Arena>(model.shared_backend());

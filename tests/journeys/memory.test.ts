@@ -15,6 +15,7 @@ it.for([
   '--batch-tokens 64',
   '--batch-tokens 512',
   '--batch-tokens 512 --recompute',
+  '--batch-tokens 512 --activation-bits 16',
   '--batch-tokens 512 --rank 64',
   '--batch-tokens 256 --precision bf16',
   '--batch-tokens 256 --precision f32',

@@ -1,5 +1,5 @@
 // bench train: what a step takes.
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import type { GpuCard } from '../../../shared/doctor.ts';
 import type { EngineBatch, EngineClient, EngineStep } from '../../../shared/engine.ts';
@@ -88,10 +88,11 @@ export function addBenchTrain(bench: Command): void {
     .option('--batch-tokens <n>', 'tokens per step', wholeNumber(64), 512)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
     .option('--steps <n>', 'steps that are timed, after one to warm up', wholeNumber(1), 8)
+    .addOption(new Option('--activation-bits <n>', 'bits of the widest that is kept of the forward pass').choices(['32', '16']).default('32'))
     .option('--recompute', 'compute activations again instead of keeping them')
     .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
     .option('--tokens-to <file>', 'write the batches there in that layout: for tests/bench/peft_baseline.py')
-    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; tokensTo?: string; recompute?: boolean }, command: Command) => {
+    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; tokensTo?: string; activationBits: '32' | '16'; recompute?: boolean }, command: Command) => {
       const context = createContext(command);
       const { engine, id, path, device: placed, info, card, open_seconds } = await openBench(context, flags);
       try {
@@ -101,9 +102,10 @@ export function addBenchTrain(bench: Command): void {
         const batches = asked.map(tokenBatchToBatch);
         const batch_tokens = Math.max(...batches.map(({ ids }) => ids.length));
         const recompute = flags.recompute === true ? true : null;
+        const activation_bits = flags.activationBits === '16' ? 16 : 32;
         const budget = await engine.planMemory(path, {
           ...{ precision: flags.precision, device: placed, ...context.compute },
-          ...{ rank: flags.rank, state_bits: 32, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
+          ...{ rank: flags.rank, state_bits: 32, activation_bits, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
         });
         const { recompute: recomputed } = await engine.createTrainer({
           rank: flags.rank,
@@ -115,6 +117,7 @@ export function addBenchTrain(bench: Command): void {
           eps: 1e-8,
           weight_decay: 0,
           state_bits: 32,
+          activation_bits,
           clip: 1,
           schedule: 'constant',
           warmup_steps: 0,

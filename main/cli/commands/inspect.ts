@@ -64,6 +64,7 @@ interface MemoryFlags {
   batchTokens: number;
   rank: number;
   stateBits: '32' | '8';
+  activationBits: '32' | '16';
   precision: Recipe['model']['precision'];
   device: Recipe['device'];
   recompute?: boolean;
@@ -151,6 +152,7 @@ export function addInspect(program: Command): void {
     .option('--batch-tokens <n>', 'tokens of a micro-batch; not less than --max-length', wholeNumber(8), 640)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
     .addOption(new Option('--state-bits <n>', 'bits of the optimizer').choices(['32', '8']).default('32'))
+    .addOption(new Option('--activation-bits <n>', 'bits of the widest that is kept of the forward pass').choices(['32', '16']).default('32'))
     .addOption(new Option('--precision <precision>').choices(precisions).default('as-stored'))
     .addOption(deviceOption().default('auto'))
     .option('--recompute', 'compute activations again instead of keeping them; chosen anyway where keeping does not fit')
@@ -162,6 +164,7 @@ export function addInspect(program: Command): void {
         device: flags.device,
         rank: flags.rank,
         state_bits: flags.stateBits === '8' ? 8 : 32,
+        activation_bits: flags.activationBits === '16' ? 16 : 32,
         batch_tokens: Math.max(flags.batchTokens, flags.maxLength),
         packed_tokens: null,
         max_length: flags.maxLength,

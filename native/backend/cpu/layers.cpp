@@ -1,4 +1,4 @@
-// Embedding, RMSNorm, rope, fused q/k/v and SwiGLU: one pass over memory each.
+// Embedding, RMSNorm, rope, fused q/k/v, SwiGLU and rounding: one pass over memory each.
 #include <cstring>
 
 #include "backend/cpu/cpu_backend.h"
@@ -92,6 +92,14 @@ Status CpuBackend::add(const float* x, std::int64_t n, float* y) {
   return for_pieces(n, kPiece, [&](std::int64_t first, std::int64_t last) {
     kernels_.add_row(x + first, last - first, y + first);
   });
+}
+
+Status CpuBackend::to_bf16(const float* x, std::int64_t n, std::uint16_t* y) {
+  return for_pieces(n, kPiece, [&](std::int64_t first, std::int64_t last) { kernels_.to_bf16(x + first, last - first, y + first); });
+}
+
+Status CpuBackend::from_bf16(const std::uint16_t* x, std::int64_t n, float* y) {
+  return for_pieces(n, kPiece, [&](std::int64_t first, std::int64_t last) { kernels_.from_bf16(x + first, last - first, y + first); });
 }
 
 Status CpuBackend::swiglu_forward(const float* gate, const float* up, std::int64_t n, float* y) {

@@ -65,6 +65,8 @@ class CudaBackend : public Backend {
   Status finish() override;
 
   Status add(const float* x, std::int64_t n, float* y) override;
+  Status to_bf16(const float* x, std::int64_t n, std::uint16_t* y) override;
+  Status from_bf16(const std::uint16_t* x, std::int64_t n, float* y) override;
   Status embedding_forward(const Matrix& table, const std::int32_t* ids, std::int64_t M, float* y) override;
   Status rmsnorm_forward(const float* x, const float* weight, float eps, std::int64_t M, std::int64_t C, float* y,
                          float* rstd) override;

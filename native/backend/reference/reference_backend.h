@@ -50,6 +50,8 @@ class ReferenceBackend final : public Backend {
                          std::int64_t M, bool accumulate, float* dx, float* da, float* db) override;
   Status swiglu_forward(const float* gate, const float* up, std::int64_t n, float* y) override;
   Status add(const float* x, std::int64_t n, float* y) override;
+  Status to_bf16(const float* x, std::int64_t n, std::uint16_t* y) override;
+  Status from_bf16(const std::uint16_t* x, std::int64_t n, float* y) override;
   Status swiglu_backward(const float* dy, const float* gate, const float* up, std::int64_t n, float* dgate,
                          float* dup) override;
   Status attention_forward(const float* q, const float* k, const float* v, const std::int32_t* cu_seqlens, std::int64_t S,

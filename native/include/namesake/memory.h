@@ -37,6 +37,7 @@ struct MemoryOptions {
   std::int64_t packed_tokens = 0; ///< most of them that are computed (TrainerOptions); 0 = all
   std::optional<bool> recompute;
   int state_bits = 32;            ///< of the optimizer (TrainerOptions)
+  int activation_bits = 32;       ///< of what is kept of the forward pass (TrainerOptions)
   std::int64_t slots = 0;         ///< answers side by side, 0 = none
   std::int64_t answer_tokens = 0; ///< longest prompt with its answer
   std::int64_t score_tokens = 0;  ///< largest batch that is scored
@@ -57,7 +58,7 @@ struct MemoryPlan {
   bool fits = false;
 };
 
-/// recipe.unsupported for a rank, batch_tokens or state_bits out of range.
+/// recipe.unsupported for a rank, batch_tokens, state_bits or activation_bits out of range.
 Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, const MemoryOptions& options);
 
 }  // namespace namesake

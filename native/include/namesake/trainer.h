@@ -30,6 +30,8 @@ struct TrainerOptions {
   float lr = 1e-3f, beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, weight_decay = 0;
   int state_bits = 32;                    ///< of AdamW's moments: 32, or 8 with an absmax of each 256 values, but for tensors of
                                           ///< fewer than 4,096 values (engine/moment.h). The adapter has to be made with the same
+  int activation_bits = 32;               ///< of the widest that the backward pass needs of the forward pass: 32, or 16 (bf16; attention's
+                                          ///< output, gate and up): less memory, gradients that are some 1e-3 off
   float clip = 1.0f;                      ///< 0 = none
   Schedule schedule = Schedule::linear;
   std::int64_t warmup_steps = 0;
@@ -118,6 +120,6 @@ struct Gradients {
   StepResult result;
   std::vector<std::pair<std::string, std::vector<float>>> tensors;  ///< on-disk (Hugging Face) row order
 };
-Result<Gradients> gradients(Model& model, Adapter& adapter, std::span<const Batch> micro_batches);
+Result<Gradients> gradients(Model& model, Adapter& adapter, std::span<const Batch> micro_batches, int activation_bits = 32);
 
 }  // namespace namesake

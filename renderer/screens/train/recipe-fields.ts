@@ -37,6 +37,7 @@ export const recipeFields = {
   epochs: { kind: 'number', above: 0, most: 1000, nullable: true },
   batch_tokens: { kind: 'whole', least: 8, most: 1_048_576 },
   accumulate: { kind: 'whole', least: 1, most: 1024 },
+  activation_bits: { kind: 'choice', options: [32, 16] },
   device: { kind: 'choice', options: ['auto', 'cpu', 'cuda', 'reference'] },
   name: fixed,
   version: fixed,

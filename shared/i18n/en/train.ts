@@ -130,6 +130,8 @@ export const train = {
   'why.batch_tokens': 'Tokens that one micro-batch packs: more is steadier and needs more memory.',
   'field.accumulate': 'Batches a step',
   'why.accumulate': 'Gradient accumulation: so many micro-batches count as one step.',
+  'field.activation_bits': 'Bits of intermediate results',
+  'why.activation_bits': 'Activations, kept for the way back: 16 bits take about a third less memory for them, and steps differ a little.',
   'field.device': 'What computes',
   'why.device': 'auto is a card with room, otherwise the processor; cpu and cuda are one of them, cuda:1 is card 1; reference is slow.',
   'field.name': 'Name',

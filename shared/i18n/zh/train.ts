@@ -132,6 +132,8 @@ export const train: Record<keyof typeof en, string> = {
   'why.batch_tokens': '每个小批次装多少词元：越多越稳，也越占内存。',
   'field.accumulate': '每步几批',
   'why.accumulate': '梯度累积：几个小批次合成一步。',
+  'field.activation_bits': '中间结果的位数',
+  'why.activation_bits': '激活值，留给反向传播用：16 位约省下它们三分之一的内存，每一步会有细微差别。',
   'field.device': '用什么计算',
   'why.device': 'auto：有可用的 NVIDIA 显卡且显存够用就用显卡，否则用处理器；cpu 和 cuda 指定其中一个，cuda:1 是 1 号显卡；reference 很慢，只用于核对。',
   'field.name': '名称',

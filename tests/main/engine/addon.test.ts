@@ -36,7 +36,7 @@ async function outcome(call: () => unknown): Promise<string> {
 }
 
 const planOptions: NativeMemoryOptions = {
-  ...{ precision: 'as-stored', device: 'cpu', threads: 2, isa: 'auto', rank: 4, state_bits: 32, batch_tokens: 256, packed_tokens: null, recompute: false },
+  ...{ precision: 'as-stored', device: 'cpu', threads: 2, isa: 'auto', rank: 4, state_bits: 32, activation_bits: 32, batch_tokens: 256, packed_tokens: null, recompute: false },
   ...{ slots: 2, answer_tokens: 64, score_tokens: 64, process: 0 },
 };
 

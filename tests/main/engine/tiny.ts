@@ -21,6 +21,7 @@ export const trainerOptions: TrainerOptions = {
   eps: 1e-8,
   weight_decay: 0,
   state_bits: 32,
+  activation_bits: 32,
   clip: 1,
   schedule: 'constant',
   warmup_steps: 0,
@@ -33,7 +34,7 @@ export const trainerOptions: TrainerOptions = {
 
 export const memoryQuestion: MemoryQuestion = {
   ...{ precision: 'as-stored', device: 'cpu', threads: 2, isa: 'auto' },
-  ...{ rank: 4, state_bits: 32, batch_tokens: 512, packed_tokens: null, max_length: 256, answers: true, recompute: null },
+  ...{ rank: 4, state_bits: 32, activation_bits: 32, batch_tokens: 512, packed_tokens: null, max_length: 256, answers: true, recompute: null },
 };
 
 export const conversation: Message[] = [

@@ -45,6 +45,22 @@ it('trains with optimizer states of 8 bits where the recipe asks for them', asyn
   expect(JSON.parse(state)).toMatchObject({ step: 2, state_bits: 8 });
 });
 
+it('keeps activations in 16 bits where the recipe asks for them, plans less for them, and its steps differ a little', async () => {
+  const train = async (activation_bits: 32 | 16) => {
+    const place = tinyHome();
+    const recipe = recipeSchema.parse({ ...tinyRecipe(place.home.folder), activation_bits, steps: 3 });
+    const { run } = await place.runs.start(recipe, { threads: 1, isa: 'auto' }, place.onEvent);
+    const state = readFileSync(join(place.home.run(run).checkpoints, 'step-000003', 'trainer_state.json'), 'utf8');
+    expect(JSON.parse(state)).toMatchObject({ step: 3, activation_bits });
+    return place.store.metrics(run).map(({ loss }) => loss);
+  };
+  const [wide, narrow] = [await train(32), await train(16)];
+  // The first loss comes of a forward pass alone, which is the same.
+  expect(narrow[0]).toBe(wide[0]);
+  expect(narrow[2]).not.toBe(wide[2]);
+  expect(Math.abs((narrow[2] ?? 0) - (wide[2] ?? 0))).toBeLessThan(1e-2);
+});
+
 describe('evaluation', () => {
   it('scores the base, then from from_step every so often, and always the last step', async () => {
     const { events, result, store } = await start({ every_steps: 2, from_step: 4, limits: NEVER }, { steps: 7 });

@@ -52,8 +52,9 @@ TEST_CASE("a sliced FFN that is computed again gives the bits of one that is kep
   const auto tokens = static_cast<std::int64_t>(batch[0].ids.size());
   on_each_backend([&](std::shared_ptr<Backend> backend) {
     const auto model = open_model("tiny-qwen3", backend);
-    const auto train = [&](bool recompute) {
+    const auto train = [&](bool recompute, int activation_bits) {
       TrainerOptions options;
+      options.activation_bits = activation_bits;
       options.steps = 2;
       options.batch_tokens = tokens;
       options.recompute = recompute;
@@ -63,10 +64,12 @@ TEST_CASE("a sliced FFN that is computed again gives the bits of one that is kep
       for (int s = 0; s < 2; ++s) must(trainer->step(batch));
       return std::pair(state_of(*adapter), arena->capacity());
     };
-    const auto [kept, kept_bytes] = train(false);
-    const auto [again, again_bytes] = train(true);
-    CHECK(again == kept);
-    CHECK(again_bytes < kept_bytes);
+    for (const int bits : {32, 16}) {
+      const auto [kept, kept_bytes] = train(false, bits);
+      const auto [again, again_bytes] = train(true, bits);
+      CHECK(again == kept);
+      CHECK(again_bytes < kept_bytes);
+    }
   });
 }
 

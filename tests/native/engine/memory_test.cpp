@@ -61,8 +61,9 @@ std::int64_t most_tokens(const Golden& golden) {
 }
 
 /// The adapter's state after four steps.
-std::vector<std::vector<float>> trained(const std::shared_ptr<Model>& model, const Golden& golden, bool recompute) {
+std::vector<std::vector<float>> trained(const std::shared_ptr<Model>& model, const Golden& golden, bool recompute, int activation_bits) {
   TrainerOptions options = options_for(most_tokens(golden), recompute);
+  options.activation_bits = activation_bits;
   const auto arena = must(reserve_training(*model, 4, options));
   const auto adapter = must(Adapter::create(*model, 4, 8, 7, true, arena));
   const auto trainer = must(Trainer::create(model, adapter, options, arena));
@@ -183,13 +184,16 @@ TEST_CASE("activations kept or computed again: the same bits of adapter and mome
     on_each_backend([&](std::shared_ptr<Backend> backend) {
       CAPTURE(name);
       const auto model = open_model(name, backend);
-      const auto kept = trained(model, golden, false), again = trained(model, golden, true);
-      REQUIRE(kept.size() == again.size());
-      for (std::size_t i = 0; i < kept.size(); ++i) {
-        CHECK(std::memcmp(kept[i].data(), again[i].data(), kept[i].size() * sizeof(float)) == 0);
+      for (const int bits : {32, 16}) {
+        CAPTURE(bits);
+        const auto kept = trained(model, golden, false, bits), again = trained(model, golden, true, bits);
+        REQUIRE(kept.size() == again.size());
+        for (std::size_t i = 0; i < kept.size(); ++i) {
+          CHECK(std::memcmp(kept[i].data(), again[i].data(), kept[i].size() * sizeof(float)) == 0);
+        }
+        CHECK(Activations::bytes(model->config(), 4, {Keep::inputs, bits == 16}, BatchRoom::plain(64)) <
+              Activations::bytes(model->config(), 4, {Keep::all, bits == 16}, BatchRoom::plain(64)));
       }
-      CHECK(Activations::bytes(model->config(), 4, Keep::inputs, BatchRoom::plain(64)) <
-            Activations::bytes(model->config(), 4, Keep::all, BatchRoom::plain(64)));
     });
   }
 }

@@ -181,6 +181,8 @@ struct KernelTable {
   void (*add_row)(const float* x, int64_t n, float* y);
 
   // --- elements ---
+  void (*to_bf16)(const float* x, int64_t n, uint16_t* y);
+  void (*from_bf16)(const uint16_t* x, int64_t n, float* y);
   void (*swiglu)(const float* gate, const float* up, int64_t n, float* y);
   void (*swiglu_backward)(const float* dy, const float* gate, const float* up, int64_t n, float* dgate, float* dup);
   double (*sum_of_squares)(const float* x, int64_t n);

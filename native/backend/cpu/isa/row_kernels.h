@@ -1,4 +1,4 @@
-// Work on one row, or on plain elements: cached attention, norms, rope, SwiGLU, AdamW.
+// Work on one row, or on plain elements: cached attention, norms, rope, rounding, SwiGLU, AdamW.
 
 namespace namesake::cpu::NAMESAKE_ISA {
 namespace {
@@ -91,6 +91,24 @@ inline void rope_row(float* x, const float* cos, const float* sin, int64_t half,
 
 inline void add_row(const float* x, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] += x[i];
+}
+
+// Plain loops over integers: compilers write them in vectors.
+
+inline void to_bf16(const float* x, int64_t n, uint16_t* y) {
+  for (int64_t i = 0; i < n; ++i) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, x + i, sizeof(bits));
+    const uint32_t nearest_even = bits + 0x7fffu + (bits >> 16 & 1u), quiet_nan = bits | 0x400000u;
+    y[i] = static_cast<uint16_t>(((bits & 0x7fffffffu) > 0x7f800000u ? quiet_nan : nearest_even) >> 16);
+  }
+}
+
+inline void from_bf16(const uint16_t* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t bits = static_cast<uint32_t>(x[i]) << 16;
+    __builtin_memcpy(y + i, &bits, sizeof(bits));
+  }
 }
 
 inline V sigmoid(V x) { return div(set1(1), add(set1(1), exp(sub(zero(), x)))); }
