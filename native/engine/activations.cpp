@@ -145,7 +145,6 @@ void Activations::plan_attention(const BatchRoom& room, Places& places) {
 
 void Activations::plan_loss(const BatchRoom& room, Places& places) {
   const std::int64_t M = room.tokens, C = config_.hidden;
-  places.take(rows, M * C);
   places.take(rows_norm, M * C);
   places.take(rows_rstd, M);
   if (!backward()) return;

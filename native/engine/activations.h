@@ -94,8 +94,8 @@ class Activations {
 
   std::int32_t* ids = nullptr;        ///< [M]
   std::int32_t* positions = nullptr;  ///< [M]
-  float* x_out = nullptr;             ///< [M, C] output of the last layer, before the final norm; dead once its rows are gathered
-  float* dx = nullptr;                ///< [M, C] gradient of the residual stream (backward only)
+  float* x_out = nullptr;             ///< [P, C] output of the last layer, before the final norm: of the rows that are wanted (engine/packed.h)
+  float* dx = nullptr;                ///< [M, C], above the last layer's attention [P, C]: gradient of the residual stream (backward only)
   float* h = nullptr;                 ///< [M, C] norm output of the layer at work
   float* dh = nullptr;                ///< [M, C] (backward only)
 
@@ -119,9 +119,8 @@ class Activations {
   float* act = nullptr;   ///< [ffn_rows, F] swiglu
   float* dact = nullptr;  ///< [ffn_rows, F] (backward only)
 
-  // The rows that the loss looks at, gathered; but for rows_base they live between the passes over the layers alone.
-  float* rows = nullptr;       ///< [M, C] before the final norm
-  float* rows_norm = nullptr;  ///< [M, C] after it
+  // The rows that the loss looks at; but for rows_base they live between the passes over the layers alone.
+  float* rows_norm = nullptr;  ///< [M, C] after the final norm
   float* rows_rstd = nullptr;  ///< [M]
   float* rows_base = nullptr;  ///< [M, C] the same rows with the adapter off, after the norm: live until the backward pass
   float* drows_norm = nullptr; ///< [M, C] (backward only)

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/attend.h"
+#include "engine/row_copies.h"
 
 namespace namesake {
 
@@ -107,7 +108,20 @@ Status Graph::attention_half(const At& at) const {
   NAMESAKE_TRY(backend.rope_forward(kept.k, acts.positions, model_.rope(), M, config.kv_heads, D));
   NAMESAKE_TRY(attend_forward(backend, config, at.batch, kept, acts));
   NAMESAKE_TRY(round(at, kept.attn, M * config.heads * D, kept.attn_bf16));
-  return linear(at, Linear::o, w.o, nullptr, kept.attn, {0, M}, kept.x_in, kept.x_mid);
+  return attention_output(at);
+}
+
+/// kept.x_mid [rows, C] from kept.attn and x_in.
+Status Graph::attention_output(const At& at) const {
+  const Config& config = model_.config();
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
+  LayerActivations& kept = at.kept;
+  if (!at.narrows()) return linear(at, Linear::o, w.o, nullptr, kept.attn, {0, at.rows}, kept.x_in, kept.x_mid);
+  Backend& backend = model_.backend();
+  float* attn = at.acts.wide_attn;  // free behind attention
+  NAMESAKE_TRY(gather_rows(backend, at.batch.wanted, kept.attn, config.heads * config.head_dim, attn));
+  NAMESAKE_TRY(gather_rows(backend, at.batch.wanted, kept.x_in, config.hidden, kept.x_mid));
+  return linear(at, Linear::o, w.o, nullptr, attn, {0, at.rows}, kept.x_mid, kept.x_mid);
 }
 
 /// Gate and up of a slice, from acts.h.
@@ -129,7 +143,7 @@ Status Graph::ffn_half(const At& at, float* x_out) const {
   Backend& backend = model_.backend();
   LayerActivations& kept = at.kept;
   Activations& acts = at.acts;
-  const std::int64_t M = at.batch.tokens(), C = config.hidden;
+  const std::int64_t M = at.rows, C = config.hidden;
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_mid, w.ffn_norm, config.rms_eps, M, C, acts.h, kept.ffn_rstd));
   return for_each_slice<Slice>(M, [&](const Slice& slice) -> Status {
     NAMESAKE_TRY(gate_and_up(at, slice));
@@ -159,7 +173,7 @@ Status Graph::ffn_half_backward(const At& at) const {
   Backend& backend = model_.backend();
   LayerActivations& kept = at.kept;
   Activations& acts = at.acts;
-  const std::int64_t M = at.batch.tokens(), C = config.hidden;
+  const std::int64_t M = at.rows, C = config.hidden;
   const bool again = acts.keeping().what == Keep::inputs;
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_mid, w.ffn_norm, config.rms_eps, M, C, acts.h, kept.ffn_rstd));
   NAMESAKE_TRY(for_each_slice<Slice>(M, [&](const Slice& slice) -> Status {
@@ -182,6 +196,27 @@ Status Graph::ffn_half_backward(const At& at) const {
   return backend.rmsnorm_backward(acts.dh, kept.x_mid, w.ffn_norm, kept.ffn_rstd, M, C, acts.dx);
 }
 
+/// acts.dattn [M, H*D] from acts.dx [rows, C], the gradient at x_mid, which becomes that of the residual [M, C]: zero at rows that nobody
+/// wants.
+Status Graph::attention_output_backward(const At& at) const {
+  const Config& config = model_.config();
+  const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
+  LayerActivations& kept = at.kept;
+  Activations& acts = at.acts;
+  if (!at.narrows()) return linear_gradient(at, Linear::o, w.o, kept.attn, acts.dx, {0, at.rows}, false, acts.dattn);
+  Backend& backend = model_.backend();
+  const std::vector<std::int32_t>& wanted = at.batch.wanted;
+  const std::int64_t M = at.batch.tokens(), C = config.hidden, Q = config.heads * config.head_dim;
+  // Free until attention's own backward pass: wide_attn, dq and h.
+  NAMESAKE_TRY(gather_rows(backend, wanted, kept.attn, Q, acts.wide_attn));
+  NAMESAKE_TRY(linear_gradient(at, Linear::o, w.o, acts.wide_attn, acts.dx, {0, at.rows}, false, acts.dq));
+  NAMESAKE_TRY(backend.zero(acts.dattn, static_cast<std::size_t>(M * Q) * sizeof(float)));
+  NAMESAKE_TRY(scatter_rows(backend, wanted, acts.dq, Q, acts.dattn));
+  NAMESAKE_TRY(backend.copy(acts.h, acts.dx, static_cast<std::size_t>(at.rows * C) * sizeof(float)));
+  NAMESAKE_TRY(backend.zero(acts.dx, static_cast<std::size_t>(M * C) * sizeof(float)));
+  return scatter_rows(backend, wanted, acts.h, C, acts.dx);
+}
+
 /// acts.dx, the gradient at x_mid, becomes that at x_in, which below the first layer nobody asks for.
 Status Graph::attention_half_backward(const At& at) const {
   const Config& config = model_.config();
@@ -191,7 +226,7 @@ Status Graph::attention_half_backward(const At& at) const {
   Activations& acts = at.acts;
   const std::int64_t M = at.batch.tokens(), C = config.hidden, D = config.head_dim;
   NAMESAKE_TRY(widen(at, kept.attn_bf16, M * config.heads * D, kept.attn));
-  NAMESAKE_TRY(linear_gradient(at, Linear::o, w.o, kept.attn, acts.dx, {0, M}, false, acts.dattn));
+  NAMESAKE_TRY(attention_output_backward(at));
   NAMESAKE_TRY(attend_backward(backend, config, at.batch, kept, acts));
   NAMESAKE_TRY(backend.rope_backward(acts.dq, acts.positions, model_.rope(), M, config.heads, D));
   NAMESAKE_TRY(backend.rope_backward(acts.dk, acts.positions, model_.rope(), M, config.kv_heads, D));

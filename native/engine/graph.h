@@ -17,11 +17,11 @@ class Graph {
   /// `adapter` may be nullptr: the base model only.
   Graph(const Model& model, const Adapter* adapter) : model_(model), adapter_(adapter) {}
 
-  /// acts.x_out [M, C] = hidden states before the final norm. `adapter_on` false: the base model.
+  /// acts.x_out [P, C] = hidden states before the final norm, of the rows that are wanted. `adapter_on` false: the base model.
   /// acts must have room for the batch.
   Status forward(const Packed& batch, bool adapter_on, Activations& acts) const;
 
-  /// Adds the gradients of the trainables, from acts.dx [M, C] = gradient at acts.x_out, after a forward pass with the adapter on
+  /// Adds the gradients of the trainables, from acts.dx [P, C] = gradient at acts.x_out, after a forward pass with the adapter on
   /// over the same batch. Stops at the first layer's input: nothing below it is trained. Overwrites gate, up and dx.
   Status backward(const Packed& batch, Activations& acts) const;
 
@@ -33,17 +33,25 @@ class Graph {
     bool adapter_on;
     LayerActivations& kept;
     Activations& acts;
+    std::int64_t rows;  ///< behind its attention: all, or those that are wanted of the last layer
+
+    /// Whether only some rows go on.
+    bool narrows() const { return rows < batch.tokens(); }
   };
-  At at(std::int64_t l, const Packed& batch, bool adapter_on, Activations& acts) const { return {l, batch, adapter_on, acts.layer(l), acts}; }
+  At at(std::int64_t l, const Packed& batch, bool adapter_on, Activations& acts) const {
+    return {l, batch, adapter_on, acts.layer(l), acts, l + 1 < model_.config().layers ? batch.tokens() : batch.outputs()};
+  }
   /// Rows start .. start + count of the FFN.
   struct Slice {
     std::int64_t start, count;
   };
 
   Status attention_half(const At& at) const;
+  Status attention_output(const At& at) const;
   Status ffn_half(const At& at, float* x_out) const;
   Status gate_and_up(const At& at, const Slice& slice) const;
   Status attention_half_backward(const At& at) const;
+  Status attention_output_backward(const At& at) const;
   Status ffn_half_backward(const At& at) const;
   Status qkv_forward(const At& at) const;
   Status qkv_backward(const At& at, float* dh) const;

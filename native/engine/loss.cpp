@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/row_copies.h"
 #include "engine/stopwatch.h"
 #include "engine/workload.h"
 
@@ -14,19 +15,6 @@ namespace namesake {
 namespace {
 
 Status invalid(const std::string& what) { return Status::error(Code::rows_invalid, what); }
-
-/// Calls copy(first row of the run in `rows`' own numbering, index in the batch, length) for each run of adjacent rows.
-template <class Copy>
-Status for_each_run(const std::vector<std::int32_t>& rows, Copy copy) {
-  for (std::size_t begin = 0; begin < rows.size();) {
-    std::size_t end = begin + 1;
-    while (end < rows.size() && rows[end] == rows[end - 1] + 1) ++end;
-    NAMESAKE_TRY(copy(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(rows[begin]),
-                      static_cast<std::int64_t>(end - begin)));
-    begin = end;
-  }
-  return {};
-}
 
 std::size_t float_bytes(std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); }
 
@@ -139,16 +127,13 @@ Status LossGraph::check_room(const Packed& packed) const {
 }
 
 LossGraph::Pass LossGraph::tuned_pass(const Batch& batch, const LossRows& rows) {
-  Pass pass;
-  pass.rows = rows.row;
-  pass.packed = pack(batch.ids, batch.positions, batch.cu_seqlens, pass.rows);
-  return pass;
+  return {pack(batch.ids, batch.positions, batch.cu_seqlens, rows.row), {}};
 }
 
 /// Only sequences that hold a row with KL: a sequence's result does not depend on its neighbours.
 LossGraph::Pass LossGraph::base_pass(const Batch& batch, const LossRows& rows) {
   Pass pass;
-  std::vector<std::int32_t> ids, positions, cu_seqlens{0};
+  std::vector<std::int32_t> ids, positions, cu_seqlens{0}, wanted;
   std::size_t p = 0;
   for (std::size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
     const std::int32_t begin = batch.cu_seqlens[s], end = batch.cu_seqlens[s + 1];
@@ -157,7 +142,7 @@ LossGraph::Pass LossGraph::base_pass(const Batch& batch, const LossRows& rows) {
     for (; p < rows.row.size() && rows.row[p] < end; ++p) {
       if (rows.kl_weight[p] == 0) continue;
       any = true;
-      pass.rows.push_back(rows.row[p] + offset);
+      wanted.push_back(rows.row[p] + offset);
       pass.slots.push_back(static_cast<std::int32_t>(p));
     }
     if (!any) continue;
@@ -165,21 +150,16 @@ LossGraph::Pass LossGraph::base_pass(const Batch& batch, const LossRows& rows) {
     positions.insert(positions.end(), batch.positions.begin() + begin, batch.positions.begin() + end);
     cu_seqlens.push_back(static_cast<std::int32_t>(ids.size()));
   }
-  pass.packed = pack(ids, positions, cu_seqlens, pass.rows);
+  pass.packed = pack(ids, positions, cu_seqlens, std::move(wanted));
   return pass;
 }
 
-/// rows_norm [P, C] = final-norm hidden states at the pass's rows; acts_.rows and rows_rstd keep what its backward needs.
+/// rows_norm [P, C] = final-norm hidden states at the rows that are wanted; acts_.x_out and rows_rstd keep what its backward needs.
 Status LossGraph::hidden(const Pass& pass, bool adapter_on, float* rows_norm) {
   const Config& config = model_.config();
-  const std::int64_t C = config.hidden;
-  Backend& backend = model_.backend();
   NAMESAKE_TRY(graph_.forward(pass.packed, adapter_on, acts_));
-  NAMESAKE_TRY(for_each_run(pass.rows, [&](std::int64_t to, std::int64_t from, std::int64_t count) {
-    return backend.copy(acts_.rows + to * C, acts_.x_out + from * C, float_bytes(count * C));
-  }));
-  return backend.rmsnorm_forward(acts_.rows, model_.weights().output_norm, config.rms_eps,
-                                 static_cast<std::int64_t>(pass.rows.size()), C, rows_norm, acts_.rows_rstd);
+  return model_.backend().rmsnorm_forward(acts_.x_out, model_.weights().output_norm, config.rms_eps, pass.packed.outputs(), config.hidden,
+                                          rows_norm, acts_.rows_rstd);
 }
 
 /// acts_.rows_base [P, C]: the base model's hidden states at the rows with KL, zero at the others.
@@ -189,9 +169,7 @@ Status LossGraph::base_hidden(const Pass& pass, const LossRows& rows) {
   // rows_norm is free until the tuned pass: it holds the dense result while its rows go to their slots.
   NAMESAKE_TRY(hidden(pass, false, acts_.rows_norm));
   NAMESAKE_TRY(backend.zero(acts_.rows_base, float_bytes(rows.size() * C)));
-  return for_each_run(pass.slots, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
-    return backend.copy(acts_.rows_base + to * C, acts_.rows_norm + from * C, float_bytes(count * C));
-  });
+  return scatter_rows(backend, pass.slots, acts_.rows_norm, C, acts_.rows_base);
 }
 
 Status LossGraph::upload_rows(const LossRows& rows) {
@@ -230,7 +208,7 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
   // The base pass has some of the sequences, which share at least as much: it needs no more room.
   const Pass tuned = tuned_pass(batch, rows), base = base_pass(batch, rows);
   NAMESAKE_TRY(check_room(tuned.packed));
-  const bool any_kl = !base.rows.empty();
+  const bool any_kl = !base.slots.empty();
 
   const bool train = acts_.keeping().what != Keep::nothing;
   Backend& backend = model_.backend();
@@ -253,13 +231,11 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
   }
   if (!train) return {};
 
+  // Not into acts_.dx at once: x_out lies there.
   NAMESAKE_TRY(backend.zero(acts_.drows, float_bytes(P * C)));
-  NAMESAKE_TRY(backend.rmsnorm_backward(acts_.drows_norm, acts_.rows, model_.weights().output_norm, acts_.rows_rstd, P, C,
+  NAMESAKE_TRY(backend.rmsnorm_backward(acts_.drows_norm, acts_.x_out, model_.weights().output_norm, acts_.rows_rstd, P, C,
                                         acts_.drows));
-  NAMESAKE_TRY(backend.zero(acts_.dx, float_bytes(tuned.packed.tokens() * C)));
-  NAMESAKE_TRY(for_each_run(tuned.rows, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
-    return backend.copy(acts_.dx + to * C, acts_.drows + from * C, float_bytes(count * C));
-  }));
+  NAMESAKE_TRY(backend.copy(acts_.dx, acts_.drows, float_bytes(P * C)));
   NAMESAKE_TRY(graph_.backward(tuned.packed, acts_));
   NAMESAKE_TRY(backend.finish());
   sums.backward_seconds += watch.lap();

@@ -76,11 +76,10 @@ class LossGraph {
   static bool has_own_arena(const Backend& backend) { return !backend.reads_host_memory(); }
 
  private:
-  /// A pass over packed sequences, and which of its rows are wanted.
+  /// A pass over packed sequences for the rows that the loss looks at.
   struct Pass {
     Packed packed;
-    std::vector<std::int32_t> rows;   ///< rows of `packed`, ascending
-    std::vector<std::int32_t> slots;  ///< base pass: the place of each among the batch's loss rows
+    std::vector<std::int32_t> slots;  ///< base pass: the place of each wanted row among the batch's loss rows
   };
   Status take_own();
   Status place();

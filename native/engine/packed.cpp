@@ -1,6 +1,7 @@
 #include "engine/packed.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace namesake {
 
@@ -11,7 +12,7 @@ constexpr std::int32_t kShortestPrefix = 4;
 
 /// Tokens that all sequences begin with, position by position, before the first wanted row and the last token of any.
 std::int32_t shared_prefix(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,
-                           std::span<const std::int32_t> cu_seqlens, const std::vector<std::int32_t>& rows) {
+                           std::span<const std::int32_t> cu_seqlens, const std::vector<std::int32_t>& wanted) {
   const std::size_t S = cu_seqlens.size() - 1;
   if (S < 2) return 0;
   std::int32_t prefix = cu_seqlens[1] - cu_seqlens[0] - 1;
@@ -19,8 +20,8 @@ std::int32_t shared_prefix(std::span<const std::int32_t> ids, std::span<const st
   for (std::size_t s = 0; s < S; ++s) {
     const std::int32_t begin = cu_seqlens[s], end = cu_seqlens[s + 1];
     prefix = std::min(prefix, end - begin - 1);
-    if (r < rows.size() && rows[r] < end) prefix = std::min(prefix, rows[r] - begin);
-    while (r < rows.size() && rows[r] < end) ++r;
+    if (r < wanted.size() && wanted[r] < end) prefix = std::min(prefix, wanted[r] - begin);
+    while (r < wanted.size() && wanted[r] < end) ++r;
     for (std::int32_t i = 0; i < prefix; ++i) {
       const std::size_t here = static_cast<std::size_t>(begin + i), first = static_cast<std::size_t>(cu_seqlens[0] + i);
       if (ids[here] != ids[first] || positions[here] != positions[first]) prefix = i;
@@ -32,9 +33,9 @@ std::int32_t shared_prefix(std::span<const std::int32_t> ids, std::span<const st
 }  // namespace
 
 Packed pack(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,
-            std::span<const std::int32_t> cu_seqlens, std::vector<std::int32_t>& rows) {
+            std::span<const std::int32_t> cu_seqlens, std::vector<std::int32_t> wanted) {
   Packed packed;
-  const std::int32_t prefix = shared_prefix(ids, positions, cu_seqlens, rows);
+  const std::int32_t prefix = shared_prefix(ids, positions, cu_seqlens, wanted);
   packed.prefix = prefix;
   packed.ids.assign(ids.begin(), ids.begin() + prefix);
   packed.positions.assign(positions.begin(), positions.begin() + prefix);
@@ -44,12 +45,13 @@ Packed pack(std::span<const std::int32_t> ids, std::span<const std::int32_t> pos
   for (std::size_t s = 0; s + 1 < cu_seqlens.size(); ++s) {
     const std::int32_t begin = cu_seqlens[s] + prefix, end = cu_seqlens[s + 1];
     const std::int32_t shift = static_cast<std::int32_t>(packed.ids.size()) - begin;
-    for (; r < rows.size() && rows[r] < end; ++r) rows[r] += shift;
+    for (; r < wanted.size() && wanted[r] < end; ++r) wanted[r] += shift;
     packed.ids.insert(packed.ids.end(), ids.begin() + begin, ids.begin() + end);
     packed.positions.insert(packed.positions.end(), positions.begin() + begin, positions.begin() + end);
     packed.own.push_back(static_cast<std::int32_t>(packed.ids.size()));
     packed.cu_seqlens.push_back(packed.cu_seqlens.back() + end - cu_seqlens[s]);
   }
+  packed.wanted = std::move(wanted);
   return packed;
 }
 

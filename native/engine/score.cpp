@@ -57,8 +57,7 @@ Result<std::vector<float>> logits(Model& model, const Adapter* adapter, const st
   Activations acts(config, rank, {Keep::nothing});
   acts.place(acts_memory, BatchRoom::plain(M));
   const ScratchScope scope(backend, scratch, scratch_bytes);
-  std::vector<std::int32_t> rows;
-  const Packed packed = pack(batch.ids, batch.positions, batch.cu_seqlens, rows);
+  const Packed packed = pack(batch.ids, batch.positions, batch.cu_seqlens, {});
   NAMESAKE_TRY(Graph(model, adapter).forward(packed, true, acts));
   NAMESAKE_TRY(backend.rmsnorm_forward(acts.x_out, model.weights().output_norm, config.rms_eps, M, C, acts.h, nullptr));
   std::vector<float> out(static_cast<std::size_t>(M * V));

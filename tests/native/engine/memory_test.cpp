@@ -152,8 +152,7 @@ TEST_CASE("a batch whose sequences begin alike needs room for what is computed o
   on_each_backend([&](std::shared_ptr<Backend> backend) {
     const auto model = open_model("tiny-llama", backend);
     const Batch batch = batch_of(golden, 1);
-    std::vector<std::int32_t> rows = loss_rows(batch).row;
-    const Packed packed = namesake::pack(batch.ids, batch.positions, batch.cu_seqlens, rows);
+    const Packed packed = namesake::pack(batch.ids, batch.positions, batch.cu_seqlens, loss_rows(batch).row);
     REQUIRE(packed.tokens() < packed.expanded());
     const auto train = [&](std::int64_t packed_tokens) {
       TrainerOptions options = options_for(packed.expanded(), false);

@@ -11,14 +11,15 @@ TEST_CASE("pack: the common beginning becomes one run of rows, and wanted rows f
   const std::vector<std::int32_t> ids{7, 8, 9, 1, 2, 3, 7, 8, 9, 1, 4, 7, 8, 9, 1, 5, 6};
   const std::vector<std::int32_t> positions{0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5};
   const std::vector<std::int32_t> cu_seqlens{0, 6, 11, 17};
-  std::vector<std::int32_t> rows{4, 15};
+  const std::vector<std::int32_t> rows{4, 15};
   const Packed packed = namesake::pack(ids, positions, cu_seqlens, rows);
   CHECK(packed.prefix == 4);
   CHECK(packed.ids == std::vector<std::int32_t>{7, 8, 9, 1, 2, 3, 4, 5, 6});
   CHECK(packed.positions == std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 4, 4, 5});
   CHECK(packed.own == std::vector<std::int32_t>{4, 6, 7, 9});
   CHECK(packed.cu_seqlens == cu_seqlens);
-  CHECK(rows == std::vector<std::int32_t>{4, 7});
+  CHECK(packed.wanted == std::vector<std::int32_t>{4, 7});
+  CHECK(packed.outputs() == 2);
 }
 
 TEST_CASE("pack: a wanted row, an empty or single sequence, or a short beginning keeps sequences apart") {

@@ -44,8 +44,9 @@ TEST_CASE("ladder: what a step of SmolLM2-135M asks of a card" * doctest::skip()
     std::cout << "estimate of a roofline, not measured: " << card.name << " " << double(batch.ids.size()) / seconds.uncached << " to "
               << double(batch.ids.size()) / seconds.cached << " tokens a second\n";
   }
-  // Four products and sums a weight of the linear layers and token at least: 106.2 million of them.
-  CHECK(flop >= 4 * 106.2e6 * double(batch.ids.size()));
+  // Four products and sums a weight of the linear layers and token at least: 106.2 million of them, 102.7 without the last layer, most of
+  // which sees labelled rows alone.
+  CHECK(flop >= 4 * 102.7e6 * double(batch.ids.size()));
 }
 
 }  // namespace namesake::test
