@@ -100,7 +100,7 @@ __device__ __forceinline__ void attention_forward(const AttentionForwardArgs& a,
         }
       }
       // Key 0 is seen by every row, so `most` is finite from the first chunk on.
-      if (first + at + kChunk > (causal ? min(warp_first + 1, tile.length) : tile.length)) mask(s, row, first + at, tile.length, causal);
+      if (first + at + kChunk > (causal ? warp_first + 1 : tile.length)) mask(s, row, first + at, tile.length, causal);
       online_softmax(s, scale, most, sum, out);
       add_product(out, s, values, at);
     }

@@ -7,7 +7,7 @@ namespace namesake::cuda {
 /// exact; of 0, infinity and NaN it is one of these.
 __device__ __forceinline__ float power_for(float largest) {
   const int exponent = __float_as_int(largest) >> 23;
-  return __int_as_float(min(max(268 - exponent, 1), 253) << 23);
+  return __int_as_float(min(268 - exponent, 253) << 23);
 }
 
 /// 1 / power.
