@@ -1,13 +1,12 @@
 // @ts-check
-// Takes away each barrier, wait and check of a bound of the CUDA kernels in turn, and sees the tests notice: node tools/mutate-cuda.mjs [FILE…]
+// Takes away each barrier, wait, check of a bound and clamp of the CUDA kernels in turn, and sees the tests notice: node tools/mutate-cuda.mjs [FILE…]
 // What came of each is kept in tests/native/backend/cuda/mutants.json while the kernel's source is the same, so that a run goes on where the last
 // one ended. A mutant that no test notices needs a reason there why it is equivalent; without one the run fails. About a minute a mutant.
-import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { endChildrenOnSignals, runChild } from './child.mjs';
-import { mutantsOf } from './cuda-mutants.mjs';
+import { mutantsIn } from './cuda-mutants.mjs';
 import { FAMILIES, compilePtx } from './ptx-compile.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -22,6 +21,7 @@ const TESTS = /** @type {Record<string, string>} */ ({
   attention_backward: 'attention',
   attention_cached: 'attention',
   attention_forward: 'attention',
+  bf16: 'bf16',
   blocks: 'blocks',
   convert: 'linear',
   gemm: 'gemm',
@@ -30,13 +30,7 @@ const TESTS = /** @type {Record<string, string>} */ ({
   optimizer: 'optimizer',
   rows: 'rows',
 });
-/** Not a kernel's: instructions and types. */
-const NOT_KERNELS = ['asm.cuh', 'half.cuh'];
-
 /** @typedef {{ source: string, verdict: 'red' | 'alive', reason?: string }} Outcome */
-
-/** @param {string} text */
-const digest = (text) => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
 /** Whether a source is part of a module. @param {string} module @param {string} file */
 function isPartOf(module, file) {
@@ -110,17 +104,17 @@ async function verdictOn(file, text) {
 
 /** @param {string[]} wanted files; none = all */
 async function main(wanted) {
-  const files = readdirSync(KERNELS).filter((file) => /\.cuh?$/.test(file) && !NOT_KERNELS.includes(file)).sort();
-  const unknown = wanted.find((file) => !files.includes(file));
-  if (unknown !== undefined) throw new Error(`there is no kernels/${unknown}`);
+  const mutants = mutantsIn(KERNELS);
+  const untested = readdirSync(KERNELS).find((file) => file.endsWith('.cu') && !(file.slice(0, -3) in TESTS));
+  if (untested !== undefined) throw new Error(`TESTS has none for kernels/${untested}`);
+  const unknown = wanted.find((file) => !mutants.some((mutant) => mutant.file === file));
+  if (unknown !== undefined) throw new Error(`there is nothing to take away in kernels/${unknown}`);
   mkdirSync(BUILD, { recursive: true });
   cpSync(join(CUDA, 'ptx'), join(BUILD, 'ptx'), { recursive: true });
   await cmake(['--preset', 'release', '-B', BUILD, `-DNAMESAKE_PTX=${join(BUILD, 'ptx')}`, '--log-level=WARNING']);
   await build();
   if (!(await passes(['--test-suite=cuda']))) throw new Error('the tests are red before anything is changed');
 
-  const all = files.map((file) => ({ file, source: readFileSync(join(KERNELS, file), 'utf8') }));
-  const mutants = all.flatMap(({ file, source }) => mutantsOf(file, source).map((mutant) => ({ ...mutant, file, source: digest(source) })));
   const before = /** @type {Record<string, Outcome>} */ (existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {});
   /** @type {Map<string, Outcome>} */
   const kept = new Map(mutants.flatMap(({ key }) => (before[key] === undefined ? [] : [[key, before[key]]])));
@@ -139,7 +133,8 @@ async function main(wanted) {
   rmSync(join(BUILD, 'kernels'), { recursive: true, force: true });
   write();
   const alive = chosen.filter(({ key }) => kept.get(key)?.verdict === 'alive' && kept.get(key)?.reason === undefined);
-  process.stdout.write(`${chosen.length} mutants, ${chosen.length - alive.length} noticed or shown to be equivalent\n`);
+  const noticed = chosen.filter(({ key }) => kept.get(key)?.verdict === 'red').length;
+  process.stdout.write(`${chosen.length} mutants: ${noticed} noticed, ${chosen.length - noticed - alive.length} shown to be equivalent\n`);
   for (const { key } of alive) process.stdout.write(`no test notices ${key}\n`);
   if (alive.length > 0) process.exitCode = 1;
 }

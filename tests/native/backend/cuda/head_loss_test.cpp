@@ -56,6 +56,27 @@ void check_head_loss(HeadLossShape shape) {
   check_head_loss(p, expected, kExact);
 }
 
+/// Runs a problem in the scratch that is planned for it. All rows have weights, and the last token as their target.
+void check_scratch(Backend& backend, const HeadLossShape& shape) {
+  HeadLossProblem p(shape);
+  const std::size_t M = static_cast<std::size_t>(shape.M);
+  p.ce_weight.assign(M, 1);
+  p.kl_weight.assign(M, shape.with_base ? 1 : 0);
+  p.targets.assign(M, std::int32_t(shape.V - 1));
+  Workload work;
+  work.hidden = shape.C;
+  work.vocab = shape.V;
+  work.loss_rows = shape.M;
+  work.compares = shape.with_base;
+  work.backward = shape.with_dx;
+  // The stand-in finds what goes past it; guards find it on a card.
+  Array scratch(backend, static_cast<std::int64_t>(cuda::head_loss_scratch(work) / sizeof(float)));
+  backend.lend_scratch(scratch.data(), cuda::head_loss_scratch(work));
+  Outputs outputs;
+  CHECK(p.run(backend, 0, shape.M, outputs).ok());
+  backend.lend_scratch(nullptr, 0);
+}
+
 }  // namespace
 
 TEST_CASE("cuda: head_loss agrees with the reference on odd shapes, and on every block format") {
@@ -156,24 +177,11 @@ TEST_CASE("cuda: head_loss keeps to the scratch that is planned for it, under 30
   if (backend == nullptr) return;
   for (bool with_base : {false, true}) {
     for (bool with_dx : {false, true}) {
-      HeadLossProblem p({.type = BlockType::q5_0, .M = 21, .V = 300, .C = 96, .with_base = with_base, .with_dx = with_dx});
-      Workload work;
-      work.hidden = 96;
-      work.vocab = 300;
-      work.loss_rows = 21;
-      work.compares = with_base;
-      work.backward = with_dx;
-      // The stand-in finds what goes past it; guards find it on a card.
-      Array scratch(*backend, static_cast<std::int64_t>(cuda::head_loss_scratch(work) / sizeof(float)));
-      backend->lend_scratch(scratch.data(), cuda::head_loss_scratch(work));
-      p.ce_weight.assign(21, 1);
-      p.kl_weight.assign(21, with_base ? 1 : 0);
-      p.targets.assign(21, 7);
-      Outputs outputs;
-      CHECK(p.run(*backend, 0, 21, outputs).ok());
-      backend->lend_scratch(nullptr, 0);
+      check_scratch(*backend, {.type = BlockType::q5_0, .M = 21, .V = 300, .C = 96, .with_base = with_base, .with_dx = with_dx});
     }
   }
+  // In the first chunk the target lies farther from its row's logits than scratch goes.
+  check_scratch(*backend, {.type = BlockType::bf16, .M = 1, .V = 2 * 8192, .C = 8, .with_base = false, .with_dx = false});
   Workload qwen;
   qwen.hidden = 1536;
   qwen.vocab = 151936;

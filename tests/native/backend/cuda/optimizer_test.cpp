@@ -46,6 +46,26 @@ TEST_CASE("cuda: adamw_8bit of a block does not depend on those beside it") {
   });
 }
 
+// Each array is an allocation of its own here: the guards of Array and Codes would take reads past its end.
+TEST_CASE("cuda: adamw_8bit reads nothing outside of its arrays") {
+  Backend* const backend = cuda_backend();
+  if (backend == nullptr) return;
+  const std::int64_t n = 5;
+  std::vector<void*> memory;
+  for (std::int64_t bytes : {4 * n, 4 * n, n, std::int64_t{4}, n, std::int64_t{4}}) {
+    auto made = backend->allocate(static_cast<std::size_t>(bytes));
+    REQUIRE(made.ok());
+    memory.push_back(made.value());
+  }
+  const auto floats = [&](std::size_t i) { return static_cast<float*>(memory[i]); };
+  const auto codes = [&](std::size_t i) { return static_cast<std::uint8_t*>(memory[i]); };
+  REQUIRE(backend->adamw_8bit({}, n, floats(0), floats(1), codes(2), floats(3), codes(4), floats(5)).ok());
+  float last = 1;
+  REQUIRE(backend->download(&last, floats(1) + n - 1, sizeof last).ok());  // what failed on the card shows here at the latest
+  CHECK(last == 0);
+  for (void* each : memory) backend->release(each);
+}
+
 TEST_CASE("cuda: sum_of_squares agrees with the reference to f64, and has the same bits wherever the values lie") {
   for (std::int64_t n : {0, 1, 3, 17, 128, 16384, 40001}) {
     Random random("squares " + std::to_string(n));
