@@ -51,6 +51,9 @@ CUresult copy(const char* caller, End to, End from, std::size_t bytes, CUstream 
     const CUresult done = driver().queues.submit(stream, [=]() -> int {
       if (!valid_ends(caller, to, from, bytes)) return kIllegalAddress;
       const DeviceAccess access;
+      Allocation opened;
+      open_allocation(to.address, bytes, &opened);
+      open_allocation(from.address, bytes, &opened);
       const void* source = staged ? staged->data() : reinterpret_cast<const void*>(from.address);
       std::memmove(reinterpret_cast<void*>(to.address), source, bytes);
       return kSuccess;
@@ -71,6 +74,8 @@ CUresult fill(const char* caller, CUdeviceptr address, T value, std::size_t coun
     const CUresult done = driver().queues.submit(stream, [=]() -> int {
       if (!valid(caller, "destination", address, bytes)) return kIllegalAddress;
       const DeviceAccess access;
+      Allocation opened;
+      open_allocation(address, bytes, &opened);
       std::fill_n(reinterpret_cast<T*>(address), count, value);
       return kSuccess;
     });

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <shared_mutex>
+#include <vector>
 
 #include "execute/error.h"
 #include "execute/report.h"
@@ -33,8 +34,9 @@ Range range;
 Allocations live, freed;
 u64 used[kMostDevices] = {}, allocations = 0;
 std::atomic<u64> generation{1};
-bool guarded = false;  // by the settings
-int accesses = 0;      // DeviceAccess that live
+bool guarded = false;     // by the settings
+int accesses = 0;         // DeviceAccess that live
+std::vector<u64> opened;  // while they do, of guarded memory
 
 u64 pages(u64 size) { return (size + kPage - 1) / kPage * kPage; }
 
@@ -46,11 +48,16 @@ bool reserve() {
   return range.base != nullptr;
 }
 
-/// Opens or closes all memory that cuMemAlloc gave.
-void protect(int protection) {
-  for (const auto& [base, allocation] : live) {
-    if (allocation.kind == MemoryKind::device) mprotect(reinterpret_cast<void*>(base), pages(allocation.size), protection);
-  }
+/// Opens or closes memory that cuMemAlloc gave; of other kinds the program may touch all.
+void protect(Allocation& allocation, bool open) {
+  if (allocation.kind != MemoryKind::device || allocation.open == open) return;
+  allocation.open = open;
+  mprotect(reinterpret_cast<void*>(allocation.base), pages(allocation.size), open ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
+void protect_all(bool open) {
+  for (auto& [base, allocation] : live) protect(allocation, open);
+  if (!open) ++generation;
 }
 
 bool counts_as_device(MemoryKind kind) { return kind == MemoryKind::device || kind == MemoryKind::managed; }
@@ -78,8 +85,7 @@ int allocate(u64 size, MemoryKind kind, int device, u64* address) {
   const bool variable = kind == MemoryKind::variable || kind == MemoryKind::constant;
   if (!variable && (settings().poison || kind == MemoryKind::pinned)) std::memset(at, 0xff, size);
   *address = reinterpret_cast<u64>(at);
-  live[*address] = {*address, size, kind, device};
-  if (guarded && accesses == 0 && kind == MemoryKind::device) mprotect(at, pages(size), PROT_NONE);
+  protect(live[*address] = {*address, size, kind, device}, !guarded);
   return kSuccess;
 }
 
@@ -105,19 +111,26 @@ int free_memory(u64 address, unsigned kinds, const char* caller) {
 
 DeviceAccess::DeviceAccess() {
   const std::unique_lock lock(mutex);
-  if (accesses++ == 0 && guarded) protect(PROT_READ | PROT_WRITE);
+  ++accesses;
 }
 
 DeviceAccess::~DeviceAccess() {
   const std::unique_lock lock(mutex);
-  if (--accesses == 0 && guarded) protect(PROT_NONE);
+  if (--accesses > 0 || opened.empty()) return;
+  for (const u64 base : opened) {
+    if (const auto found = live.find(base); found != live.end()) protect(found->second, !guarded);
+  }
+  opened.clear();
+  ++generation;
 }
 
 void guard_memory() {
   const std::unique_lock lock(mutex);
   if (guarded == settings().guard) return;
   guarded = settings().guard;
-  if (accesses == 0) protect(guarded ? PROT_NONE : PROT_READ | PROT_WRITE);
+  if (!guarded || accesses == 0) return protect_all(!guarded);
+  // What a kernel may be using is closed behind it.
+  for (const auto& [base, allocation] : live) opened.push_back(base);
 }
 
 bool find_allocation(u64 address, u64 size, Allocation* found) {
@@ -125,6 +138,17 @@ bool find_allocation(u64 address, u64 size, Allocation* found) {
   const Allocation* it = inside(live, address, size);
   if (it) *found = *it;
   return it != nullptr;
+}
+
+bool open_allocation(u64 address, u64 size, Allocation* found) {
+  if (!find_allocation(address, size, found)) return false;
+  if (found->open) return true;
+  const std::unique_lock lock(mutex);
+  const auto it = live.find(found->base);
+  if (it == live.end()) return false;
+  if (!it->second.open) opened.push_back(it->first);
+  protect(it->second, true);
+  return true;
 }
 
 std::string describe_address(u64 address) {

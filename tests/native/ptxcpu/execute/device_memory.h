@@ -12,6 +12,7 @@ struct Allocation {
   std::uint64_t base = 0, size = 0;
   MemoryKind kind = MemoryKind::device;
   int device = 0;  ///< whose it is; of pinned memory, whose context asked for it
+  bool open = true;  ///< may be touched: what the guard closed is opened by open_allocation
 };
 
 /// A set of kinds, for free_memory.
@@ -23,13 +24,16 @@ int allocate(std::uint64_t size, MemoryKind kind, int device, std::uint64_t* add
 int free_memory(std::uint64_t address, unsigned kinds, const char* caller);
 /// Is [address, address + size) inside one live allocation? Then `found` is it.
 bool find_allocation(std::uint64_t address, std::uint64_t size, Allocation* found);
+/// find_allocation for what is about to be touched: with PTXCPU_GUARD the allocation is opened until the last DeviceAccess ends, so that
+/// a launch pays for the memory that it uses.
+bool open_allocation(std::uint64_t address, std::uint64_t size, Allocation* found);
 /// Where an address lies, in words: freed, or how far from which allocation.
 std::string describe_address(std::uint64_t address);
 /// Bytes of live allocations of a device, pinned host memory apart.
 std::uint64_t memory_used(int device);
-/// Changes with every free: what a site remembers of an older one may be gone.
+/// Changes with every free, and when the guard closes something: what a site remembers of an older one may not be touched any more.
 std::uint64_t memory_generation();
-/// With PTXCPU_GUARD device memory can only be touched while one of these lives: kernels and copies hold one.
+/// Whoever opens allocations holds one: kernels and copies. The guard closes them when the last one ends.
 class DeviceAccess {
  public:
   DeviceAccess();

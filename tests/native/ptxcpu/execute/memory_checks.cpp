@@ -42,7 +42,7 @@ void Worker::look_up(Thread& t, u32 site, u64 address, u32 bytes, u32 access) {
     if (address >= params && address + bytes <= params + launch_->params.size() && !(access & ACCESS_STORE)) return;
   }
   Allocation found;
-  if (!find_allocation(address, bytes, &found)) {
+  if (!open_allocation(address, bytes, &found)) {
     const Description where(address);
     fault(t, site, kIllegalAddress, "out-of-bounds global %s of %u bytes at 0x%llx (%s)", name_of(access), bytes, shown, where.words);
   }
@@ -73,7 +73,7 @@ void Worker::copy_async(Thread& t, u32 site, u64 to, u64 from, u32 bytes, u32 re
   Site& known = block_.sites[site];
   if (read && from - known.base > known.last) {
     Allocation found;
-    if (!find_allocation(from, read, &found)) {
+    if (!open_allocation(from, read, &found)) {
       const Description where(from);
       fault(t, site, kIllegalAddress, "cp.async reads out of bounds at 0x%llx (%s)", static_cast<unsigned long long>(from), where.words);
     }

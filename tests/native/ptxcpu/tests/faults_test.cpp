@@ -116,7 +116,11 @@ TEST_CASE_FIXTURE(Faults, "guarded memory is there for copies and kernels, not f
     CHECK_FALSE(readable(x.at()));
     CHECK(x.values() == std::vector<float>{1, 2, 3, 4});
     CHECK_FALSE(readable(x.at()));
-    CHECK(m.run("bad_uninit", 1, 32, 0, before.at(), y.at()) == CUDA_SUCCESS);
+    for (int launch = 0; launch < 2; ++launch) {
+      CHECK(m.run("bad_uninit", 1, 32, 0, before.at(), y.at()) == CUDA_SUCCESS);
+      CHECK_FALSE(readable(before.at()));
+      CHECK_FALSE(readable(y.at()));
+    }
   }
   CHECK(readable(before.at()));
 }
