@@ -106,6 +106,11 @@ struct AdamW8BitProblem {
 
     Outputs floats() const { return {value, m_absmax, v_absmax}; }
     Outputs codes() const { return {{m_codes.begin(), m_codes.end()}, {v_codes.begin(), v_codes.end()}}; }
+    Outputs all() const {
+      Outputs all = floats();
+      for (const auto& each : codes()) all.push_back(each);
+      return all;
+    }
   };
 
   /// `count` values from `first` on, which begins a block.
@@ -120,10 +125,7 @@ struct AdamW8BitProblem {
 
   /// Blocks first..first+count-1: all that adamw_8bit writes, rows of a block each.
   Outputs run_blocks(Backend& backend, std::int64_t first, std::int64_t count) const {
-    const After after = run(backend, first * kDynamicBlock, count * kDynamicBlock);
-    Outputs all = after.floats();
-    for (const auto& codes : after.codes()) all.push_back(codes);
-    return all;
+    return run(backend, first * kDynamicBlock, count * kDynamicBlock).all();
   }
 
   AdamWProblem plain;

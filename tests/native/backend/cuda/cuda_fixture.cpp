@@ -44,7 +44,7 @@ std::string variable_text(const char* name) {
 class PoisonedScratch {
  public:
   explicit PoisonedScratch(Backend& card) : card_(card) {
-    static const std::vector<unsigned char> ones(std::size_t{4} << 20, 0xff);
+    static const std::vector<unsigned char> ones(std::size_t{256} << 10, 0xff);
     auto memory = card.allocate(ones.size());
     REQUIRE(memory.ok());
     memory_ = memory.value();
@@ -89,20 +89,29 @@ void check_orders(Backend& card, const std::function<Outputs(Backend&)>& run, co
   check_same_bits(run_card(card, run), expected);
 }
 
-void check_card(Backend& card, const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance) {
+void check_card(Backend& card, const std::string& what, const std::function<Outputs(Backend&)>& run,
+                const std::function<Tolerance(std::size_t)>& tolerance_of) {
   INFO("again: ", again());
   INFO(what, " on cuda/", card.isa());
   const Outputs expected = run(reference()), actual = run_card(card, run);
   REQUIRE(actual.size() == expected.size());
   for (std::size_t i = 0; i < actual.size(); ++i) {
     CAPTURE(i);
-    check_close(actual[i], expected[i], tolerance);
+    check_close(actual[i], expected[i], tolerance_of(i));
   }
   check_orders(card, run, actual);
 }
 
+void check_card(Backend& card, const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance) {
+  check_card(card, what, run, [&](std::size_t) { return tolerance; });
+}
+
 void check_cuda(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance) {
   if (Backend* const backend = cuda_backend()) check_card(*backend, what, run, tolerance);
+}
+
+void check_cuda(const std::string& what, const std::function<Outputs(Backend&)>& run, const std::vector<Tolerance>& tolerances) {
+  if (Backend* const backend = cuda_backend()) check_card(*backend, what, run, [&](std::size_t i) { return tolerances.at(i); });
 }
 
 void check_cuda_rows_alone(const std::string& what, std::int64_t M,

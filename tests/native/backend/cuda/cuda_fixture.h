@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "backend/cuda/driver.h"
 #include "backend/fixture.h"
@@ -29,6 +30,8 @@ void check_orders(Backend& card, const std::function<Outputs(Backend&)>& run, co
 void check_card(Backend& card, const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance);
 /// The same on the backend under test, where there is one.
 void check_cuda(const std::string& what, const std::function<Outputs(Backend&)>& run, Tolerance tolerance);
+/// The same with a tolerance for each output.
+void check_cuda(const std::string& what, const std::function<Outputs(Backend&)>& run, const std::vector<Tolerance>& tolerances);
 
 /// run(backend, first, count) computes rows first..first+count-1 of a fixed problem of M rows: on the card they have the same bits alone
 /// and in the whole.
