@@ -125,7 +125,7 @@ export const recipeSchema = z
     /** Tokens that one micro-batch packs. */
     batch_tokens: z.int().min(8).max(1_048_576).default(640),
     accumulate: z.int().min(1).max(1024).default(1),
-    /** Of the widest that is kept of the forward pass: 32, or 16 (bf16) for less memory and gradients that are some 1e-3 off. */
+    /** Of the widest that is kept of the forward pass: 32, or 16 (bf16) for less memory and gradients up to 8e-3 off. */
     activation_bits: z.union([z.literal(32), z.literal(16)]).default(32),
     seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(42),
     device: deviceSchema.default('auto'),

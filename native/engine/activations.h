@@ -11,8 +11,9 @@
 
 namespace namesake {
 
-/// What the backward pass of one layer needs of its forward pass, and what stands for it where that is kept in bf16. M tokens, E of them where a shared prefix is written out
-/// in front of each sequence (engine/packed.h; E = M without one); letters as in Config.
+/// What the backward pass of one layer needs of its forward pass, and what stands for it where that is kept in bf16. M tokens, E of them
+/// where a shared prefix is written out in front of each sequence (engine/packed.h; E = M without one); letters as in Config. Behind the
+/// last layer's attention (x_mid and what follows, xa of o) there are P rows for M: those that are wanted.
 /// Norm outputs and the swiglu product are not kept: they are recomputed, which changes no bit.
 struct LayerActivations {
   float* x_in = nullptr;       ///< [M, C] the layer's input
@@ -88,9 +89,9 @@ class Activations {
   /// gate and up of layer l at row `start`, where a slice of the FFN begins.
   float* gate(std::int64_t l, std::int64_t start) { return layer(l).gate + (keeping_.whole() ? start * config_.ffn : 0); }
   float* up(std::int64_t l, std::int64_t start) { return layer(l).up + (keeping_.whole() ? start * config_.ffn : 0); }
-  /// The same rounded, where they are.
-  std::uint16_t* gate_bf16(std::int64_t l, std::int64_t start) { return layer(l).gate_bf16 + rounded_offset(start); }
-  std::uint16_t* up_bf16(std::int64_t l, std::int64_t start) { return layer(l).up_bf16 + rounded_offset(start); }
+  /// The same rounded; nullptr where nothing is.
+  std::uint16_t* gate_bf16(std::int64_t l, std::int64_t start) { return rounds() ? layer(l).gate_bf16 + rounded_offset(start) : nullptr; }
+  std::uint16_t* up_bf16(std::int64_t l, std::int64_t start) { return rounds() ? layer(l).up_bf16 + rounded_offset(start) : nullptr; }
 
   std::int32_t* ids = nullptr;        ///< [M]
   std::int32_t* positions = nullptr;  ///< [M]

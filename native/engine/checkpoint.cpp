@@ -99,7 +99,9 @@ Result<std::int64_t> read_state(const TrainerOptions& options, const std::string
   if (schedule != schedule_name(options.schedule)) return invalid("the schedule was " + schedule);
   for (const auto& [name, value] : option_numbers(options)) {
     double stored = 32;
-    if (!json.value().get_f64(name, stored) && std::find(std::begin(kBits), std::end(kBits), name) == std::end(kBits)) return invalid(std::string("trainer_state.json has no ") + name);
+    if (!json.value().get_f64(name, stored) && std::find(std::begin(kBits), std::end(kBits), name) == std::end(kBits)) {
+      return invalid(std::string("trainer_state.json has no ") + name);
+    }
     if (stored != value) {
       return invalid(std::string(name) + " was " + std::to_string(stored) + ", is now " + std::to_string(value));
     }

@@ -27,7 +27,7 @@ struct Packed {
 };
 
 /// Packs sequences; sequence s is tokens cu_seqlens[s]..cu_seqlens[s + 1] of ids and positions. `wanted` are ascending indices of
-/// tokens, which become rows of the result: none of them lies in a shared prefix.
+/// tokens, which become rows of the result: none of them lies in a shared prefix. None: all rows of the result.
 Packed pack(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,
             std::span<const std::int32_t> cu_seqlens, std::vector<std::int32_t> wanted);
 

@@ -38,10 +38,12 @@ describe('inspect memory', () => {
     expect(stored.weights_mapped).toBe(98_362_432);
     // 30 layers of 651,264 values a rank of 16, four bytes each.
     expect(stored.adapter).toBe(19_537_920);
-    const eight = await budgetOf([...model, '--state-bits', '8'], home);
+    const eight = await budgetOf([...model, '--state-bits', '8', '--activation-bits', '16'], home);
     // A byte for four and four of 256 values, but for the B of k and v: 30 layers of 2 times 3,072 values are too small for that.
     const small = 30 * 2 * 3072;
     expect((eight.optimizer / 2 - 4 * small) / (19_537_920 / 4 - small)).toBeCloseTo(1 + 4 / 256, 2);
+    // Of 5,883 floats a layer and token, attention's 576 and the 2 times 1,536 of gate and up take half; each once in full for the layer at work.
+    expect(eight.activations / stored.activations).toBeCloseTo(1 - (576 + 2 * 1536) / 2 / 5883, 1);
     const whole = await budgetOf([...model, '--precision', 'f32'], home);
     // All 134,515,008 parameters.
     expect(whole.weights_resident - stored.weights_resident).toBe(4 * 134_515_008);

@@ -98,7 +98,33 @@ TEST_CASE("activations of 16 bits: saved and gone on with, the bits are those of
     const Status refused = wide->load_checkpoint(folder / "narrow");
     CHECK(refused.code == Code::checkpoint_invalid);
     CHECK(refused.message.find("activation_bits was 16") != std::string::npos);
+
+    // A checkpoint from before there was a choice does not say what its trainer kept: 32 bits.
+    must(wide->save_checkpoint(folder / "wide", "tiny"));
+    const std::string state = read_text(folder / "wide/trainer_state.json");
+    const std::size_t at = state.find("\"activation_bits\"");
+    REQUIRE(at != std::string::npos);
+    const std::size_t comma = state.rfind(',', at), end = state.find_first_of(",\n}", at);
+    write_text(folder / "wide/trainer_state.json", state.substr(0, comma) + state.substr(end));
+    must(wide->load_checkpoint(folder / "wide"));
+    CHECK(second->load_checkpoint(folder / "wide").code == Code::checkpoint_invalid);
   });
+}
+
+TEST_CASE("where nothing is rounded there is no place for it, in whichever slice of the FFN") {
+  const Config config = open_model("tiny-llama", make_reference_backend())->config();
+  const BatchRoom room = BatchRoom::plain(2);
+  for (const Keep keep : {Keep::nothing, Keep::inputs, Keep::all}) {
+    for (const bool bf16 : {false, true}) {
+      const bool rounds = bf16 && keep != Keep::nothing;
+      std::vector<std::byte> memory(Activations::bytes(config, 4, {keep, bf16}, room));
+      Activations acts(config, 4, {keep, bf16});
+      acts.place(memory.data(), room);
+      CHECK((acts.gate_bf16(0, 1) != nullptr) == rounds);
+      CHECK((acts.up_bf16(0, 1) != nullptr) == rounds);
+      CHECK((acts.layer(0).attn_bf16 != nullptr) == rounds);
+    }
+  }
 }
 
 TEST_CASE("activations of 16 bits take the room that is planned, a third less than those of 32") {

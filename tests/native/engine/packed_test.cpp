@@ -57,7 +57,7 @@ Batch batch_of(const std::vector<std::vector<std::int32_t>>& ends, std::int32_t 
 
 }  // namespace
 
-TEST_CASE("a shared beginning changes no bit of the loss, and gradients only by rounding") {
+TEST_CASE("a shared beginning changes no bit of the loss, and gradients only by rounding, with activations of 16 bits too") {
   const std::vector<std::vector<std::int32_t>> ends{{11, 12, 13, 14}, {30, 31, 32}, {50, 51, 52, 53, 54, 55}, {99, 98}};
   for (const std::string name : {"tiny-llama", "tiny-qwen3", "tiny-internlm2"}) {
     on_each_backend([&](std::shared_ptr<Backend> backend) {
@@ -67,13 +67,16 @@ TEST_CASE("a shared beginning changes no bit of the loss, and gradients only by 
       const Batch together = batch_of(ends, 19);
       std::vector<Batch> alone;
       for (const auto& end : ends) alone.push_back(batch_of({end}, 19));
-      const Gradients shared = must(gradients(*model, *adapter, std::span(&together, 1)));
-      const Gradients apart = must(gradients(*model, *adapter, alone));
-      CHECK(shared.result.loss == apart.result.loss);
-      for (std::size_t t = 0; t < shared.tensors.size(); ++t) {
-        CAPTURE(shared.tensors[t].first);
-        // In bf16 a sum of gradients is rounded where its terms were: measured 2.7e-3.
-        CHECK(relative_l2(shared.tensors[t].second, apart.tensors[t].second) <= (rounds_products(*model) ? 1e-2 : 1e-5));
+      for (const int activation_bits : {32, 16}) {
+        CAPTURE(activation_bits);
+        const Gradients shared = must(gradients(*model, *adapter, std::span(&together, 1), activation_bits));
+        const Gradients apart = must(gradients(*model, *adapter, alone, activation_bits));
+        CHECK(shared.result.loss == apart.result.loss);
+        for (std::size_t t = 0; t < shared.tensors.size(); ++t) {
+          CAPTURE(shared.tensors[t].first);
+          // In bf16 a sum of gradients is rounded where its terms were: measured 2.7e-3.
+          CHECK(relative_l2(shared.tensors[t].second, apart.tensors[t].second) <= (rounds_products(*model) ? 1e-2 : 1e-5));
+        }
       }
     });
   }
