@@ -146,7 +146,7 @@ export function addBenchTrain(bench: Command): void {
           ...{ tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds },
           ...{ useful_tflops: useful_flops / 1e12, share_of_peak: peak === null ? null : useful_flops / peak, peak_tflops: peak === null ? null : peak / 1e12 },
           phases: phasesOf(taken, tokens, info.parameters, peak),
-          ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, recompute: recomputed, open_seconds, losses },
+          ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, recompute: recomputed, activation_bits, open_seconds, losses },
         };
         context.output.event({ event: 'result', ...result });
         if (!context.output.json) {
