@@ -52,8 +52,9 @@ export async function openFullPage(folder: string, { marked = false } = {}): Pro
       return reply.result as never;
     },
     go: async (hash) => {
-      // Somewhere else first: what a visit before this one opened is closed then.
+      // Somewhere else first, and seen there, lest the page take both for one change: what a visit before this one opened is closed then.
       await page.goto(`${base}#settings`);
+      await page.locator('header button[aria-current="page"]').waitFor();
       await page.goto(base + hash);
       await standsStill(page);
     },
