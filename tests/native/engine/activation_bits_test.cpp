@@ -59,7 +59,8 @@ TEST_CASE("activations of 16 bits: the loss is that of 32, and every gradient is
 }
 
 TEST_CASE("activations of 16 bits: losses of twenty steps are within 1e-2 of those with 32") {
-  for (const std::string& name : kGgufModels) {
+  // Of all kinds the one that is the farthest away, and one that has q, k and v together.
+  for (const std::string name : {"tiny-llama-tied", "tiny-internlm2"}) {
     const Golden golden = read_golden(name);
     on_each_backend([&](std::shared_ptr<Backend> backend) {
       CAPTURE(name);
