@@ -1,7 +1,6 @@
 // What a card is given at a time, on the slowest one that is taken: Windows' display driver ends a launch of two seconds, and what is queued
 // goes on after a job was cancelled. The work that launches are counted as is held against what the stand-in counts; with it, steps of
 // models of everyday width are put together by the engine itself, on a driver that takes their launches and runs none.
-#include <filesystem>
 #include <numeric>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include "backend/cuda/cuda_fixture.h"
 #include "backend/cuda/fake_machine.h"
 #include "backend/cuda/stand_in_counts.h"
+#include "engine/everyday_models.h"
 #include "engine/golden.h"
 #include "formats/temporary_folder.h"
 
@@ -22,67 +22,6 @@ struct Told {
   std::string kernel;
   cuda::Work work;
 };
-
-/// A model of one layer and a small vocabulary: other layers are as the first, and the head is computed 8,192 tokens at a time.
-struct Width {
-  bool internlm2;
-  std::int64_t hidden, heads, kv_heads, head_dim, ffn;
-};
-
-constexpr std::int64_t kVocab = 9000;
-
-/// The model's folder in bf16, all zeros, which takes no room on the disk.
-void write_model(const TemporaryFolder& folder, const Width& width) {
-  const auto number = [](std::int64_t value) { return std::to_string(value); };
-  const auto field = [](const char* name, const std::string& value) { return std::string(",\"") + name + "\":" + value; };
-  write_text(folder / "config.json",
-             std::string(width.internlm2 ? R"({"model_type":"internlm2","bias":false)" : R"({"model_type":"qwen2","use_sliding_window":false)") +
-                 field("vocab_size", number(kVocab)) + field("hidden_size", number(width.hidden)) +
-                 field("intermediate_size", number(width.ffn)) + field("num_hidden_layers", "1") +
-                 field("num_attention_heads", number(width.heads)) + field("num_key_value_heads", number(width.kv_heads)) +
-                 field("max_position_embeddings", "32768") + field("hidden_act", "\"silu\"") + field("rms_norm_eps", "1e-06") +
-                 field("rope_theta", "1000000.0") + field("tie_word_embeddings", "false") + "}");
-  std::string header = "{";
-  std::int64_t end = 0;
-  const auto tensor = [&](const std::string& name, std::int64_t rows, std::int64_t cols = 0) {
-    const std::int64_t begin = end;
-    end += 2 * rows * std::max<std::int64_t>(1, cols);
-    header += (begin == 0 ? "\"" : ",\"") + name + R"(":{"dtype":"BF16","shape":[)" + number(rows) + (cols == 0 ? "" : "," + number(cols)) +
-              R"(],"data_offsets":[)" + number(begin) + "," + number(end) + "]}";
-  };
-  const std::int64_t q = width.heads * width.head_dim, kv = width.kv_heads * width.head_dim;
-  const std::string layer = "model.layers.0.";
-  tensor("model.norm.weight", width.hidden);
-  if (width.internlm2) {
-    tensor("model.tok_embeddings.weight", kVocab, width.hidden);
-    tensor("output.weight", kVocab, width.hidden);
-    tensor(layer + "attention_norm.weight", width.hidden);
-    tensor(layer + "ffn_norm.weight", width.hidden);
-    tensor(layer + "attention.wqkv.weight", q + 2 * kv, width.hidden);
-    tensor(layer + "attention.wo.weight", width.hidden, q);
-    tensor(layer + "feed_forward.w1.weight", width.ffn, width.hidden);
-    tensor(layer + "feed_forward.w3.weight", width.ffn, width.hidden);
-    tensor(layer + "feed_forward.w2.weight", width.hidden, width.ffn);
-  } else {
-    tensor("model.embed_tokens.weight", kVocab, width.hidden);
-    tensor("lm_head.weight", kVocab, width.hidden);
-    tensor(layer + "input_layernorm.weight", width.hidden);
-    tensor(layer + "post_attention_layernorm.weight", width.hidden);
-    for (const auto& [name, rows] : {std::pair("q", q), std::pair("k", kv), std::pair("v", kv)}) {
-      tensor(layer + "self_attn." + name + "_proj.weight", rows, width.hidden);
-      tensor(layer + "self_attn." + name + "_proj.bias", rows);
-    }
-    tensor(layer + "self_attn.o_proj.weight", width.hidden, q);
-    tensor(layer + "mlp.gate_proj.weight", width.ffn, width.hidden);
-    tensor(layer + "mlp.up_proj.weight", width.ffn, width.hidden);
-    tensor(layer + "mlp.down_proj.weight", width.hidden, width.ffn);
-  }
-  header += "}";
-  std::string length(8, '\0');
-  for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(header.size() >> 8 * i);
-  write_text(folder / "model.safetensors", length + header);
-  std::filesystem::resize_file(folder / "model.safetensors", 8 + header.size() + static_cast<std::uintmax_t>(end));
-}
 
 /// One sequence of `tokens` tokens that are all learnt, half of them with KL.
 Batch batch_of(std::int64_t tokens) {
@@ -105,15 +44,21 @@ struct Slowest {
   double launch = 0, queued = 0;
 };
 
-Slowest slowest_of(const Width& width, std::int64_t rank, std::int64_t tokens) {
+/// Of one layer and a small vocabulary: other layers are as the first, and the head is computed 8,192 tokens at a time.
+Slowest slowest_of(const EverydayTraining& training) {
   const TemporaryFolder folder;
-  write_model(folder, width);
+  Config config = training.config;
+  config.layers = 1;
+  config.vocab = 9000;
+  config.tied = false;
+  write_zero_model(folder.path(), config);
   const FakeMachine machine("takes launches");
   const std::shared_ptr<Backend> backend = must(cuda::make_cuda_backend(machine.driver()));
   const auto model = must(Model::open(folder.path(), Precision::as_stored, backend));
-  const auto adapter = must(Adapter::create(*model, rank, 2 * rank, 1, true));
+  const auto adapter = must(Adapter::create(*model, training.rank, 2 * static_cast<float>(training.rank), 1, true, nullptr, training.state_bits));
   TrainerOptions options;
-  options.batch_tokens = tokens;
+  options.batch_tokens = training.batch_tokens;
+  options.state_bits = training.state_bits;
   options.recompute = true;
   const auto trainer = must(Trainer::create(model, adapter, options));
   Slowest slowest;
@@ -125,7 +70,7 @@ Slowest slowest_of(const Width& width, std::int64_t rank, std::int64_t tokens) {
     const auto queued = static_cast<std::ptrdiff_t>(std::min<std::size_t>(seconds.size(), static_cast<std::size_t>(machine.launches_ahead()) + 1));
     slowest.queued = std::max(slowest.queued, std::accumulate(seconds.end() - queued, seconds.end(), 0.0));
   });
-  const std::vector<Batch> step(1, batch_of(tokens));
+  const std::vector<Batch> step(1, batch_of(training.batch_tokens));
   must(trainer->step(step));
   CHECK(seconds.size() > 100);
   return slowest;
@@ -134,19 +79,14 @@ Slowest slowest_of(const Width& width, std::int64_t rank, std::int64_t tokens) {
 }  // namespace
 
 TEST_CASE("cuda: no launch of a step takes 0.3 seconds on the slowest card, nor what is queued a second") {
-  constexpr Width internlm2_1_8b{true, 2048, 16, 8, 128, 8192}, qwen2_1_5b{false, 1536, 12, 2, 128, 8960}, qwen2_7b{false, 3584, 28, 4, 128, 18944};
-  const struct {
-    std::string what;
-    Width width;
-    std::int64_t rank, tokens;
-  } settings[] = {{"InternLM2-1.8B r64, 1024 tokens", internlm2_1_8b, 64, 1024},
-                  {"Qwen2.5-1.5B r16, 2048 tokens", qwen2_1_5b, 16, 2048},
-                  {"Qwen2.5-7B r16, 2048 tokens", qwen2_7b, 16, 2048},
-                  {"Qwen2.5-1.5B r16, one conversation of 32,768 tokens", qwen2_1_5b, 16, 32768}};
-  for (const auto& setting : settings) {
-    const Slowest slowest = slowest_of(setting.width, setting.rank, setting.tokens);
-    INFO(setting.what, ": ", slowest.kernel, " ", slowest.launch, " s, queued ", slowest.queued, " s");
-    MESSAGE(setting.what << ", by the count: " << slowest.kernel << " " << slowest.launch << " s, queued " << slowest.queued << " s");
+  std::vector<EverydayTraining> trainings = everyday_trainings();
+  trainings.push_back(trainings[1]);
+  trainings.back().what = "Qwen2.5-1.5B r16, one conversation of 32,768 tokens";
+  trainings.back().batch_tokens = 32768;
+  for (const EverydayTraining& training : trainings) {
+    const Slowest slowest = slowest_of(training);
+    INFO(training.what, ": ", slowest.kernel, " ", slowest.launch, " s, queued ", slowest.queued, " s");
+    MESSAGE(training.what << ", by the count: " << slowest.kernel << " " << slowest.launch << " s, queued " << slowest.queued << " s");
     CHECK(slowest.launch < 0.3);
     CHECK(slowest.queued < 1);
   }
