@@ -55,7 +55,7 @@ TEST_CASE("cuda: logits are the reference's, with the adapter and without") {
   if (cuda_backend() == nullptr) return;
   // Relative L2, measured 2.3e-3 at most: random weights, which are the worst case.
   const double tolerance = 4e-3;
-  for (const std::string& name : kEveryKind) {
+  for (const std::string& name : kinds_of_this_card()) {
     CAPTURE(name);
     const Tuned ours(name, card()), theirs(name, make_reference_backend());
     Random random(name);
@@ -71,7 +71,7 @@ TEST_CASE("cuda: answers of every kind of model are the processor's wherever it 
   if (cuda_backend() == nullptr) return;
   const float tolerance = 2e-2f;  // of a logit
   std::size_t sure = 0, all = 0;
-  for (const std::string& name : kEveryKind) {
+  for (const std::string& name : kinds_of_this_card()) {
     CAPTURE(name);
     const Tuned ours(name, card()), theirs(name, must(make_cpu_backend("scalar", 1))), reference(name, make_reference_backend());
     const std::vector<GenerateRequest> requests = requests_of(ours.model->config(), {7, 20}, 16);

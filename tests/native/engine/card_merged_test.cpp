@@ -8,7 +8,7 @@ namespace namesake::test {
 
 TEST_CASE("cuda: a model with the adapter merged has the logits of the base with the adapter applied") {
   if (cuda_backend() == nullptr) return;
-  for (const std::string& name : kEveryKind) {
+  for (const std::string& name : kinds_of_this_card()) {
     CAPTURE(name);
     const MergedLogits logits = merged_logits(MergedModel(name), name, card());
     CHECK(logits.error < 4e-3);  // measured 2.4e-3

@@ -2,10 +2,9 @@
 // reference's on the same ones.
 //
 // On the stand-in ten steps of a model take seconds: NAMESAKE_EVERY_KIND=1 asks for those of every kind, and of nf4 weights. Without it
-// there are llama's, and gradients of every kind.
+// there are llama's, and gradients of every kind on one family of cards (kinds_of_this_card).
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "engine/card_models.h"
 
@@ -17,8 +16,6 @@ namespace {
 
 /// Both have block sizes that nf4 takes, and one has q, k and v apart, the other together.
 const std::vector<std::string> kNf4Models = {"tiny-qwen2", "tiny-internlm2"};
-
-bool takes_every_kind() { return std::getenv("NAMESAKE_EVERY_KIND") != nullptr; }
 
 std::vector<double> ten_losses(const std::shared_ptr<Model>& model, const std::string& name, const Golden& golden) {
   const auto trainer = must(Trainer::create(model, golden_adapter(name, *model), golden_options()));
@@ -61,7 +58,7 @@ TEST_CASE("cuda: losses of ten steps are torch's") {
 
 TEST_CASE("cuda: gradients point where torch's do, those of KL too") {
   if (cuda_backend() == nullptr) return;
-  for (const std::string& name : kEveryKind) {
+  for (const std::string& name : kinds_of_this_card()) {
     CAPTURE(name);
     const Golden golden = read_golden(name);
     const auto model = open_kind(name, card());
