@@ -9,7 +9,7 @@ const WORK_BYTES = 4_500_000;
 /** A token's text in the vocabulary and in the merges: as JavaScript strings, in maps, and as read from the file. */
 const BYTES_PER_TOKEN = 740;
 /** A run's rows on their way through template and tokenizer, its questions and their answers. Measured, as above. */
-const RUN_BYTES = 4_000_000;
+const RUN_BYTES = 10_000_000;
 /** A short question under a system text, with its answer: what probes are. */
 const PROBE_TOKENS = 160;
 /** The texts by which it is measured what was kept of the base, in one batch. */
