@@ -1,5 +1,5 @@
 // bench train: what a step takes.
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import type { GpuCard } from '../../../shared/doctor.ts';
 import type { EngineBatch, EngineClient, EngineStep } from '../../../shared/engine.ts';
@@ -8,6 +8,7 @@ import type { TokenBatch } from '../../../shared/row.ts';
 import { readText, writeWhole } from '../../disk.ts';
 import { importTokenBatches } from '../../pipeline/import-rows.ts';
 import { tokenBatchToBatch } from '../../pipeline/rows-to-batches.ts';
+import { activationBitsOption } from '../bits-option.ts';
 import { peakFlops } from '../card-peak.ts';
 import { createContext } from '../context.ts';
 import { deviceOption } from '../device-option.ts';
@@ -88,11 +89,11 @@ export function addBenchTrain(bench: Command): void {
     .option('--batch-tokens <n>', 'tokens per step', wholeNumber(64), 512)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
     .option('--steps <n>', 'steps that are timed, after one to warm up', wholeNumber(1), 8)
-    .addOption(new Option('--activation-bits <n>', 'bits of the widest that is kept of the forward pass').choices(['32', '16']).default('32'))
+    .addOption(activationBitsOption())
     .option('--recompute', 'compute activations again instead of keeping them')
     .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
     .option('--tokens-to <file>', 'write the batches there in that layout: for tests/bench/peft_baseline.py')
-    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; tokensTo?: string; activationBits: '32' | '16'; recompute?: boolean }, command: Command) => {
+    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; tokensTo?: string; activationBits: 32 | 16; recompute?: boolean }, command: Command) => {
       const context = createContext(command);
       const { engine, id, path, device: placed, info, card, open_seconds } = await openBench(context, flags);
       try {
@@ -102,7 +103,7 @@ export function addBenchTrain(bench: Command): void {
         const batches = asked.map(tokenBatchToBatch);
         const batch_tokens = Math.max(...batches.map(({ ids }) => ids.length));
         const recompute = flags.recompute === true ? true : null;
-        const activation_bits = flags.activationBits === '16' ? 16 : 32;
+        const activation_bits = flags.activationBits;
         const budget = await engine.planMemory(path, {
           ...{ precision: flags.precision, device: placed, ...context.compute },
           ...{ rank: flags.rank, state_bits: 32, activation_bits, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },

@@ -13,6 +13,7 @@ import { MemoryService } from '../../services/memory.ts';
 import { openToAnswer } from '../../services/placement.ts';
 import { personaOf } from '../../services/rows.ts';
 import { readRecipe, refuseUnsupported } from '../../services/recipe.ts';
+import { activationBitsOption, stateBitsOption } from '../bits-option.ts';
 import { createContext, type Context } from '../context.ts';
 import { deviceOption } from '../device-option.ts';
 import { wholeNumber } from '../number-option.ts';
@@ -63,8 +64,8 @@ interface MemoryFlags {
   maxLength: number;
   batchTokens: number;
   rank: number;
-  stateBits: '32' | '8';
-  activationBits: '32' | '16';
+  stateBits: 32 | 8;
+  activationBits: 32 | 16;
   precision: Recipe['model']['precision'];
   device: Recipe['device'];
   recompute?: boolean;
@@ -151,8 +152,8 @@ export function addInspect(program: Command): void {
     .option('--max-length <n>', 'longest conversation', wholeNumber(8), 512)
     .option('--batch-tokens <n>', 'tokens of a micro-batch; not less than --max-length', wholeNumber(8), 640)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
-    .addOption(new Option('--state-bits <n>', 'bits of the optimizer').choices(['32', '8']).default('32'))
-    .addOption(new Option('--activation-bits <n>', 'bits of the widest that is kept of the forward pass').choices(['32', '16']).default('32'))
+    .addOption(stateBitsOption())
+    .addOption(activationBitsOption())
     .addOption(new Option('--precision <precision>').choices(precisions).default('as-stored'))
     .addOption(deviceOption().default('auto'))
     .option('--recompute', 'compute activations again instead of keeping them; chosen anyway where keeping does not fit')
@@ -163,8 +164,8 @@ export function addInspect(program: Command): void {
         precision: flags.precision,
         device: flags.device,
         rank: flags.rank,
-        state_bits: flags.stateBits === '8' ? 8 : 32,
-        activation_bits: flags.activationBits === '16' ? 16 : 32,
+        state_bits: flags.stateBits,
+        activation_bits: flags.activationBits,
         batch_tokens: Math.max(flags.batchTokens, flags.maxLength),
         packed_tokens: null,
         max_length: flags.maxLength,

@@ -45,7 +45,7 @@ it('trains with optimizer states of 8 bits where the recipe asks for them', asyn
   expect(JSON.parse(state)).toMatchObject({ step: 2, state_bits: 8 });
 });
 
-it('keeps activations in 16 bits where the recipe asks for them, plans less for them, and its steps differ a little', async () => {
+it('keeps activations in 16 bits where the recipe asks for them, and its steps differ a little', async () => {
   const train = async (activation_bits: 32 | 16) => {
     const place = tinyHome();
     const recipe = recipeSchema.parse({ ...tinyRecipe(place.home.folder), activation_bits, steps: 3 });

@@ -67,25 +67,15 @@ void check_head_loss(HeadLossShape shape) {
   check_head_loss(p, expected, kExact);
 }
 
-/// Runs a problem in the scratch that is planned for it. All rows have weights, and the last token as their target.
+/// Runs a problem in the scratch that is planned for it, past which the stand-in finds what goes, and guards on a card. All rows have
+/// weights, and the last token as their target.
 void check_scratch(Backend& backend, const HeadLossShape& shape) {
   HeadLossProblem p(shape);
   const std::size_t M = static_cast<std::size_t>(shape.M);
   p.ce_weight.assign(M, 1);
   p.kl_weight.assign(M, shape.with_base ? 1 : 0);
   p.targets.assign(M, std::int32_t(shape.V - 1));
-  Workload work;
-  work.hidden = shape.C;
-  work.vocab = shape.V;
-  work.loss_rows = shape.M;
-  work.compares = shape.with_base;
-  work.backward = shape.with_dx;
-  // The stand-in finds what goes past it; guards find it on a card.
-  Array scratch(backend, static_cast<std::int64_t>(cuda::head_loss_scratch(work) / sizeof(float)));
-  backend.lend_scratch(scratch.data(), cuda::head_loss_scratch(work));
-  Outputs outputs;
-  CHECK(p.run(backend, 0, shape.M, outputs).ok());
-  backend.lend_scratch(nullptr, 0);
+  run_as_planned(p, backend);
 }
 
 }  // namespace
