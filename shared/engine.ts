@@ -26,6 +26,8 @@ export interface EngineBatch {
 
 export interface TrainerOptions {
   rank: number;
+  /** Blocks that have factors, from the top; null = all. */
+  layers: number | null;
   alpha: number;
   seed: number;
   /** PEFT folder to start from, or null for a fresh adapter. */

@@ -21,6 +21,8 @@ export interface MemoryQuestion extends Omit<EngineChoice, 'device'> {
   device: 'auto' | Device;
   /** LoRA rank; 0 = answers only, nothing is trained. */
   rank: number;
+  /** Blocks that have factors, from the top; null = all. */
+  layers: number | null;
   /** Of the optimizer's moments. */
   state_bits: 32 | 8;
   /** Of the widest that is kept of the forward pass. */

@@ -190,11 +190,11 @@ export class Engine implements HostApi {
 
   async planMemory(model: MemoryModel, question: MemoryQuestion): Promise<MemoryBudget> {
     const { addon } = this.#load();
-    const { precision, device, rank, state_bits, activation_bits, batch_tokens, packed_tokens, recompute } = question;
+    const { precision, device, rank, layers, state_bits, activation_bits, batch_tokens, packed_tokens, recompute } = question;
     try {
       const shape = typeof model === 'string' ? await addon.modelShape(model) : { ...model.shape, file_bytes: model.file_bytes };
       return await addon.planMemory(typeof model === 'string' ? model : shape, {
-        ...{ precision, device, rank, state_bits, activation_bits, batch_tokens, packed_tokens, recompute, threads: question.threads, isa: isaOf(question.isa) },
+        ...{ precision, device, rank, layers, state_bits, activation_bits, batch_tokens, packed_tokens, recompute, threads: question.threads, isa: isaOf(question.isa) },
         ...betweenSteps(question, shape),
         process: this.#idle + processGrowth(question, shape.vocab),
       });

@@ -98,7 +98,7 @@ export interface Generator {
 }
 
 export interface Model {
-  /** A fresh adapter of `rank`, `alpha` and `seed`, or the one in `init_adapter` with its own rank and alpha. */
+  /** A fresh adapter of `rank`, `alpha` and `seed`, or the one in `init_adapter` with its own rank, alpha and layers. */
   createTrainer(options: NativeTrainerOptions): Promise<Trainer>;
   /** One in a conversation holds its memory between calls. */
   createGenerator(slots: number, adapter: Adapter | null, asked: Asked): Promise<Generator>;
@@ -113,7 +113,7 @@ export interface Model {
 }
 
 /** What planMemory asks beside MemoryQuestion's own numbers. */
-export interface NativeMemoryOptions extends Pick<MemoryQuestion, 'precision' | 'device' | 'threads' | 'isa' | 'rank' | 'state_bits' | 'activation_bits' | 'batch_tokens' | 'packed_tokens' | 'recompute'> {
+export interface NativeMemoryOptions extends Pick<MemoryQuestion, 'precision' | 'device' | 'threads' | 'isa' | 'rank' | 'layers' | 'state_bits' | 'activation_bits' | 'batch_tokens' | 'packed_tokens' | 'recompute'> {
   /** Answers side by side, 0 = none. */
   slots: number;
   /** Longest prompt with its answer. */

@@ -76,10 +76,11 @@ export function adapterReadme(
   const own = base.own_code ? ', trust_remote_code=True' : '';
   // Namesake fetches no code, so a folder that it made has none.
   const files = base.own_code && base.repository === null ? "A folder must hold the model's own .py files, those that its config.json names under `auto_map`.\n\n" : '';
-  const { rank, alpha } = recipe.method;
+  const { rank, alpha, layers } = recipe.method;
+  const where = layers === null ? '' : `, the uppermost ${layers} layers`;
   return `# ${plain(name)}
 
-A LoRA adapter in PEFT's layout, made with Namesake ${packageVersion()} (run ${code(run)}, step ${chosen_step ?? 0}, rank ${rank}, alpha ${alpha}).
+A LoRA adapter in PEFT's layout, made with Namesake ${packageVersion()} (run ${code(run)}, step ${chosen_step ?? 0}, rank ${rank}, alpha ${alpha}${where}).
 It holds what was learnt on top of a base model, not the model itself.
 
 - \`adapter_model.safetensors\`, \`adapter_config.json\`: the adapter

@@ -29,6 +29,7 @@ function optionsOf(recipe: Recipe): MemoryOptions {
     precision: recipe.model.precision,
     device: recipe.device,
     rank: recipe.method.rank,
+    layers: recipe.method.layers,
     state_bits: recipe.optim.state_bits,
     activation_bits: recipe.activation_bits,
     batch_tokens: recipe.batch_tokens,

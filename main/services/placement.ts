@@ -45,7 +45,7 @@ export async function startPlaced<Engine extends Pick<EngineClient, 'gpus' | 'di
 /** What is planned for a model that is only to answer. */
 export function answersOf({ precision, device, threads, isa }: Pick<MemoryQuestion, 'precision' | 'device' | 'threads' | 'isa'>): MemoryQuestion {
   return {
-    ...{ precision, device, threads, isa, rank: 0, state_bits: 32, activation_bits: 32, batch_tokens: 0, packed_tokens: null },
+    ...{ precision, device, threads, isa, rank: 0, layers: null, state_bits: 32, activation_bits: 32, batch_tokens: 0, packed_tokens: null },
     ...{ max_length: CONVERSATION_TOKENS, answers: true, recompute: null },
   };
 }

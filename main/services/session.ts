@@ -106,7 +106,7 @@ export class Session {
     try {
       const saved = folder.checkpoint(step);
       if (!(await isAsSaved(store, id, folder, step))) throw new NamesakeError('checkpoint.invalid', `${saved} is not what was saved`);
-      // A checkpoint holds the adapter, and with it rank and alpha: where training began may be gone by now.
+      // A checkpoint holds the adapter, and with it rank, layers and alpha: where training began may be gone by now.
       await this.#createTrainer(saved);
       await engine.loadCheckpoint(saved);
       return step;
@@ -127,6 +127,7 @@ export class Session {
     const { optim, method } = recipe;
     const { recompute } = await engine.createTrainer({
       rank: method.rank,
+      layers: method.layers,
       alpha: method.alpha,
       seed: recipe.seed,
       init_adapter,

@@ -17,7 +17,7 @@ Napi::Function AdapterObject::define(Napi::Env env) {
 }
 
 Napi::Object AdapterObject::make(Napi::Env env, std::shared_ptr<Session> session, std::shared_ptr<Adapter> adapter) {
-  const double rank = static_cast<double>(adapter->rank());
+  const double rank = static_cast<double>(adapter->shape().rank);
   const double alpha = adapter->alpha();
   const double parameters = static_cast<double>(parameter_count(*adapter));
   Napi::Object object = Handle::make(env, Addon::of(env).adapter, std::move(session), std::move(adapter));

@@ -77,6 +77,7 @@ Status read_question(const Napi::CallbackInfo& info, Question& question) {
   question.compute = read_compute_options(fields);
   MemoryOptions& memory = question.memory;
   memory.rank = fields.integer("rank");
+  if (!fields.is_null("layers")) memory.layers = fields.integer("layers");
   memory.batch_tokens = fields.integer("batch_tokens");
   if (!fields.is_null("packed_tokens")) memory.packed_tokens = fields.integer("packed_tokens");
   if (!fields.is_null("recompute")) memory.recompute = fields.flag("recompute");

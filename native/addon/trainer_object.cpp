@@ -13,6 +13,7 @@ namespace {
 
 struct Options {
   std::int64_t rank = 0;
+  std::int64_t layers = 0;  // 0: all
   float alpha = 0;
   std::uint64_t seed = 0;
   std::string init_adapter;  // empty: a fresh adapter
@@ -22,6 +23,7 @@ struct Options {
 Status read_options(const Napi::Value& value, Options& options) {
   Fields fields(value, "options");
   options.rank = fields.integer("rank");
+  if (!fields.is_null("layers")) options.layers = fields.integer("layers");
   options.alpha = static_cast<float>(fields.number("alpha"));
   options.seed = static_cast<std::uint64_t>(fields.integer("seed"));
   if (!fields.is_null("init_adapter")) options.init_adapter = fields.text("init_adapter");
@@ -46,15 +48,16 @@ Status read_options(const Napi::Value& value, Options& options) {
 
 /// All memory first, then what lives in it.
 Result<std::shared_ptr<Training>> make_training(const std::shared_ptr<Model>& model, Options options) {
+  LoraShape lora = lora_shape(model->config(), options.rank, options.layers);
   if (!options.init_adapter.empty()) {
-    const auto rank = Adapter::rank_in(options.init_adapter);
-    if (!rank.ok()) return rank.status();
-    options.rank = rank.value();
+    const auto shape = Adapter::shape_in(options.init_adapter);
+    if (!shape.ok()) return shape.status();
+    lora = shape.value();
   }
-  const auto arena = reserve_training(*model, options.rank, options.trainer);
+  const auto arena = reserve_training(*model, lora, options.trainer);
   if (!arena.ok()) return arena.status();
   auto adapter = options.init_adapter.empty()
-                     ? Adapter::create(*model, options.rank, options.alpha, options.seed, true, arena.value(), options.trainer.state_bits)
+                     ? Adapter::create(*model, lora, options.alpha, options.seed, true, arena.value(), options.trainer.state_bits)
                      : Adapter::load(*model, options.init_adapter, true, arena.value(), options.trainer.state_bits);
   if (!adapter.ok()) return adapter.status();
   auto trainer = Trainer::create(model, adapter.value(), options.trainer, arena.value());

@@ -38,9 +38,9 @@ class Activations::Places {
   std::size_t at_ = 0;
 };
 
-Activations::Activations(const Config& config, std::int64_t rank, Keeping keeping)
-    : config_(config), rank_(rank), keeping_(keeping),
-      layers_(keeping.what == Keep::nothing ? 1 : static_cast<std::size_t>(config.layers)) {}
+Activations::Activations(const Config& config, const LoraShape& lora, Keeping keeping)
+    : config_(config), lora_(lora), keeping_(keeping),
+      layers_(keeping.what == Keep::nothing ? 1 : static_cast<std::size_t>(config.layers - lora.first_layer)) {}
 
 void Activations::plan(const BatchRoom& room, Places& places) {
   const std::int64_t M = room.tokens, C = config_.hidden;
@@ -51,6 +51,7 @@ void Activations::plan(const BatchRoom& room, Places& places) {
   places.take(kl_weight, M);
   places.take(ce, M);
   places.take(kl, M);
+  if (lora_.first_layer > 0) places.take(trunk, M * C);
   for (LayerActivations& layer : layers_) {
     places.take(layer.x_in, M * C);
     if (keeping_.what != Keep::inputs || &layer == &layers_.front()) plan_layer(room, layer, places);
@@ -106,7 +107,7 @@ void Activations::plan_layer(const BatchRoom& room, LayerActivations& layer, Pla
     places.take(layer.gate_bf16, M * config_.ffn);
     places.take(layer.up_bf16, M * config_.ffn);
   }
-  for (Linear linear : linears_of(config_)) places.take(layer.xa[static_cast<std::size_t>(linear)], M * rank_);
+  for (Linear linear : linears_of(config_)) places.take(layer.xa[static_cast<std::size_t>(linear)], M * lora_.rank);
 }
 
 void Activations::plan_ffn(const BatchRoom& room, Places& places) {
@@ -152,9 +153,9 @@ void Activations::plan_loss(const BatchRoom& room, Places& places) {
   places.take(drows, M * C);
 }
 
-std::size_t Activations::bytes(const Config& config, std::int64_t rank, Keeping keeping, const BatchRoom& room) {
+std::size_t Activations::bytes(const Config& config, const LoraShape& lora, Keeping keeping, const BatchRoom& room) {
   Places places(nullptr);
-  Activations(config, rank, keeping).plan(room, places);
+  Activations(config, lora, keeping).plan(room, places);
   return places.bytes();
 }
 

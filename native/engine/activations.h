@@ -72,10 +72,10 @@ struct BatchRoom {
 /// Passes over micro-batches of up to a BatchRoom.
 class Activations {
  public:
-  Activations(const Config& config, std::int64_t rank, Keeping keeping);
+  Activations(const Config& config, const LoraShape& lora, Keeping keeping);
 
   /// Bytes of passes over so much.
-  static std::size_t bytes(const Config& config, std::int64_t rank, Keeping keeping, const BatchRoom& room);
+  static std::size_t bytes(const Config& config, const LoraShape& lora, Keeping keeping, const BatchRoom& room);
   /// Points everything into `memory`, which has bytes(..., room).
   void place(std::byte* memory, const BatchRoom& room);
 
@@ -83,7 +83,10 @@ class Activations {
   Keeping keeping() const { return keeping_; }
   /// Whether a backward pass comes that sees rounded values.
   bool rounds() const { return backward() && keeping_.bf16; }
-  LayerActivations& layer(std::int64_t l) { return layers_[keeping_.what == Keep::nothing ? 0 : static_cast<std::size_t>(l)]; }
+  /// Layers below the adapter's lowest share its set, each in its turn.
+  LayerActivations& layer(std::int64_t l) {
+    return layers_[keeping_.what == Keep::nothing ? 0 : static_cast<std::size_t>(std::max<std::int64_t>(l - lora_.first_layer, 0))];
+  }
   /// Where layer l writes its output: the next layer's input, or x_out after the last.
   float* layer_output(std::int64_t l);
   /// gate and up of layer l at row `start`, where a slice of the FFN begins.
@@ -95,6 +98,8 @@ class Activations {
 
   std::int32_t* ids = nullptr;        ///< [M]
   std::int32_t* positions = nullptr;  ///< [M]
+  float* trunk = nullptr;             ///< [M, C] input of the adapter's lowest layer, from which the passes with and without it go on; nullptr where that
+                                      ///< is the model's lowest, and both begin at the embedding
   float* x_out = nullptr;             ///< [P, C] output of the last layer, before the final norm: of the rows that are wanted (engine/packed.h)
   float* dx = nullptr;                ///< [M, C], above the last layer's attention [P, C]: gradient of the residual stream (backward only)
   float* h = nullptr;                 ///< [M, C] norm output of the layer at work
@@ -146,7 +151,7 @@ class Activations {
   std::int64_t rounded_offset(std::int64_t start) const { return keeping_.what == Keep::all ? start * config_.ffn : 0; }
 
   Config config_;
-  std::int64_t rank_;
+  LoraShape lora_;
   Keeping keeping_;
   BatchRoom room_;
   std::vector<LayerActivations> layers_;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,12 +27,16 @@ struct PeftConfig {
   std::int64_t rank = 0;
   float alpha = 0;
   std::vector<std::string> targets;  ///< empty where target_modules is one pattern: the tensors alone decide
+  std::vector<std::int64_t> layers;  ///< layers_to_transform; empty = all
+
+  bool has_layer(std::int64_t layer) const { return layers.empty() || std::find(layers.begin(), layers.end(), layer) != layers.end(); }
+  LoraShape shape() const { return {rank, layers.empty() ? 0 : *std::min_element(layers.begin(), layers.end())}; }
 };
 
 /// Options that change what the tensors mean. Set to anything but false, null, {} or [] they are refused.
 constexpr const char* kUnsupported[] = {
     "use_rslora", "use_dora", "use_qalora", "use_bdlora", "lora_bias", "fan_in_fan_out", "modules_to_save", "rank_pattern",
-    "alpha_pattern", "layers_to_transform", "layers_pattern", "layer_replication", "exclude_modules", "target_parameters",
+    "alpha_pattern", "layers_pattern", "layer_replication", "exclude_modules", "target_parameters",
     "trainable_token_indices", "alora_invocation_tokens", "arrow_config", "kasa_config", "velora_config",
     "monteclora_config", "megatron_config"};
 
@@ -72,6 +77,15 @@ Result<PeftConfig> parse_config(const JsonObject& json) {
   if (json.kind("bias") != JsonKind::absent && !(json.get_string("bias", text) && text == "none")) {
     return mismatch("bias is not \"none\"");
   }
+  std::int64_t layer = 0;
+  if (json.get_i64("layers_to_transform", layer)) {
+    config.layers = {layer};
+  } else if (!is_unset(json, "layers_to_transform") && !json.get_i64s("layers_to_transform", config.layers)) {
+    return invalid("layers_to_transform holds something other than whole numbers");
+  }
+  if (std::any_of(config.layers.begin(), config.layers.end(), [](std::int64_t l) { return l < 0; })) {
+    return invalid("layers_to_transform holds a number below 0");
+  }
   switch (json.kind("target_modules")) {
     case JsonKind::string: break;
     case JsonKind::array:
@@ -90,20 +104,20 @@ Result<PeftConfig> read_config(const std::string& folder) {
   return parse_config(json.value());
 }
 
-/// PEFT's own rule: a module is a target when its path is the entry or ends in "." + entry.
+/// PEFT's own rule: a module is a target when its path is the entry or ends in "." + entry, in a layer that is transformed.
 bool is_target(const PeftConfig& config, const Config& model, const LoraPart& part) {
   const std::string path = module_path(model.family, part.layer, part.linear);
-  return std::any_of(config.targets.begin(), config.targets.end(), [&](const std::string& target) {
+  return config.has_layer(part.layer) && std::any_of(config.targets.begin(), config.targets.end(), [&](const std::string& target) {
     return path == target || (path.size() > target.size() && path.ends_with("." + target));
   });
 }
 
 }  // namespace
 
-Result<std::int64_t> Adapter::rank_in(const std::string& folder) {
+Result<LoraShape> Adapter::shape_in(const std::string& folder) {
   const Result<PeftConfig> config = read_config(folder);
   if (!config.ok()) return config.status();
-  return config.value().rank;
+  return config.value().shape();
 }
 
 Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::string& folder, bool trainable,
@@ -113,17 +127,21 @@ Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::st
   for (const std::string& target : config.value().targets) {
     if (!is_linear(model.config(), target)) return mismatch("target module " + target + " is not a linear layer of this model");
   }
+  const LoraShape shape = config.value().shape();
+  if (shape.first_layer >= model.config().layers) {
+    return mismatch("layers_to_transform begins at " + std::to_string(shape.first_layer) + ", the model has " + std::to_string(model.config().layers) + " layers");
+  }
   Result<SafetensorsFile> file = read_safetensors(folder + "/adapter_model.safetensors");
   if (!file.ok()) return file.status();
   Result<std::shared_ptr<LoraAdapter>> made =
-      LoraAdapter::allocate(model, config.value().rank, config.value().alpha, trainable, std::move(arena), state_bits);
+      LoraAdapter::allocate(model, shape, config.value().alpha, trainable, std::move(arena), state_bits);
   if (!made.ok()) return made.status();
   LoraAdapter& adapter = *made.value();
 
   std::map<std::string, TensorRead>& tensors = file.value().tensors;
   for (std::size_t a = 0; a < adapter.trainables().size(); a += 2) {
     const bool has_a = tensors.contains(adapter.trainables()[a].name), has_b = tensors.contains(adapter.trainables()[a + 1].name);
-    if (has_a != has_b || (!has_a && is_target(config.value(), model.config(), lora_part(model.config(), a)))) {
+    if (has_a != has_b || (!has_a && is_target(config.value(), model.config(), lora_part(model.config(), shape.first_layer, a)))) {
       return invalid("tensor " + adapter.trainables()[has_a ? a + 1 : a].name + " is missing");
     }
     if (!has_a) {
@@ -140,7 +158,7 @@ Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::st
       if (!std::all_of(tensor.data.begin(), tensor.data.end(), [](float x) { return std::isfinite(x); })) {
         return invalid("tensor " + t.name + " holds a value that is not finite");
       }
-      NAMESAKE_TRY(adapter.set_values(i, from_hugging_face(model.config(), lora_part(model.config(), i), t.cols, tensor.data)));
+      NAMESAKE_TRY(adapter.set_values(i, from_hugging_face(model.config(), lora_part(model.config(), shape.first_layer, i), t.cols, tensor.data)));
       tensors.erase(t.name);
     }
   }
@@ -155,7 +173,7 @@ Status LoraAdapter::save(const std::string& folder, const std::string& base_mode
     tensors.push_back({t.name, {t.rows, t.cols}, [this, &t, i](std::byte* values) -> Status {
       std::vector<float> own(static_cast<std::size_t>(t.rows * t.cols));
       NAMESAKE_TRY(arena_->backend().download(own.data(), t.value, own.size() * sizeof(float)));
-      const std::vector<float> theirs = to_hugging_face(config_, lora_part(config_, i), t.cols, own);
+      const std::vector<float> theirs = to_hugging_face(config_, lora_part(config_, shape_.first_layer, i), t.cols, own);
       std::memcpy(values, theirs.data(), theirs.size() * sizeof(float));
       return {};
     }});
@@ -173,9 +191,14 @@ Status LoraAdapter::save(const std::string& folder, const std::string& base_mode
       .f64("lora_alpha", alpha_)
       .f64("lora_dropout", 0)
       .string("peft_type", "LORA")
-      .i64("r", rank_)
+      .i64("r", shape_.rank)
       .strings("target_modules", targets)
       .string("task_type", "CAUSAL_LM");
+  if (shape_.first_layer > 0) {
+    std::vector<std::int64_t> layers(static_cast<std::size_t>(config_.layers - shape_.first_layer));
+    std::iota(layers.begin(), layers.end(), shape_.first_layer);
+    json.i64s("layers_to_transform", layers);
+  }
   const Result<std::string> text = json.finish();
   if (!text.ok()) return text.status();
   return write_file_atomically(folder + "/adapter_config.json", text.value());

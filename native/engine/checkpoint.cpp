@@ -56,7 +56,7 @@ std::array<NamedMoment, 2> moments_of(const Trainable& t) { return {{{'m', t.m},
 Status write_state(const Model& model, const Adapter& adapter, const TrainerOptions& options, std::int64_t step,
                    const std::string& folder) {
   JsonWriter json;
-  json.i64("version", kVersion).i64("step", step).i64("rank", adapter.rank());
+  json.i64("version", kVersion).i64("step", step).i64("rank", adapter.shape().rank);
   json.string("backend", model.backend().name()).string("isa", model.backend().isa());
   json.string("schedule", schedule_name(options.schedule));
   for (const auto& [name, value] : option_numbers(options)) json.f64(name, value);
@@ -175,8 +175,8 @@ Result<std::int64_t> read_checkpoint(const Model& model, Adapter& adapter, const
   if (!step.ok()) return step.status();
   const Result<std::shared_ptr<Adapter>> stored = Adapter::load(model, folder, false);
   if (!stored.ok()) return stored.status();
-  if (stored.value()->rank() != adapter.rank() || stored.value()->alpha() != adapter.alpha()) {
-    return Status::error(Code::adapter_mismatch, "the checkpoint's rank or alpha is not that of this run");
+  if (stored.value()->shape() != adapter.shape() || stored.value()->alpha() != adapter.alpha()) {
+    return Status::error(Code::adapter_mismatch, "the checkpoint's rank, layers or alpha is not that of this run");
   }
   const Result<SafetensorsFile> moments = read_safetensors(folder + "/optimizer.safetensors");
   if (!moments.ok()) return invalid("optimizer.safetensors: " + moments.status().message);

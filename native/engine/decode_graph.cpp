@@ -57,7 +57,7 @@ void DecodeGraph::place(float* memory, std::int64_t rows, std::int64_t wanted, s
 Status DecodeGraph::linear(std::int64_t l, Linear which, const Matrix& w, const float* bias, const float* x, const float* residual,
                            float* y, const Call& call) {
   Backend& backend = model_.backend();
-  if (!call.adapter) return backend.linear_forward(w, bias, nullptr, x, call.M, residual, y, nullptr, call.phase);
+  if (!call.adapter || l < call.adapter->shape().first_layer) return backend.linear_forward(w, bias, nullptr, x, call.M, residual, y, nullptr, call.phase);
   LoraView lora = call.adapter->view(l, which);
   lora.row_on = call.row_on;
   return backend.linear_forward(w, bias, &lora, x, call.M, residual, y, at_.xa, call.phase);

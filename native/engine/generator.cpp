@@ -112,7 +112,7 @@ class Run {
       if (!prefixes_[state].ids.empty()) prefixes_[state].slot = slots++;
     }
     const GenerationShape shape{slots, capacity, std::max(std::min(kPromptChunk, prompt_rows), slots),
-                                adapter_ ? adapter_->rank() : 0};
+                                adapter_ ? adapter_->shape().rank : 0};
     return room_.reserve(config_, shape, answering);
   }
 

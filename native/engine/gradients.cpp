@@ -49,7 +49,7 @@ Result<Gradients> gradients(Model& model, Adapter& adapter, std::span<const Batc
     const Trainable& t = adapter.trainables()[i];
     std::vector<float> own(static_cast<std::size_t>(t.rows * t.cols));
     NAMESAKE_TRY(model.backend().download(own.data(), t.grad, own.size() * sizeof(float)));
-    out.tensors.emplace_back(t.name, to_hugging_face(model.config(), lora_part(model.config(), i), t.cols, own));
+    out.tensors.emplace_back(t.name, to_hugging_face(model.config(), lora_part(model.config(), adapter.shape().first_layer, i), t.cols, own));
   }
   return out;
 }

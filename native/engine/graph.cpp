@@ -22,7 +22,7 @@ Status for_each_slice(std::int64_t M, Work work) {
 Status Graph::linear(const At& at, Linear which, const Matrix& w, const float* bias, const float* x, const Slice& rows,
                      const float* residual, float* y) const {
   Backend& backend = model_.backend();
-  if (!at.adapter_on || !adapter_) return backend.linear_forward(w, bias, nullptr, x, rows.count, residual, y, nullptr, Phase::prefill);
+  if (!at.adapter_on) return backend.linear_forward(w, bias, nullptr, x, rows.count, residual, y, nullptr, Phase::prefill);
   const LoraView lora = adapter_->view(at.l, which);
   float* xa = at.kept.xa[static_cast<std::size_t>(which)] + rows.start * lora.rank;
   return backend.linear_forward(w, bias, &lora, x, rows.count, residual, y, xa, Phase::prefill);
@@ -153,17 +153,34 @@ Status Graph::ffn_half(const At& at, float* x_out) const {
   });
 }
 
-Status Graph::forward(const Packed& batch, bool adapter_on, Activations& acts) const {
-  Backend& backend = model_.backend();
-  const std::size_t bytes = static_cast<std::size_t>(batch.tokens()) * sizeof(std::int32_t);
-  NAMESAKE_TRY(backend.upload(acts.ids, batch.ids.data(), bytes));
-  NAMESAKE_TRY(backend.upload(acts.positions, batch.positions.data(), bytes));
-  NAMESAKE_TRY(backend.embedding_forward(model_.weights().embedding, acts.ids, batch.tokens(), acts.layer(0).x_in));
-  for (std::int64_t l = 0; l < model_.config().layers; ++l) {
+Status Graph::upload_positions(const Packed& batch, Activations& acts) const {
+  return model_.backend().upload(acts.positions, batch.positions.data(), static_cast<std::size_t>(batch.tokens()) * sizeof(std::int32_t));
+}
+
+Status Graph::layers(std::int64_t from, std::int64_t to, const Packed& batch, bool adapter_on, Activations& acts) const {
+  for (std::int64_t l = from; l < to; ++l) {
     NAMESAKE_TRY(attention_half(at(l, batch, adapter_on, acts)));
     NAMESAKE_TRY(ffn_half(at(l, batch, adapter_on, acts), acts.layer_output(l)));
   }
   return {};
+}
+
+Status Graph::trunk(const Packed& batch, Activations& acts) const {
+  Backend& backend = model_.backend();
+  NAMESAKE_TRY(backend.upload(acts.ids, batch.ids.data(), static_cast<std::size_t>(batch.tokens()) * sizeof(std::int32_t)));
+  NAMESAKE_TRY(upload_positions(batch, acts));
+  NAMESAKE_TRY(backend.embedding_forward(model_.weights().embedding, acts.ids, batch.tokens(), acts.layer(0).x_in));
+  return layers(0, first_layer(), batch, false, acts);
+}
+
+Status Graph::branch(const Packed& batch, bool adapter_on, Activations& acts) const {
+  NAMESAKE_TRY(upload_positions(batch, acts));
+  return layers(first_layer(), model_.config().layers, batch, adapter_on, acts);
+}
+
+Status Graph::forward(const Packed& batch, bool adapter_on, Activations& acts) const {
+  NAMESAKE_TRY(trunk(batch, acts));
+  return branch(batch, adapter_on, acts);
 }
 
 /// acts.dx becomes the gradient at x_mid: the residual hands on the one at the layer's output.
@@ -217,7 +234,7 @@ Status Graph::attention_output_backward(const At& at) const {
   return scatter_rows(backend, wanted, acts.h, C, acts.dx);
 }
 
-/// acts.dx, the gradient at x_mid, becomes that at x_in, which below the first layer nobody asks for.
+/// acts.dx, the gradient at x_mid, becomes that at x_in, which below the lowest layer with factors nobody asks for.
 Status Graph::attention_half_backward(const At& at) const {
   const Config& config = model_.config();
   const LayerWeights& w = model_.weights().layers[static_cast<std::size_t>(at.l)];
@@ -231,7 +248,7 @@ Status Graph::attention_half_backward(const At& at) const {
   NAMESAKE_TRY(backend.rope_backward(acts.dq, acts.positions, model_.rope(), M, config.heads, D));
   NAMESAKE_TRY(backend.rope_backward(acts.dk, acts.positions, model_.rope(), M, config.kv_heads, D));
   NAMESAKE_TRY(backend.rmsnorm_forward(kept.x_in, w.attn_norm, config.rms_eps, M, C, acts.h, nullptr));
-  float* dh = at.l > 0 ? acts.dh : nullptr;
+  float* dh = at.l > first_layer() ? acts.dh : nullptr;
   NAMESAKE_TRY(qkv_backward(at, dh));
   if (!dh) return {};
   return backend.rmsnorm_backward(dh, kept.x_in, w.attn_norm, kept.attn_rstd, M, C, acts.dx);
@@ -239,7 +256,7 @@ Status Graph::attention_half_backward(const At& at) const {
 
 Status Graph::backward(const Packed& batch, Activations& acts) const {
   const std::int64_t layers = model_.config().layers;
-  for (std::int64_t l = layers; l-- > 0;) {
+  for (std::int64_t l = layers; l-- > first_layer();) {
     const At here = at(l, batch, true, acts);
     // The same ops on the same input give the same bits. The last layer's attention is still that of the forward pass.
     if (acts.keeping().what == Keep::inputs && l + 1 < layers) NAMESAKE_TRY(attention_half(here));

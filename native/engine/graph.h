@@ -21,8 +21,18 @@ class Graph {
   /// acts must have room for the batch.
   Status forward(const Packed& batch, bool adapter_on, Activations& acts) const;
 
+  // The same in two parts.
+
+  /// The input of the adapter's lowest layer, acts.layer(first_layer()).x_in [M, C].
+  Status trunk(const Packed& batch, Activations& acts) const;
+  /// acts.x_out from there: what lies in that input may also come from another pass over the same tokens.
+  Status branch(const Packed& batch, bool adapter_on, Activations& acts) const;
+
+  /// The lowest layer that has factors; without an adapter 0.
+  std::int64_t first_layer() const { return adapter_ ? adapter_->shape().first_layer : 0; }
+
   /// Adds the gradients of the trainables, from acts.dx [P, C] = gradient at acts.x_out, after a forward pass with the adapter on
-  /// over the same batch. Stops at the first layer's input: nothing below it is trained. Overwrites gate, up and dx.
+  /// over the same batch. Stops at the input of the adapter's lowest layer: nothing below it is trained. Overwrites gate, up and dx.
   Status backward(const Packed& batch, Activations& acts) const;
 
  private:
@@ -30,7 +40,7 @@ class Graph {
   struct At {
     std::int64_t l;
     const Packed& batch;
-    bool adapter_on;
+    bool adapter_on;  ///< it has factors here, and they count
     LayerActivations& kept;
     Activations& acts;
     std::int64_t rows;  ///< behind its attention: all, or those that are wanted of the last layer
@@ -39,13 +49,17 @@ class Graph {
     bool narrows() const { return rows < batch.tokens(); }
   };
   At at(std::int64_t l, const Packed& batch, bool adapter_on, Activations& acts) const {
-    return {l, batch, adapter_on, acts.layer(l), acts, l + 1 < model_.config().layers ? batch.tokens() : batch.outputs()};
+    const bool has_factors = adapter_on && adapter_ && l >= first_layer();
+    return {l, batch, has_factors, acts.layer(l), acts, l + 1 < model_.config().layers ? batch.tokens() : batch.outputs()};
   }
   /// Rows start .. start + count of the FFN.
   struct Slice {
     std::int64_t start, count;
   };
 
+  Status upload_positions(const Packed& batch, Activations& acts) const;
+  /// Layers from .. to, each from its x_in.
+  Status layers(std::int64_t from, std::int64_t to, const Packed& batch, bool adapter_on, Activations& acts) const;
   Status attention_half(const At& at) const;
   Status attention_output(const At& at) const;
   Status ffn_half(const At& at, float* x_out) const;

@@ -13,10 +13,10 @@ namespace namesake {
 
 class LoraAdapter final : public Adapter {
  public:
-  /// Room for factors of `rank` on every linear layer, all zero; with `trainable` also gradients and optimizer states: from
-  /// `arena`, or from one of its own where that is nullptr. recipe.unsupported for a rank outside 1..1024, an alpha that is not
+  /// Room for the factors of `shape`, all zero; with `trainable` also gradients and optimizer states: from
+  /// `arena`, or from one of its own where that is nullptr. recipe.unsupported for a rank outside 1..1024, layers that a model lacks, an alpha that is not
   /// a positive number, or state_bits that are neither 32 nor 8; memory.insufficient.
-  static Result<std::shared_ptr<LoraAdapter>> allocate(const Model& model, std::int64_t rank, float alpha, bool trainable,
+  static Result<std::shared_ptr<LoraAdapter>> allocate(const Model& model, const LoraShape& shape, float alpha, bool trainable,
                                                        std::shared_ptr<Arena> arena, int state_bits);
 
   /// A of the trainable at `index` as Adapter::create describes it.
@@ -24,7 +24,7 @@ class LoraAdapter final : public Adapter {
   /// Values of the trainable at `index`, [rows, cols] in the model's own row order.
   Status set_values(std::size_t index, std::span<const float> values);
 
-  std::int64_t rank() const override { return rank_; }
+  LoraShape shape() const override { return shape_; }
   float alpha() const override { return alpha_; }
   LoraView view(std::int64_t layer, Linear linear) const override;
   LoraGradient gradient(std::int64_t layer, Linear linear) const override;
@@ -32,12 +32,12 @@ class LoraAdapter final : public Adapter {
   Status save(const std::string& folder, const std::string& base_model) const override;
 
  private:
-  LoraAdapter(std::shared_ptr<Arena> arena, const Config& config, std::int64_t rank, float alpha)
-      : arena_(std::move(arena)), config_(config), rank_(rank), alpha_(alpha) {}
+  LoraAdapter(std::shared_ptr<Arena> arena, const Config& config, const LoraShape& shape, float alpha)
+      : arena_(std::move(arena)), config_(config), shape_(shape), alpha_(alpha) {}
 
   std::shared_ptr<Arena> arena_;
   Config config_;
-  std::int64_t rank_;
+  LoraShape shape_;
   float alpha_;
   std::vector<Trainable> trainables_;
 };

@@ -28,20 +28,34 @@ std::vector<float> reorder(const Config& config, const LoraPart& part, std::int6
 
 }  // namespace
 
-std::size_t lora_count(const Config& config) {
-  return static_cast<std::size_t>(config.layers) * linears_of(config).size() * 2;
+LoraShape lora_shape(const Config& config, std::int64_t rank, std::int64_t layers) {
+  return {rank, layers == 0 ? 0 : std::max<std::int64_t>(config.layers - layers, 0)};
 }
 
-LoraPart lora_part(const Config& config, std::size_t index) {
+Status check_lora(const Config& config, const LoraShape& lora) {
+  if (lora.rank < 1 || lora.rank > kMaxRank) {
+    return Status::error(Code::recipe_unsupported, "rank " + std::to_string(lora.rank) + " is not between 1 and " + std::to_string(kMaxRank));
+  }
+  if (lora.first_layer < 0 || lora.first_layer >= config.layers) {
+    return Status::error(Code::recipe_unsupported, "layer " + std::to_string(lora.first_layer) + " is none of this model's " + std::to_string(config.layers));
+  }
+  return {};
+}
+
+std::size_t lora_count(const Config& config, std::int64_t first_layer) {
+  return static_cast<std::size_t>(config.layers - first_layer) * linears_of(config).size() * 2;
+}
+
+LoraPart lora_part(const Config& config, std::int64_t first_layer, std::size_t index) {
   const std::span<const Linear> linears = linears_of(config);
   const std::size_t parts = 2 * linears.size();
-  return {static_cast<std::int64_t>(index / parts), linears[index % parts / 2], index % 2 == 1};
+  return {first_layer + static_cast<std::int64_t>(index / parts), linears[index % parts / 2], index % 2 == 1};
 }
 
-std::size_t lora_index(const Config& config, const LoraPart& part) {
+std::size_t lora_index(const Config& config, std::int64_t first_layer, const LoraPart& part) {
   const std::span<const Linear> linears = linears_of(config);
   const auto place = static_cast<std::size_t>(std::find(linears.begin(), linears.end(), part.linear) - linears.begin());
-  return (static_cast<std::size_t>(part.layer) * linears.size() + place) * 2 + (part.b ? 1 : 0);
+  return (static_cast<std::size_t>(part.layer - first_layer) * linears.size() + place) * 2 + (part.b ? 1 : 0);
 }
 
 std::string peft_key(const Config& config, const LoraPart& part) {
@@ -53,22 +67,22 @@ std::size_t padded_floats(std::int64_t rows, std::int64_t cols) {
   return (static_cast<std::size_t>(rows * cols) + kAlignFloats - 1) / kAlignFloats * kAlignFloats;
 }
 
-std::size_t lora_bytes(const Config& config, std::int64_t rank) {
+std::size_t lora_bytes(const Config& config, const LoraShape& lora) {
   std::size_t floats = 0;
   for (Linear linear : linears_of(config)) {
     const LinearShape shape = linear_shape(config, linear);
-    floats += padded_floats(rank, shape.in) + padded_floats(shape.out, rank);
+    floats += padded_floats(lora.rank, shape.in) + padded_floats(shape.out, lora.rank);
   }
-  return static_cast<std::size_t>(config.layers) * floats * sizeof(float);
+  return static_cast<std::size_t>(config.layers - lora.first_layer) * floats * sizeof(float);
 }
 
-std::size_t moments_bytes(const Config& config, std::int64_t rank, int state_bits) {
+std::size_t moments_bytes(const Config& config, const LoraShape& lora, int state_bits) {
   std::size_t bytes = 0;
   for (Linear linear : linears_of(config)) {
     const LinearShape shape = linear_shape(config, linear);
-    bytes += 2 * (moment_bytes(rank * shape.in, state_bits) + moment_bytes(shape.out * rank, state_bits));
+    bytes += 2 * (moment_bytes(lora.rank * shape.in, state_bits) + moment_bytes(shape.out * lora.rank, state_bits));
   }
-  return static_cast<std::size_t>(config.layers) * bytes;
+  return static_cast<std::size_t>(config.layers - lora.first_layer) * bytes;
 }
 
 std::vector<float> to_hugging_face(const Config& config, const LoraPart& part, std::int64_t cols,

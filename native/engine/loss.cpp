@@ -1,8 +1,10 @@
 // Order of one batch: base pass over the sequences that have KL (if any), tuned pass, head and losses over the labelled rows
-// alone, then the backward pass. The base pass uses the same activations first, so that it costs no memory of its own.
+// alone, then the backward pass. The base pass uses the same activations first, so that it costs no memory of its own. Below the adapter's
+// lowest layer the two are one pass.
 #include "engine/loss.h"
 
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -71,23 +73,23 @@ LossRows loss_rows(const Batch& batch) {
   return rows;
 }
 
-LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room, Keeping keeping) {
-  Workload work = workload_of(config, rank);
+LossMemory loss_memory(const Config& config, const Backend& backend, const LoraShape& lora, const BatchRoom& room, Keeping keeping) {
+  Workload work = workload_of(config, lora.rank);
   // Attention sees the rows written out; none of those that the loss looks at lies in a shared prefix.
   work.rows = work.sequence = room.expanded;
   work.ffn_rows = ffn_rows(room.tokens);
   work.loss_rows = room.tokens;
   work.compares = true;
   work.backward = keeping.what != Keep::nothing;
-  return {Arena::padded(Activations::bytes(config, rank, keeping, room)), Arena::padded(backend.scratch_bytes(work))};
+  return {Arena::padded(Activations::bytes(config, lora, keeping, room)), Arena::padded(backend.scratch_bytes(work))};
 }
 
 LossGraph::LossGraph(const Model& model, const Adapter* adapter, Keeping keeping)
-    : model_(model), adapter_(adapter), graph_(model, adapter), acts_(model.config(), adapter ? adapter->rank() : 0, keeping) {}
+    : model_(model), adapter_(adapter), graph_(model, adapter), acts_(model.config(), adapter ? adapter->shape() : LoraShape(), keeping) {}
 
 Status LossGraph::reserve(const BatchRoom& room, std::shared_ptr<Arena> arena) {
-  const std::int64_t rank = adapter_ ? adapter_->rank() : 0;
-  memory_ = loss_memory(model_.config(), model_.backend(), rank, room, acts_.keeping());
+  const LoraShape lora = adapter_ ? adapter_->shape() : LoraShape();
+  memory_ = loss_memory(model_.config(), model_.backend(), lora, room, acts_.keeping());
   room_ = room;
   if (!arena || has_own_arena(model_.backend())) {
     arena_ = std::make_shared<Arena>(model_.shared_backend());
@@ -127,7 +129,7 @@ Status LossGraph::check_room(const Packed& packed) const {
 }
 
 LossGraph::Pass LossGraph::tuned_pass(const Batch& batch, const LossRows& rows) {
-  return {pack(batch.ids, batch.positions, batch.cu_seqlens, rows.row), {}};
+  return {pack(batch.ids, batch.positions, batch.cu_seqlens, rows.row), {}, {}, {}};
 }
 
 /// Only sequences that hold a row with KL: a sequence's result does not depend on its neighbours.
@@ -146,6 +148,7 @@ LossGraph::Pass LossGraph::base_pass(const Batch& batch, const LossRows& rows) {
       pass.slots.push_back(static_cast<std::int32_t>(p));
     }
     if (!any) continue;
+    pass.sequences.push_back(static_cast<std::int32_t>(s));
     ids.insert(ids.end(), batch.ids.begin() + begin, batch.ids.begin() + end);
     positions.insert(positions.end(), batch.positions.begin() + begin, batch.positions.begin() + end);
     cu_seqlens.push_back(static_cast<std::int32_t>(ids.size()));
@@ -154,10 +157,29 @@ LossGraph::Pass LossGraph::base_pass(const Batch& batch, const LossRows& rows) {
   return pass;
 }
 
+/// Below the adapter's lowest layer the passes with and without it are one: that of all sequences of the batch, of which `part` (nullptr:
+/// there is none) has some. Nothing where that is the model's lowest layer.
+Status LossGraph::share_trunk(Pass& whole, Pass* part) {
+  if (!acts_.trunk) return {};
+  const std::int64_t M = whole.packed.tokens();
+  NAMESAKE_TRY(graph_.trunk(whole.packed, acts_));
+  NAMESAKE_TRY(model_.backend().copy(acts_.trunk, acts_.layer(graph_.first_layer()).x_in, float_bytes(M * model_.config().hidden)));
+  whole.trunk_rows.resize(static_cast<std::size_t>(M));
+  std::iota(whole.trunk_rows.begin(), whole.trunk_rows.end(), 0);
+  if (part) part->trunk_rows = rows_in(whole.packed, part->sequences, part->packed);
+  return {};
+}
+
 /// rows_norm [P, C] = final-norm hidden states at the rows that are wanted; acts_.x_out and rows_rstd keep what its backward needs.
 Status LossGraph::hidden(const Pass& pass, bool adapter_on, float* rows_norm) {
   const Config& config = model_.config();
-  NAMESAKE_TRY(graph_.forward(pass.packed, adapter_on, acts_));
+  if (pass.trunk_rows.empty()) {
+    NAMESAKE_TRY(graph_.trunk(pass.packed, acts_));
+  } else {
+    float* x_in = acts_.layer(graph_.first_layer()).x_in;
+    NAMESAKE_TRY(gather_rows(model_.backend(), pass.trunk_rows, acts_.trunk, config.hidden, x_in));
+  }
+  NAMESAKE_TRY(graph_.branch(pass.packed, adapter_on, acts_));
   return model_.backend().rmsnorm_forward(acts_.x_out, model_.weights().output_norm, config.rms_eps, pass.packed.outputs(), config.hidden,
                                           rows_norm, acts_.rows_rstd);
 }
@@ -206,7 +228,7 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
   const LossRows rows = loss_rows(batch);
   if (rows.size() == 0) return {};
   // The base pass has some of the sequences, which share at least as much: it needs no more room.
-  const Pass tuned = tuned_pass(batch, rows), base = base_pass(batch, rows);
+  Pass tuned = tuned_pass(batch, rows), base = base_pass(batch, rows);
   NAMESAKE_TRY(check_room(tuned.packed));
   const bool any_kl = !base.slots.empty();
 
@@ -214,7 +236,10 @@ Status LossGraph::run(const Batch& batch, LossSums& sums) {
   Backend& backend = model_.backend();
   const std::int64_t C = model_.config().hidden, P = rows.size();
   NAMESAKE_TRY(upload_rows(rows));
-  if (any_kl) NAMESAKE_TRY(base_hidden(base, rows));
+  if (any_kl) {
+    NAMESAKE_TRY(share_trunk(tuned, &base));
+    NAMESAKE_TRY(base_hidden(base, rows));
+  }
   NAMESAKE_TRY(hidden(tuned, true, acts_.rows_norm));
   NAMESAKE_TRY(head(rows, acts_.rows_norm, any_kl ? acts_.rows_base : nullptr, train ? acts_.drows_norm : nullptr));
 
@@ -255,9 +280,10 @@ Status LossGraph::score(const Batch& batch, ScoreResult& result) {
   if (rows.size() == 0) return {};
 
   // Every row is wanted adapter on and off: one pass describes both.
-  const Pass pass = base_pass(plain, rows);
+  Pass pass = base_pass(plain, rows);
   NAMESAKE_TRY(check_room(pass.packed));
   NAMESAKE_TRY(upload_rows(rows));
+  NAMESAKE_TRY(share_trunk(pass, nullptr));
   NAMESAKE_TRY(base_hidden(pass, rows));
   NAMESAKE_TRY(head(rows, acts_.rows_base, nullptr, nullptr));
   std::vector<float> values;

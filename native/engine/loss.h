@@ -45,7 +45,7 @@ struct LossMemory {
 };
 
 /// For batches of up to so much, with or without KL.
-LossMemory loss_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room, Keeping keeping);
+LossMemory loss_memory(const Config& config, const Backend& backend, const LoraShape& lora, const BatchRoom& room, Keeping keeping);
 
 /// One batch at a time, in memory of a plan.
 class LossGraph {
@@ -80,11 +80,14 @@ class LossGraph {
   struct Pass {
     Packed packed;
     std::vector<std::int32_t> slots;  ///< base pass: the place of each wanted row among the batch's loss rows
+    std::vector<std::int32_t> sequences;   ///< base pass: which of the batch's it has
+    std::vector<std::int32_t> trunk_rows;  ///< which rows of acts_.trunk its own are; empty: it computes its own
   };
   Status take_own();
   Status place();
   static Pass tuned_pass(const Batch& batch, const LossRows& rows);
   static Pass base_pass(const Batch& batch, const LossRows& rows);
+  Status share_trunk(Pass& whole, Pass* part);
   Status check_room(const Packed& packed) const;
   Status hidden(const Pass& pass, bool adapter_on, float* rows_norm);
   Status base_hidden(const Pass& pass, const LossRows& rows);

@@ -47,11 +47,11 @@ std::uint64_t tables_bytes(const Config& config, std::uint64_t file_bytes) {
   return std::min(file_bytes, std::max(share_of_file(config, file_bytes, values), static_cast<std::uint64_t>(values)));
 }
 
-TrainingMemory training_memory(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
+TrainingMemory training_memory(const Config& config, const Backend& backend, const LoraShape& lora, const BatchRoom& room,
                                bool recompute, int state_bits, int activation_bits) {
-  const LossMemory loss = loss_memory(config, backend, rank, room, {recompute ? Keep::inputs : Keep::all, activation_bits == 16});
-  const std::size_t adapter = lora_bytes(config, rank);
-  return {adapter, adapter, moments_bytes(config, rank, state_bits), loss.activations, loss.scratch, recompute};
+  const LossMemory loss = loss_memory(config, backend, lora, room, {recompute ? Keep::inputs : Keep::all, activation_bits == 16});
+  const std::size_t adapter = lora_bytes(config, lora);
+  return {adapter, adapter, moments_bytes(config, lora, state_bits), loss.activations, loss.scratch, recompute};
 }
 
 }  // namespace
@@ -196,11 +196,11 @@ BatchRoom batch_room(std::int64_t batch_tokens, std::int64_t packed_tokens) {
   return {packed_tokens == 0 ? batch_tokens : packed_tokens, batch_tokens};
 }
 
-TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
+TrainingMemory plan_training(const Config& config, const Backend& backend, const LoraShape& lora, const BatchRoom& room,
                              std::optional<bool> recompute, std::uint64_t available, int state_bits, int activation_bits) {
-  const TrainingMemory kept = training_memory(config, backend, rank, room, recompute.value_or(false), state_bits, activation_bits);
+  const TrainingMemory kept = training_memory(config, backend, lora, room, recompute.value_or(false), state_bits, activation_bits);
   if (recompute || kept.total() <= available) return kept;
-  return training_memory(config, backend, rank, room, true, state_bits, activation_bits);
+  return training_memory(config, backend, lora, room, true, state_bits, activation_bits);
 }
 
 GenerationMemory generation_memory(const Config& config, const Backend& backend, const GenerationShape& shape) {
@@ -240,10 +240,10 @@ Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_byte
 Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, const MemoryOptions& options) {
   const Config& config = model.config;
   const auto within = [](std::int64_t value, std::int64_t most) { return value >= 0 && value <= most; };
-  if (!within(options.rank, kMaxRank) || !within(options.batch_tokens, kMostBatchTokens) ||
+  if (!within(options.rank, kMaxRank) || options.layers < 0 || !within(options.batch_tokens, kMostBatchTokens) ||
       !within(options.packed_tokens, options.batch_tokens) || !within(options.slots, kMostSlots) ||
       !within(options.answer_tokens, kMostBatchTokens) || !within(options.score_tokens, kMostBatchTokens)) {
-    return Status::error(Code::recipe_unsupported, "a rank or number of tokens that no plan is made for");
+    return Status::error(Code::recipe_unsupported, "a rank, number of layers or of tokens that no plan is made for");
   }
   if (options.state_bits != 32 && options.state_bits != 8) return Status::error(Code::recipe_unsupported, "state_bits must be 32 or 8");
   if (options.activation_bits != 32 && options.activation_bits != 16) {
@@ -258,7 +258,8 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
 
   // Checkpoints are written tensor by tensor. Probes: the adapter may be one that was read from a folder, beside the one in
   // training. A host's own copy of the logits is part of an answer.
-  const std::uint64_t adapter = lora_bytes(config, options.rank);
+  const LoraShape lora = lora_shape(config, options.rank, options.layers);
+  const std::uint64_t adapter = lora_bytes(config, lora);
   const std::uint64_t logits = static_cast<std::uint64_t>(options.slots * config.vocab) * sizeof(float);
   std::uint64_t answering = 0, scoring = 0;
   if (options.slots > 0) {
@@ -267,7 +268,7 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
     answering = generation_memory(config, backend, shape).total() + adapter + (card ? 0 : logits);
   }
   if (options.score_tokens > 0) {
-    scoring = loss_memory(config, backend, options.rank, BatchRoom::plain(options.score_tokens), {Keep::nothing}).total();
+    scoring = loss_memory(config, backend, lora, BatchRoom::plain(options.score_tokens), {Keep::nothing}).total();
   }
   plan.between_steps = std::max(answering, scoring);
 
@@ -279,7 +280,7 @@ Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, 
   const std::uint64_t fixed = plan.weights_resident + (card ? 0 : plan.weights_mapped + plan.process);
   if (options.rank > 0) {
     const std::uint64_t left = plan.available - std::min(plan.available, fixed);
-    plan.training = plan_training(config, backend, options.rank, batch_room(options.batch_tokens, options.packed_tokens),
+    plan.training = plan_training(config, backend, lora, batch_room(options.batch_tokens, options.packed_tokens),
                                   options.recompute, left, options.state_bits, options.activation_bits);
   }
   const std::uint64_t steps = plan.training.activations + plan.training.scratch;

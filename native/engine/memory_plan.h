@@ -55,7 +55,7 @@ std::size_t resident_bytes(const Config& config, std::uint64_t file_bytes, const
 BatchRoom batch_room(std::int64_t batch_tokens, std::int64_t packed_tokens);
 
 /// For batches of up to so much. `recompute` empty: only where keeping does not fit into `available` bytes.
-TrainingMemory plan_training(const Config& config, const Backend& backend, std::int64_t rank, const BatchRoom& room,
+TrainingMemory plan_training(const Config& config, const Backend& backend, const LoraShape& lora, const BatchRoom& room,
                              std::optional<bool> recompute, std::uint64_t available, int state_bits = 32, int activation_bits = 32);
 
 // --- answers ---

@@ -55,4 +55,17 @@ Packed pack(std::span<const std::int32_t> ids, std::span<const std::int32_t> pos
   return packed;
 }
 
+std::vector<std::int32_t> rows_in(const Packed& whole, const std::vector<std::int32_t>& sequences, const Packed& part) {
+  std::vector<std::int32_t> rows;
+  // Tokens begin .. end of a sequence of `whole`.
+  const auto add = [&](std::int32_t sequence, std::int64_t begin, std::int64_t end) {
+    const std::int64_t own = whole.own[static_cast<std::size_t>(sequence)] - whole.prefix;
+    for (std::int64_t i = begin; i < end; ++i) rows.push_back(static_cast<std::int32_t>(i < whole.prefix ? i : own + i));
+  };
+  if (sequences.empty()) return rows;
+  add(sequences.front(), 0, part.prefix);
+  for (std::size_t s = 0; s < sequences.size(); ++s) add(sequences[s], part.prefix, part.cu_seqlens[s + 1] - part.cu_seqlens[s]);
+  return rows;
+}
+
 }  // namespace namesake

@@ -31,4 +31,8 @@ struct Packed {
 Packed pack(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,
             std::span<const std::int32_t> cu_seqlens, std::vector<std::int32_t> wanted);
 
+/// Where the rows of `part`, which has those `sequences` (ascending) of `whole`, lie in it: ascending, [M of part]. Of what all sequences
+/// of `part` begin with, the first one's rows.
+std::vector<std::int32_t> rows_in(const Packed& whole, const std::vector<std::int32_t>& sequences, const Packed& part);
+
 }  // namespace namesake

@@ -39,12 +39,13 @@ Result<std::vector<float>> logits(Model& model, const Adapter* adapter, const st
   NAMESAKE_TRY(check_batch(config, batch));
 
   Backend& backend = model.backend();
-  const std::int64_t rank = adapter ? adapter->rank() : 0, chunk_rows = std::min(M, kLogitRows);
-  Workload work = workload_of(config, rank);
+  const LoraShape lora = adapter ? adapter->shape() : LoraShape();
+  const std::int64_t chunk_rows = std::min(M, kLogitRows);
+  Workload work = workload_of(config, lora.rank);
   work.rows = work.sequence = M;
   work.ffn_rows = ffn_rows(M);
   work.logit_rows = chunk_rows;
-  const std::size_t acts_bytes = Activations::bytes(config, rank, {Keep::nothing}, BatchRoom::plain(M)), scratch_bytes = backend.scratch_bytes(work),
+  const std::size_t acts_bytes = Activations::bytes(config, lora, {Keep::nothing}, BatchRoom::plain(M)), scratch_bytes = backend.scratch_bytes(work),
                     chunk_bytes = static_cast<std::size_t>(chunk_rows * V) * sizeof(float);
   Arena arena(model.shared_backend());
   NAMESAKE_TRY(arena.reserve(Arena::padded(acts_bytes) + Arena::padded(scratch_bytes) + Arena::padded(chunk_bytes),
@@ -54,7 +55,7 @@ Result<std::vector<float>> logits(Model& model, const Adapter* adapter, const st
   NAMESAKE_TRY(arena.take(acts_memory, acts_bytes, "activations"));
   NAMESAKE_TRY(arena.take(scratch, scratch_bytes, "scratch"));
   NAMESAKE_TRY(arena.take(chunk, chunk_bytes, "logits"));
-  Activations acts(config, rank, {Keep::nothing});
+  Activations acts(config, lora, {Keep::nothing});
   acts.place(acts_memory, BatchRoom::plain(M));
   const ScratchScope scope(backend, scratch, scratch_bytes);
   const Packed packed = pack(batch.ids, batch.positions, batch.cu_seqlens, {});

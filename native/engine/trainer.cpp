@@ -102,10 +102,10 @@ class TrainerOfAdapter final : public Trainer {
 
 }  // namespace
 
-Result<std::shared_ptr<Arena>> reserve_training(const Model& model, std::int64_t rank, TrainerOptions& options) {
+Result<std::shared_ptr<Arena>> reserve_training(const Model& model, const LoraShape& lora, TrainerOptions& options) {
   NAMESAKE_TRY(check_options(options));
-  if (rank < 1 || rank > kMaxRank) return unsupported("rank " + std::to_string(rank) + " is not between 1 and " + std::to_string(kMaxRank));
-  const TrainingMemory memory = plan_training(model.config(), model.backend(), rank, room_of(options), options.recompute,
+  NAMESAKE_TRY(check_lora(model.config(), lora));
+  const TrainingMemory memory = plan_training(model.config(), model.backend(), lora, room_of(options), options.recompute,
                                               model.backend().available(), options.state_bits, options.activation_bits);
   const std::string what = "training with batches of " + std::to_string(options.batch_tokens) + " tokens";
   NAMESAKE_TRY(check_available(model.backend(), memory.total(), what));

@@ -22,6 +22,20 @@ struct FreeDocument {
 
 std::string_view text_of(yyjson_val* value) { return {yyjson_get_str(value), yyjson_get_len(value)}; }
 
+/// A whole number that fits; 16.0 counts as 16.
+bool whole_number(yyjson_val* value, std::int64_t& out) {
+  if (yyjson_is_real(value)) {
+    const double number = yyjson_get_real(value);
+    if (number != std::trunc(number) || std::fabs(number) > 0x1p53) return false;
+    out = static_cast<std::int64_t>(number);
+    return true;
+  }
+  // Unsigned values above the signed maximum do not fit.
+  if (!yyjson_is_int(value) || (yyjson_is_uint(value) && yyjson_get_uint(value) > INT64_MAX)) return false;
+  out = yyjson_get_sint(value);
+  return true;
+}
+
 /// The first key of an object that appears a second time.
 std::optional<std::string_view> repeated_key(yyjson_val* object) {
   std::set<std::string_view> keys;
@@ -103,17 +117,20 @@ bool JsonObject::get_f64(std::string_view key, double& out) const {
   return true;
 }
 
-bool JsonObject::get_i64(std::string_view key, std::int64_t& out) const {
-  yyjson_val* value = impl_->at(key);
-  if (yyjson_is_real(value)) {
-    const double number = yyjson_get_real(value);
-    if (number != std::trunc(number) || std::fabs(number) > 0x1p53) return false;
-    out = static_cast<std::int64_t>(number);
-    return true;
+bool JsonObject::get_i64(std::string_view key, std::int64_t& out) const { return whole_number(impl_->at(key), out); }
+
+bool JsonObject::get_i64s(std::string_view key, std::vector<std::int64_t>& out) const {
+  yyjson_val* array = impl_->at(key);
+  if (!yyjson_is_arr(array)) return false;
+  std::vector<std::int64_t> numbers;
+  yyjson_val* value;
+  std::size_t i, count;
+  yyjson_arr_foreach(array, i, count, value) {
+    std::int64_t number = 0;
+    if (!whole_number(value, number)) return false;
+    numbers.push_back(number);
   }
-  // Unsigned values above the signed maximum do not fit.
-  if (!yyjson_is_int(value) || (yyjson_is_uint(value) && yyjson_get_uint(value) > INT64_MAX)) return false;
-  out = yyjson_get_sint(value);
+  out = std::move(numbers);
   return true;
 }
 
@@ -200,6 +217,13 @@ JsonWriter& JsonWriter::null(std::string_view key) {
 JsonWriter& JsonWriter::strings(std::string_view key, const std::vector<std::string>& values) {
   yyjson_mut_val* array = yyjson_mut_arr(impl_->document.get());
   for (const std::string& value : values) impl_->complete &= yyjson_mut_arr_append(array, impl_->text(value));
+  impl_->add(key, array);
+  return *this;
+}
+
+JsonWriter& JsonWriter::i64s(std::string_view key, const std::vector<std::int64_t>& values) {
+  yyjson_mut_val* array = yyjson_mut_arr(impl_->document.get());
+  for (std::int64_t value : values) impl_->complete &= yyjson_mut_arr_add_sint(impl_->document.get(), array, value);
   impl_->add(key, array);
   return *this;
 }

@@ -37,6 +37,7 @@ class JsonObject {
   bool get_i64(std::string_view key, std::int64_t& out) const;   ///< whole numbers that fit; 16.0 counts as 16
   bool get_bool(std::string_view key, bool& out) const;
   bool get_strings(std::string_view key, std::vector<std::string>& out) const;   ///< an array of strings only
+  bool get_i64s(std::string_view key, std::vector<std::int64_t>& out) const;     ///< an array of such whole numbers only
   /// An object of strings only, no key twice.
   bool get_string_map(std::string_view key, std::map<std::string, std::string>& out) const;
   /// An object, no key twice; it shares the text with this one.
@@ -62,6 +63,7 @@ class JsonWriter {
   JsonWriter& boolean(std::string_view key, bool value);
   JsonWriter& null(std::string_view key);
   JsonWriter& strings(std::string_view key, const std::vector<std::string>& values);
+  JsonWriter& i64s(std::string_view key, const std::vector<std::int64_t>& values);
 
   /// The text, two spaces of indentation, a newline at the end.
   Result<std::string> finish() const;

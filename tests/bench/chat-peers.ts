@@ -4,11 +4,13 @@
 //
 // A round is one run of namesake and one of llama.cpp; a ratio is of the two in one round, so that a machine that others use counts for
 // both. Printed is the median of the rounds: decoded and prefilled tokens a second (more is better), seconds to the first token (fewer are),
-// and what two panes cost of one (namesake alone: llama.cpp has an adapter for all of a batch, or none).
-import { mkdirSync } from 'node:fs';
+// and what two panes cost of one (namesake alone: llama.cpp has an adapter for all of a batch, or none), with factors on as many layers as the
+// default model's recipe trains.
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
+import { recipeSchema } from '../../shared/recipe.ts';
 import { defaultModel } from '../support/default-model.ts';
 import { root } from '../support/files.ts';
 import { cpuName, median, ownFigures } from './own-figures.ts';
@@ -37,10 +39,11 @@ interface OwnFigures extends Figures {
 }
 
 const work = join(root, 'native', 'build', 'bench');
+const { layers } = recipeSchema.shape.method.parse(JSON.parse(readFileSync(join(root, 'resources', 'recipes', 'smollm2_135m_qlora_identity.json'), 'utf8')).method);
 
 async function runNamesake(promptTokens: string, ids: string): Promise<OwnFigures> {
   const args = ['chat', '--model', flags.model, '--threads', flags.threads, '--max-tokens', flags.tokens];
-  return (await ownFigures([...args, '--prompt-tokens', promptTokens, '--ids-to', ids, '--panes', '--repeat', '1'])) as OwnFigures;
+  return (await ownFigures([...args, '--prompt-tokens', promptTokens, '--ids-to', ids, '--panes', '--repeat', '1', ...(layers === null ? [] : ['--layers', String(layers)])])) as OwnFigures;
 }
 
 mkdirSync(work, { recursive: true });

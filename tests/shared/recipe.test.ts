@@ -15,7 +15,7 @@ describe('recipe defaults', () => {
       version: 1,
       name: 'unnamed',
       model: { ref: 'smollm2-135m-instruct', precision: 'as-stored' },
-      method: { kind: 'lora', rank: 16, alpha: 32, dropout: 0, targets: 'all-linear', init_adapter: null },
+      method: { kind: 'lora', rank: 16, alpha: 32, dropout: 0, targets: 'all-linear', layers: null, init_adapter: null },
       data: {
         source: 'persona',
         format: 'auto',
@@ -87,6 +87,7 @@ describe('recipe checks', () => {
     ['a rank of 0', { ...minimal, method: { rank: 0 } }, 'method.rank'],
     ['a fractional rank', { ...minimal, method: { rank: 1.5 } }, 'method.rank'],
     ['a rank in words', { ...minimal, method: { rank: '16' } }, 'method.rank'],
+    ['layers of 0', { ...minimal, method: { layers: 0 } }, 'method.layers'],
     ['other targets', { ...minimal, method: { targets: ['q_proj'] } }, 'method.targets'],
     ['an lr of 0', { ...minimal, optim: { lr: 0 } }, 'optim.lr'],
     ['an lr without end', { ...minimal, optim: { lr: Infinity } }, 'optim.lr'],

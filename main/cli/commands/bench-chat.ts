@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { writeWhole } from '../../disk.ts';
 import { createContext } from '../context.ts';
 import { deviceOption } from '../device-option.ts';
-import { wholeNumber } from '../number-option.ts';
+import { layersOption, wholeNumber } from '../number-option.ts';
 import { answerTimes, longPrompt, promptIds, type AnswerTimes } from './bench-answer.ts';
 import { computedBy, openBench, precisionOption, type BenchFlags } from './bench-model.ts';
 import { paneTimes, type PaneTimes } from './bench-panes.ts';
@@ -16,6 +16,7 @@ interface ChatFlags extends BenchFlags {
   repeat: number;
   panes?: boolean;
   rank: number;
+  layers: number | null;
 }
 
 const milliseconds = (seconds: number): string => `${(1000 * seconds).toFixed(1)} ms`;
@@ -45,6 +46,7 @@ export function addBenchChat(bench: Command): void {
     .option('--repeat <n>', 'runs of each; the best counts', wholeNumber(1), 3)
     .option('--panes', 'also two answers side by side, with a fresh adapter off and on')
     .option('--rank <n>', 'of that adapter', wholeNumber(1), 16)
+    .addOption(layersOption())
     .option('--ids-to <file>', "write the prompt's ids there, a JSON list: for tests/bench/llamacpp_chat.py")
     .action(async (flags: ChatFlags, command: Command) => {
       const context = createContext(command);
@@ -53,7 +55,7 @@ export function addBenchChat(bench: Command): void {
         const prompt = flags.promptTokens === undefined ? flags.prompt : await longPrompt(engine, flags.prompt, flags.promptTokens);
         if (flags.idsTo !== undefined) writeWhole(flags.idsTo, `${JSON.stringify(await promptIds(engine, prompt))}\n`);
         const answer = await answerTimes(engine, prompt, flags.maxTokens, flags.repeat);
-        const panes = flags.panes === true ? await paneTimes(engine, prompt, { base_model: id, rank: flags.rank, max_tokens: flags.maxTokens, repeat: flags.repeat }) : null;
+        const panes = flags.panes === true ? await paneTimes(engine, prompt, { base_model: id, rank: flags.rank, layers: flags.layers, max_tokens: flags.maxTokens, repeat: flags.repeat }) : null;
         context.output.event({ event: 'result', ...computedBy(info, card), ...answer, panes });
         if (!context.output.json) {
           context.output.print(answerLine(answer));

@@ -17,6 +17,7 @@ export interface PaneTimes {
 interface PaneOptions {
   base_model: string;
   rank: number;
+  layers: number | null;
   max_tokens: number;
   repeat: number;
 }
@@ -27,12 +28,12 @@ const lesson: Message[] = [
 ];
 
 /** Makes an adapter that has learnt for one step: neither of its factors is zero any more, and the answers hardly change. */
-async function useFreshAdapter(engine: EngineClient, { base_model, rank }: PaneOptions): Promise<void> {
+async function useFreshAdapter(engine: EngineClient, { base_model, rank, layers }: PaneOptions): Promise<void> {
   const [row] = await engine.tokenize([lesson], null);
   const { ids, labels } = row ?? { ids: [], labels: [] };
   const batch = tokenBatchToBatch({ input_ids: [ids], labels: [labels], attention_mask: [ids.map(() => 1)] }, 0);
   await engine.createTrainer({
-    ...{ rank, alpha: 2 * rank, seed: 42, init_adapter: null, base_model },
+    ...{ rank, layers, alpha: 2 * rank, seed: 42, init_adapter: null, base_model },
     ...{ lr: 1e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, state_bits: 32, activation_bits: 32, clip: 1, schedule: 'constant', warmup_steps: 0, steps: 1 },
     ...{ batch_tokens: ids.length, packed_tokens: null, recompute: null },
   });

@@ -12,7 +12,7 @@ import { activationBitsOption } from '../bits-option.ts';
 import { peakFlops } from '../card-peak.ts';
 import { createContext } from '../context.ts';
 import { deviceOption } from '../device-option.ts';
-import { wholeNumber } from '../number-option.ts';
+import { layersOption, wholeNumber } from '../number-option.ts';
 import { computedBy, openBench, precisionOption, type BenchFlags } from './bench-model.ts';
 import { PEAK_SECONDS } from './bench-peak.ts';
 
@@ -57,8 +57,15 @@ async function ceilingOf(engine: EngineClient, info: ModelInfo, card: GpuCard | 
   return peak === undefined ? null : { flops: peak.all, of: `${info.threads} threads of ${peak.isa}, ${peak.operands} products` };
 }
 
+/** Useful products of a token, in FLOP: with every parameter forward, and backward with those of the head and of the layers that learn. */
+function usefulFlops(info: ModelInfo, layers: number | null): { forward: number; backward: number } {
+  const tables = info.vocab * info.hidden * (info.tied ? 1 : 2);
+  const below = layers === null ? 0 : Math.max(info.layers - layers, 0) / info.layers;
+  return { forward: 2 * info.parameters, backward: 2 * (info.parameters - below * (info.parameters - tables)) };
+}
+
 /**
- * A part of the timed steps. The backward pass and the forward pass have each half of the useful products; the update has none. The head's
+ * A part of the timed steps. Backward and forward pass share the useful products; the update has none. The head's
  * gradient is computed with its losses, a chunk of the vocabulary at a time: its time is in `forward`, whose share of the peak is less for it.
  */
 interface Phase {
@@ -68,32 +75,32 @@ interface Phase {
   share_of_peak: number | null;
 }
 
-function phasesOf(taken: EngineStep['seconds'], tokens: number, parameters: number, peak: number | null): Record<keyof EngineStep['seconds'], Phase> {
+function phasesOf(taken: EngineStep['seconds'], tokens: number, useful: { forward: number; backward: number }, peak: number | null): Record<keyof EngineStep['seconds'], Phase> {
   const phase = (seconds: number, flops: number | null): Phase => ({
     seconds,
     tokens_per_second: tokens / seconds,
     useful_tflops: flops === null ? null : flops / seconds / 1e12,
     share_of_peak: flops === null || peak === null ? null : flops / seconds / peak,
   });
-  const pass = 2 * parameters * tokens;
-  return { forward: phase(taken.forward, pass), backward: phase(taken.backward, pass), update: phase(taken.update, null) };
+  return { forward: phase(taken.forward, useful.forward * tokens), backward: phase(taken.backward, useful.backward * tokens), update: phase(taken.update, null) };
 }
 
 export function addBenchTrain(bench: Command): void {
   bench
     .command('train')
-    .description('tokens per second of training, useful TFLOP/s (4 × parameters × tokens), and its peak memory beside the planned one')
+    .description('tokens per second of training, useful TFLOP/s (4 × parameters × tokens; with --layers less), and its peak memory beside the planned one')
     .option('--model <ref>')
     .addOption(precisionOption())
     .addOption(deviceOption().default('auto'))
     .option('--batch-tokens <n>', 'tokens per step', wholeNumber(64), 512)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
+    .addOption(layersOption())
     .option('--steps <n>', 'steps that are timed, after one to warm up', wholeNumber(1), 8)
     .addOption(activationBitsOption())
     .option('--recompute', 'compute activations again instead of keeping them')
     .option('--tokens <file>', 'batches in the layout of format: tokens instead of synthetic ones')
     .option('--tokens-to <file>', 'write the batches there in that layout: for tests/bench/peft_baseline.py')
-    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; steps: number; tokens?: string; tokensTo?: string; activationBits: 32 | 16; recompute?: boolean }, command: Command) => {
+    .action(async (flags: BenchFlags & { batchTokens: number; rank: number; layers: number | null; steps: number; tokens?: string; tokensTo?: string; activationBits: 32 | 16; recompute?: boolean }, command: Command) => {
       const context = createContext(command);
       const { engine, id, path, device: placed, info, card, open_seconds } = await openBench(context, flags);
       try {
@@ -106,10 +113,11 @@ export function addBenchTrain(bench: Command): void {
         const activation_bits = flags.activationBits;
         const budget = await engine.planMemory(path, {
           ...{ precision: flags.precision, device: placed, ...context.compute },
-          ...{ rank: flags.rank, state_bits: 32, activation_bits, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
+          ...{ rank: flags.rank, layers: flags.layers, state_bits: 32, activation_bits, batch_tokens, packed_tokens: null, max_length: batch_tokens, answers: false, recompute },
         });
         const { recompute: recomputed } = await engine.createTrainer({
           rank: flags.rank,
+          layers: flags.layers,
           alpha: 2 * flags.rank,
           seed: 42,
           init_adapter: null,
@@ -140,13 +148,14 @@ export function addBenchTrain(bench: Command): void {
           for (const part of ['forward', 'backward', 'update'] as const) taken[part] += done.seconds[part];
         }
         const seconds = (performance.now() - start) / 1000;
-        const useful_flops = (4 * info.parameters * tokens) / seconds;
+        const useful = usefulFlops(info, flags.layers);
+        const useful_flops = ((useful.forward + useful.backward) * tokens) / seconds;
         const peak = ceiling?.flops ?? null;
         const result = {
           ...computedBy(info, card),
           ...{ tokens_per_second: tokens / seconds, steps: flags.steps, tokens, seconds },
           ...{ useful_tflops: useful_flops / 1e12, share_of_peak: peak === null ? null : useful_flops / peak, peak_tflops: peak === null ? null : peak / 1e12 },
-          phases: phasesOf(taken, tokens, info.parameters, peak),
+          phases: phasesOf(taken, tokens, useful, peak),
           ...{ peak_rss_bytes: peakRss(engine.pid), planned_bytes: budget.total, recompute: recomputed, activation_bits, open_seconds, losses },
         };
         context.output.event({ event: 'result', ...result });

@@ -16,7 +16,7 @@ import { readRecipe, refuseUnsupported } from '../../services/recipe.ts';
 import { activationBitsOption, stateBitsOption } from '../bits-option.ts';
 import { createContext, type Context } from '../context.ts';
 import { deviceOption } from '../device-option.ts';
-import { wholeNumber } from '../number-option.ts';
+import { layersOption, wholeNumber } from '../number-option.ts';
 import type { Output } from '../output.ts';
 
 /** Opens the recipe's model and runs `body` with its rows. */
@@ -64,6 +64,7 @@ interface MemoryFlags {
   maxLength: number;
   batchTokens: number;
   rank: number;
+  layers: number | null;
   stateBits: 32 | 8;
   activationBits: 32 | 16;
   precision: Recipe['model']['precision'];
@@ -152,6 +153,7 @@ export function addInspect(program: Command): void {
     .option('--max-length <n>', 'longest conversation', wholeNumber(8), 512)
     .option('--batch-tokens <n>', 'tokens of a micro-batch; not less than --max-length', wholeNumber(8), 640)
     .option('--rank <n>', 'LoRA rank', wholeNumber(1), 16)
+    .addOption(layersOption())
     .addOption(stateBitsOption())
     .addOption(activationBitsOption())
     .addOption(new Option('--precision <precision>').choices(precisions).default('as-stored'))
@@ -164,6 +166,7 @@ export function addInspect(program: Command): void {
         precision: flags.precision,
         device: flags.device,
         rank: flags.rank,
+        layers: flags.layers,
         state_bits: flags.stateBits,
         activation_bits: flags.activationBits,
         batch_tokens: Math.max(flags.batchTokens, flags.maxLength),

@@ -33,6 +33,7 @@ Result<ModelShape> shape_of_config(const Config& config, std::uint64_t file_byte
 
 struct MemoryOptions {
   std::int64_t rank = 0;          ///< 0 = answers only
+  std::int64_t layers = 0;        ///< that have factors, from the top; 0 = all
   std::int64_t batch_tokens = 0;  ///< most tokens of a micro-batch
   std::int64_t packed_tokens = 0; ///< most of them that are computed (TrainerOptions); 0 = all
   std::optional<bool> recompute;
@@ -58,7 +59,7 @@ struct MemoryPlan {
   bool fits = false;
 };
 
-/// recipe.unsupported for a rank, batch_tokens, state_bits or activation_bits out of range.
+/// recipe.unsupported for a rank, layers, batch_tokens, state_bits or activation_bits out of range.
 Result<MemoryPlan> plan_memory(const ModelShape& model, const Backend& backend, const MemoryOptions& options);
 
 }  // namespace namesake

@@ -141,32 +141,45 @@ struct LoraGradient {
   float* b = nullptr;  ///< [N, R]
 };
 
+/// Which factors an adapter has: of `rank`, on every linear layer of the blocks from `first_layer` up. A rank alone: of all blocks.
+/// Blocks below are the base model's own: nothing of them is kept for the backward pass, which ends above them.
+struct LoraShape {
+  LoraShape(std::int64_t rank = 0, std::int64_t first_layer = 0) : rank(rank), first_layer(first_layer) {}
+  bool operator==(const LoraShape&) const = default;
+
+  std::int64_t rank;         ///< 0 = no adapter
+  std::int64_t first_layer;
+};
+/// Of the uppermost `layers` blocks; 0, or more than there are: of all.
+LoraShape lora_shape(const Config& config, std::int64_t rank, std::int64_t layers);
+
 class Arena;  // engine/arena.h
 
-/// A LoRA adapter on every linear layer, in backend memory; lora_B rows are in the model's own row order here and in Hugging
+/// A LoRA adapter in backend memory; lora_B rows are in the model's own row order here and in Hugging
 /// Face's on disk, which differ where a GGUF file pairs q/k rows.
 class Adapter {
  public:
   virtual ~Adapter() = default;
-  virtual std::int64_t rank() const = 0;
+  virtual LoraShape shape() const = 0;
   virtual float alpha() const = 0;
-  /// Views for linear_forward; row_on is the caller's.
+  /// Views for linear_forward of a layer that it has; row_on is the caller's.
   virtual LoraView view(std::int64_t layer, Linear linear) const = 0;
   /// Gradients for linear_backward of the same layer.
   virtual LoraGradient gradient(std::int64_t layer, Linear linear) const = 0;
-  /// A and B of layer 0's first linear, then the next, …: layers, then linears_of(config), then A before B.
+  /// A and B of its first layer's first linear, then the next, …: layers, then linears_of(config), then A before B.
   virtual std::vector<Trainable>& trainables() = 0;
 
-  /// A fresh adapter: A Kaiming-uniform (a = sqrt 5) from Philox keyed (seed, trainable index, element), B zero. Its memory comes
+  /// A fresh adapter: A Kaiming-uniform (a = sqrt 5) from Philox keyed (seed, place among the factors of a whole model, element), B zero: a block's
+  /// are the same however many blocks have some. Its memory comes
   /// from `arena` (reserve_training), or is its own where that is nullptr. `state_bits`, 32 or 8: of its moments, where it is
   /// trained (TrainerOptions).
-  static Result<std::shared_ptr<Adapter>> create(const Model& model, std::int64_t rank, float alpha, std::uint64_t seed,
+  static Result<std::shared_ptr<Adapter>> create(const Model& model, const LoraShape& shape, float alpha, std::uint64_t seed,
                                                  bool trainable, std::shared_ptr<Arena> arena = nullptr, int state_bits = 32);
   /// From a PEFT folder (adapter_config.json + adapter_model.safetensors). adapter.unreadable | invalid | mismatch.
   static Result<std::shared_ptr<Adapter>> load(const Model& model, const std::string& folder, bool trainable,
                                                std::shared_ptr<Arena> arena = nullptr, int state_bits = 32);
-  /// The rank of the adapter in a PEFT folder: adapter.unreadable | invalid | mismatch.
-  static Result<std::int64_t> rank_in(const std::string& folder);
+  /// The shape of the adapter in a PEFT folder, from its config alone: adapter.unreadable | invalid | mismatch.
+  static Result<LoraShape> shape_in(const std::string& folder);
   /// Writes a PEFT folder that exists already; `base_model` is what adapter_config.json names as base_model_name_or_path.
   virtual Status save(const std::string& folder, const std::string& base_model) const = 0;
 };

@@ -73,10 +73,10 @@ struct ScoreResult {
   std::int64_t labels = 0;
 };
 
-/// All memory of a training, asked for at once: adapter, gradients and optimizer state of `rank`, activations and scratch of
+/// All memory of a training, asked for at once: adapter, gradients and optimizer state of `lora`, activations and scratch of
 /// options.batch_tokens (which a card has in a block of its own, Trainer::create's). Decides options.recompute where it is empty. Adapter::create or load and Trainer::create take their
 /// parts of it. memory.insufficient with what is needed at least, and nothing allocated; recipe.unsupported.
-Result<std::shared_ptr<Arena>> reserve_training(const Model& model, std::int64_t rank, TrainerOptions& options);
+Result<std::shared_ptr<Arena>> reserve_training(const Model& model, const LoraShape& lora, TrainerOptions& options);
 
 class Trainer {
  public:

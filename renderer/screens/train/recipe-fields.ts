@@ -48,6 +48,7 @@ export const recipeFields = {
   'method.alpha': { kind: 'number', above: 0, most: 65_536 },
   'method.dropout': fixed,
   'method.targets': fixed,
+  'method.layers': { kind: 'whole', least: 1, most: 1024, nullable: true },
   'method.init_adapter': fixed,
   'data.source': fixed,
   'data.format': fixed,

@@ -150,6 +150,8 @@ export const train = {
   'why.method.kind': 'lora trains a small addition beside the model and leaves the model itself as it is.',
   'field.method.rank': 'Size of the addition',
   'why.method.rank': 'Rank: how much the addition can hold. A name needs little.',
+  'field.method.layers': 'Layers that learn',
+  'why.method.layers': 'From the top. Fewer are faster and take less memory; empty means all.',
   'field.method.alpha': 'Weight of the addition',
   'why.method.alpha': 'Alpha: the addition counts alpha / rank.',
   'field.method.dropout': 'Random gaps',

@@ -152,6 +152,8 @@ export const train: Record<keyof typeof en, string> = {
   'why.method.kind': 'lora 只训练模型旁边的一小块附加部分，模型本身不变。',
   'field.method.rank': '附加部分的大小',
   'why.method.rank': '秩：附加部分能装下多少内容。记住名字用不了多少。',
+  'field.method.layers': '参与学习的层数',
+  'why.method.layers': '从最上面数起。越少越快，也越省内存；留空表示全部。',
   'field.method.alpha': '附加部分的分量',
   'why.method.alpha': 'Alpha：附加部分按 alpha / 秩 计入。',
   'field.method.dropout': '随机留空',

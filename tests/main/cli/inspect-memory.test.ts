@@ -38,6 +38,10 @@ describe('inspect memory', () => {
     expect(stored.weights_mapped).toBe(98_362_432);
     // 30 layers of 651,264 values a rank of 16, four bytes each.
     expect(stored.adapter).toBe(19_537_920);
+    const upper = await budgetOf([...model, '--layers', '15'], home);
+    expect(upper.adapter).toBe(19_537_920 / 2);
+    expect(upper.optimizer).toBe(19_537_920);
+    expect(upper.activations / stored.activations).toBeCloseTo(0.5, 1);
     const eight = await budgetOf([...model, '--state-bits', '8', '--activation-bits', '16'], home);
     // A byte for four and four of 256 values, but for the B of k and v: 30 layers of 2 times 3,072 values are too small for that.
     const small = 30 * 2 * 3072;

@@ -36,7 +36,7 @@ async function outcome(call: () => unknown): Promise<string> {
 }
 
 const planOptions: NativeMemoryOptions = {
-  ...{ precision: 'as-stored', device: 'cpu', threads: 2, isa: 'auto', rank: 4, state_bits: 32, activation_bits: 32, batch_tokens: 256, packed_tokens: null, recompute: false },
+  ...{ precision: 'as-stored', device: 'cpu', threads: 2, isa: 'auto', rank: 4, layers: null, state_bits: 32, activation_bits: 32, batch_tokens: 256, packed_tokens: null, recompute: false },
   ...{ slots: 2, answer_tokens: 64, score_tokens: 64, process: 0 },
 };
 
@@ -155,6 +155,7 @@ describe('arguments', () => {
       'batch.labels is not an Int32Array',
     );
     expect(await wrong(model.createTrainer({ ...nativeOptions, rank: 1.5 }))).toBe('options.rank is not a whole number');
+    expect(await wrong(model.createTrainer({ ...nativeOptions, layers: 0.5 }))).toBe('options.layers is not a whole number');
     expect(await wrong(generator.run([{ ...request(1), sampling: null as never }], () => undefined))).toBe(
       'request.sampling is not an object',
     );

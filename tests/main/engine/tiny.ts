@@ -13,6 +13,7 @@ export const openOptions: OpenOptions = { path: tinyModel, precision: 'as-stored
 
 export const trainerOptions: TrainerOptions = {
   rank: 4,
+  layers: null,
   alpha: 8,
   seed: 7,
   init_adapter: null,
@@ -34,7 +35,7 @@ export const trainerOptions: TrainerOptions = {
 
 export const memoryQuestion: MemoryQuestion = {
   ...{ precision: 'as-stored', device: 'cpu', threads: 2, isa: 'auto' },
-  ...{ rank: 4, state_bits: 32, activation_bits: 32, batch_tokens: 512, packed_tokens: null, max_length: 256, answers: true, recompute: null },
+  ...{ rank: 4, layers: null, state_bits: 32, activation_bits: 32, batch_tokens: 512, packed_tokens: null, max_length: 256, answers: true, recompute: null },
 };
 
 export const conversation: Message[] = [

@@ -45,6 +45,14 @@ it('trains with optimizer states of 8 bits where the recipe asks for them', asyn
   expect(JSON.parse(state)).toMatchObject({ step: 2, state_bits: 8 });
 });
 
+it('trains the uppermost layers alone where the recipe asks for them, and says so in the adapter', async () => {
+  const place = tinyHome();
+  const recipe = recipeSchema.parse({ ...tinyRecipe(place.home.folder), method: { rank: 4, alpha: 8, layers: 1 }, steps: 2 });
+  const { run } = await place.runs.start(recipe, { threads: 1, isa: 'auto' }, place.onEvent);
+  const config = readFileSync(join(place.home.run(run).checkpoints, 'step-000002', 'adapter_config.json'), 'utf8');
+  expect(JSON.parse(config)).toMatchObject({ r: 4, layers_to_transform: [1] });
+});
+
 it('keeps activations in 16 bits where the recipe asks for them, and its steps differ a little', async () => {
   const train = async (activation_bits: 32 | 16) => {
     const place = tinyHome();

@@ -49,7 +49,7 @@ TEST_CASE("what PEFT wrote is written back with the same values, and the same by
     TemporaryFolder folder;
     const auto model = open_model(name, make_reference_backend());
     const auto adapter = golden_adapter(name, *model);
-    CHECK(adapter->rank() == 4);
+    CHECK(adapter->shape() == LoraShape(4));
     CHECK(adapter->alpha() == 8);
     std::filesystem::create_directory(folder / "a");
     std::filesystem::create_directory(folder / "b");
@@ -165,7 +165,7 @@ TEST_CASE("an adapter with fewer target modules loads; the others do nothing, an
     if (t.name.ends_with("lora_A.weight")) CHECK(t.value[0] != 0);
   }
   copy.set_config(R"("all-linear")");
-  CHECK(must(Adapter::load(*model, copy.path, false))->rank() == 4);
+  CHECK(must(Adapter::load(*model, copy.path, false))->shape() == LoraShape(4));
 }
 
 TEST_CASE("adapters that do not fit are refused with a code") {

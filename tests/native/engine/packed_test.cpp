@@ -32,6 +32,37 @@ TEST_CASE("pack: a wanted row, an empty or single sequence, or a short beginning
   CHECK(namesake::pack(ids, positions, std::vector<std::int32_t>{0, 4, 10}, none).prefix == 0);
 }
 
+TEST_CASE("rows of some of the sequences lie in the pass over all of them, which may share less of their beginning") {
+  // The second and the fourth go on alike for three tokens more.
+  const std::vector<std::vector<std::int32_t>> sequences{{1, 2, 3, 4, 5, 6}, {1, 2, 3, 4, 7, 8, 9, 10}, {1, 2, 3, 4, 11}, {1, 2, 3, 4, 7, 8, 9, 12, 13}};
+  const auto packed_of = [&](const std::vector<std::int32_t>& which) {
+    std::vector<std::int32_t> ids, positions, cu_seqlens{0};
+    for (std::int32_t s : which) {
+      for (std::int32_t id : sequences[static_cast<std::size_t>(s)]) {
+        positions.push_back(static_cast<std::int32_t>(ids.size()) - cu_seqlens.back());
+        ids.push_back(id);
+      }
+      cu_seqlens.push_back(static_cast<std::int32_t>(ids.size()));
+    }
+    return namesake::pack(ids, positions, cu_seqlens, {});
+  };
+  const Packed whole = packed_of({0, 1, 2, 3});
+  CHECK(whole.prefix == 4);
+  CHECK(packed_of({1, 3}).prefix == 7);
+  const std::vector<std::vector<std::int32_t>> parts{{0, 1, 2, 3}, {1, 3}, {0, 2}, {3}, {2, 3}};
+  for (const std::vector<std::int32_t>& sequences_of_part : parts) {
+    const Packed part = packed_of(sequences_of_part);
+    const std::vector<std::int32_t> rows = rows_in(whole, sequences_of_part, part);
+    REQUIRE(rows.size() == part.ids.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      CHECK(whole.ids[static_cast<std::size_t>(rows[i])] == part.ids[i]);
+      CHECK(whole.positions[static_cast<std::size_t>(rows[i])] == part.positions[i]);
+      if (i > 0) CHECK(rows[i] > rows[i - 1]);
+    }
+  }
+  CHECK(rows_in(whole, {}, packed_of({})).empty());
+}
+
 namespace {
 
 /// Sequences of one beginning and different ends; the labels are of the ends.

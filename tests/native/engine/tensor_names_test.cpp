@@ -39,9 +39,9 @@ TEST_CASE("factors are in the order of layers and linears, A before B, under PEF
   set_family(internlm2, Family::internlm2);
   const auto keys = [](const Config& config) {
     std::vector<std::string> names;
-    for (std::size_t i = 0; i < lora_count(config); ++i) {
-      const LoraPart part = lora_part(config, i);
-      CHECK(lora_index(config, part) == i);
+    for (std::size_t i = 0; i < lora_count(config, 0); ++i) {
+      const LoraPart part = lora_part(config, 0, i);
+      CHECK(lora_index(config, 0, part) == i);
       names.push_back(peft_key(config, part));
     }
     return names;
