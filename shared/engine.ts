@@ -26,7 +26,7 @@ export interface EngineBatch {
 
 export interface TrainerOptions {
   rank: number;
-  /** Blocks that have factors, from the top; null = all. */
+  /** Blocks that have factors, from the top; null = all. As rank and alpha, those of init_adapter where there is one. */
   layers: number | null;
   alpha: number;
   seed: number;

@@ -76,11 +76,10 @@ export function adapterReadme(
   const own = base.own_code ? ', trust_remote_code=True' : '';
   // Namesake fetches no code, so a folder that it made has none.
   const files = base.own_code && base.repository === null ? "A folder must hold the model's own .py files, those that its config.json names under `auto_map`.\n\n" : '';
-  const { rank, alpha, layers } = recipe.method;
-  const where = layers === null ? '' : `, the uppermost ${layers} layers`;
+  const { rank, alpha } = recipe.method;
   return `# ${plain(name)}
 
-A LoRA adapter in PEFT's layout, made with Namesake ${packageVersion()} (run ${code(run)}, step ${chosen_step ?? 0}, rank ${rank}, alpha ${alpha}${where}).
+A LoRA adapter in PEFT's layout, made with Namesake ${packageVersion()} (run ${code(run)}, step ${chosen_step ?? 0}, rank ${rank}, alpha ${alpha}).
 It holds what was learnt on top of a base model, not the model itself.
 
 - \`adapter_model.safetensors\`, \`adapter_config.json\`: the adapter

@@ -53,7 +53,7 @@ export function recipeOn(ref: string, { recipe, precision }: Beginning, persona:
 
 /** What of a recipe follows from the model, by its dotted place: the rest is the person's. */
 const FOLLOWING = [
-  ...['model.precision', 'method', 'data.mix', 'loss', 'optim', 'steps', 'batch_tokens', 'accumulate', 'activation_bits', 'checkpoint'],
+  ...['model.precision', 'method.kind', 'method.rank', 'method.alpha', 'method.dropout', 'method.targets', 'method.layers', 'data.mix', 'loss', 'optim', 'steps', 'batch_tokens', 'accumulate', 'activation_bits', 'checkpoint'],
   ...['evaluate.every_steps', 'evaluate.from_step', 'evaluate.limits'],
 ] as const;
 

@@ -29,7 +29,8 @@ function optionsOf(recipe: Recipe): MemoryOptions {
     precision: recipe.model.precision,
     device: recipe.device,
     rank: recipe.method.rank,
-    layers: recipe.method.layers,
+    // An adapter that it goes on from has its own, of all at most.
+    layers: recipe.method.init_adapter === null ? recipe.method.layers : null,
     state_bits: recipe.optim.state_bits,
     activation_bits: recipe.activation_bits,
     batch_tokens: recipe.batch_tokens,

@@ -50,7 +50,7 @@ Status read_options(const Napi::Value& value, Options& options) {
 Result<std::shared_ptr<Training>> make_training(const std::shared_ptr<Model>& model, Options options) {
   LoraShape lora = lora_shape(model->config(), options.rank, options.layers);
   if (!options.init_adapter.empty()) {
-    const auto shape = Adapter::shape_in(options.init_adapter);
+    const auto shape = Adapter::shape_in(model->config(), options.init_adapter);
     if (!shape.ok()) return shape.status();
     lora = shape.value();
   }

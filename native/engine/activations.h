@@ -41,8 +41,8 @@ struct LayerActivations {
 /// What is left of a forward pass for the backward pass.
 enum class Keep {
   nothing,  ///< no backward pass: all layers share one set, and a layer's output replaces its input
-  inputs,   ///< each layer's input; the rest of a layer is computed again when the backward pass comes to it
-  all,      ///< every layer's own set
+  inputs,   ///< the input of each layer that has factors; the rest of a layer is computed again when the backward pass comes to it
+  all,      ///< every such layer's own set
 };
 
 /// What is kept, and in what. In bf16 the widest of it takes half the room: the backward pass then sees attention's output, gate and up

@@ -30,7 +30,6 @@ struct PeftConfig {
   std::vector<std::int64_t> layers;  ///< layers_to_transform; empty = all
 
   bool has_layer(std::int64_t layer) const { return layers.empty() || std::find(layers.begin(), layers.end(), layer) != layers.end(); }
-  LoraShape shape() const { return {rank, layers.empty() ? 0 : *std::min_element(layers.begin(), layers.end())}; }
 };
 
 /// Options that change what the tensors mean. Set to anything but false, null, {} or [] they are refused.
@@ -112,12 +111,18 @@ bool is_target(const PeftConfig& config, const Config& model, const LoraPart& pa
   });
 }
 
+Result<LoraShape> shape_of(const Config& model, const PeftConfig& config) {
+  const std::int64_t first = config.layers.empty() ? 0 : *std::min_element(config.layers.begin(), config.layers.end());
+  if (first < model.layers) return LoraShape(config.rank, first);
+  return mismatch("layers_to_transform begins at " + std::to_string(first) + ", the model has " + std::to_string(model.layers) + " layers");
+}
+
 }  // namespace
 
-Result<LoraShape> Adapter::shape_in(const std::string& folder) {
-  const Result<PeftConfig> config = read_config(folder);
-  if (!config.ok()) return config.status();
-  return config.value().shape();
+Result<LoraShape> Adapter::shape_in(const Config& config, const std::string& folder) {
+  const Result<PeftConfig> peft = read_config(folder);
+  if (!peft.ok()) return peft.status();
+  return shape_of(config, peft.value());
 }
 
 Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::string& folder, bool trainable,
@@ -127,10 +132,9 @@ Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::st
   for (const std::string& target : config.value().targets) {
     if (!is_linear(model.config(), target)) return mismatch("target module " + target + " is not a linear layer of this model");
   }
-  const LoraShape shape = config.value().shape();
-  if (shape.first_layer >= model.config().layers) {
-    return mismatch("layers_to_transform begins at " + std::to_string(shape.first_layer) + ", the model has " + std::to_string(model.config().layers) + " layers");
-  }
+  const Result<LoraShape> fits = shape_of(model.config(), config.value());
+  if (!fits.ok()) return fits.status();
+  const LoraShape& shape = fits.value();
   Result<SafetensorsFile> file = read_safetensors(folder + "/adapter_model.safetensors");
   if (!file.ok()) return file.status();
   Result<std::shared_ptr<LoraAdapter>> made =
@@ -143,6 +147,9 @@ Result<std::shared_ptr<Adapter>> Adapter::load(const Model& model, const std::st
     const bool has_a = tensors.contains(adapter.trainables()[a].name), has_b = tensors.contains(adapter.trainables()[a + 1].name);
     if (has_a != has_b || (!has_a && is_target(config.value(), model.config(), lora_part(model.config(), shape.first_layer, a)))) {
       return invalid("tensor " + adapter.trainables()[has_a ? a + 1 : a].name + " is missing");
+    }
+    if (has_a && !config.value().has_layer(lora_part(model.config(), shape.first_layer, a).layer)) {
+      return mismatch("tensor " + adapter.trainables()[a].name + " is of a layer that layers_to_transform leaves out");
     }
     if (!has_a) {
       // A module that the adapter leaves out: B zero changes nothing, a random A lets training reach it.

@@ -153,11 +153,10 @@ Status Graph::ffn_half(const At& at, float* x_out) const {
   });
 }
 
-Status Graph::upload_positions(const Packed& batch, Activations& acts) const {
-  return model_.backend().upload(acts.positions, batch.positions.data(), static_cast<std::size_t>(batch.tokens()) * sizeof(std::int32_t));
-}
-
 Status Graph::layers(std::int64_t from, std::int64_t to, const Packed& batch, bool adapter_on, Activations& acts) const {
+  if (from == to) return {};
+  const std::size_t bytes = static_cast<std::size_t>(batch.tokens()) * sizeof(std::int32_t);
+  NAMESAKE_TRY(model_.backend().upload(acts.positions, batch.positions.data(), bytes));
   for (std::int64_t l = from; l < to; ++l) {
     NAMESAKE_TRY(attention_half(at(l, batch, adapter_on, acts)));
     NAMESAKE_TRY(ffn_half(at(l, batch, adapter_on, acts), acts.layer_output(l)));
@@ -168,13 +167,11 @@ Status Graph::layers(std::int64_t from, std::int64_t to, const Packed& batch, bo
 Status Graph::trunk(const Packed& batch, Activations& acts) const {
   Backend& backend = model_.backend();
   NAMESAKE_TRY(backend.upload(acts.ids, batch.ids.data(), static_cast<std::size_t>(batch.tokens()) * sizeof(std::int32_t)));
-  NAMESAKE_TRY(upload_positions(batch, acts));
   NAMESAKE_TRY(backend.embedding_forward(model_.weights().embedding, acts.ids, batch.tokens(), acts.layer(0).x_in));
   return layers(0, first_layer(), batch, false, acts);
 }
 
 Status Graph::branch(const Packed& batch, bool adapter_on, Activations& acts) const {
-  NAMESAKE_TRY(upload_positions(batch, acts));
   return layers(first_layer(), model_.config().layers, batch, adapter_on, acts);
 }
 

@@ -57,7 +57,6 @@ class Graph {
     std::int64_t start, count;
   };
 
-  Status upload_positions(const Packed& batch, Activations& acts) const;
   /// Layers from .. to, each from its x_in.
   Status layers(std::int64_t from, std::int64_t to, const Packed& batch, bool adapter_on, Activations& acts) const;
   Status attention_half(const At& at) const;

@@ -6,11 +6,11 @@
 // both. Printed is the median of the rounds: decoded and prefilled tokens a second (more is better), seconds to the first token (fewer are),
 // and what two panes cost of one (namesake alone: llama.cpp has an adapter for all of a batch, or none), with factors on as many layers as the
 // default model's recipe trains.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
-import { recipeSchema } from '../../shared/recipe.ts';
+import { recipeForPersona } from '../../main/services/recipe.ts';
 import { defaultModel } from '../support/default-model.ts';
 import { root } from '../support/files.ts';
 import { cpuName, median, ownFigures } from './own-figures.ts';
@@ -39,7 +39,7 @@ interface OwnFigures extends Figures {
 }
 
 const work = join(root, 'native', 'build', 'bench');
-const { layers } = recipeSchema.shape.method.parse(JSON.parse(readFileSync(join(root, 'resources', 'recipes', 'smollm2_135m_qlora_identity.json'), 'utf8')).method);
+const { layers } = recipeForPersona('smollm2_135m_qlora_identity', { owner: 'A', name: 'B' }, () => undefined).method;
 
 async function runNamesake(promptTokens: string, ids: string): Promise<OwnFigures> {
   const args = ['chat', '--model', flags.model, '--threads', flags.threads, '--max-tokens', flags.tokens];

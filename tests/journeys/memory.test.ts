@@ -17,6 +17,7 @@ it.for([
   '--batch-tokens 512 --recompute',
   '--batch-tokens 512 --activation-bits 16',
   '--batch-tokens 512 --rank 64',
+  '--batch-tokens 512 --layers 15',
   '--batch-tokens 256 --precision bf16',
   '--batch-tokens 256 --precision f32',
   '--batch-tokens 256 --precision nf4',

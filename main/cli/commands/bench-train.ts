@@ -12,7 +12,8 @@ import { activationBitsOption } from '../bits-option.ts';
 import { peakFlops } from '../card-peak.ts';
 import { createContext } from '../context.ts';
 import { deviceOption } from '../device-option.ts';
-import { layersOption, wholeNumber } from '../number-option.ts';
+import { layersOption } from '../layers-option.ts';
+import { wholeNumber } from '../number-option.ts';
 import { computedBy, openBench, precisionOption, type BenchFlags } from './bench-model.ts';
 import { PEAK_SECONDS } from './bench-peak.ts';
 
@@ -57,7 +58,7 @@ async function ceilingOf(engine: EngineClient, info: ModelInfo, card: GpuCard | 
   return peak === undefined ? null : { flops: peak.all, of: `${info.threads} threads of ${peak.isa}, ${peak.operands} products` };
 }
 
-/** Useful products of a token, in FLOP: with every parameter forward, and backward with those of the head and of the layers that learn. */
+/** Useful products of a token, in FLOP: with every parameter forward, and backward with all but those of the layers that do not learn. */
 function usefulFlops(info: ModelInfo, layers: number | null): { forward: number; backward: number } {
   const tables = info.vocab * info.hidden * (info.tied ? 1 : 2);
   const below = layers === null ? 0 : Math.max(info.layers - layers, 0) / info.layers;

@@ -16,7 +16,8 @@ import { readRecipe, refuseUnsupported } from '../../services/recipe.ts';
 import { activationBitsOption, stateBitsOption } from '../bits-option.ts';
 import { createContext, type Context } from '../context.ts';
 import { deviceOption } from '../device-option.ts';
-import { layersOption, wholeNumber } from '../number-option.ts';
+import { layersOption } from '../layers-option.ts';
+import { wholeNumber } from '../number-option.ts';
 import type { Output } from '../output.ts';
 
 /** Opens the recipe's model and runs `body` with its rows. */

@@ -178,8 +178,8 @@ class Adapter {
   /// From a PEFT folder (adapter_config.json + adapter_model.safetensors). adapter.unreadable | invalid | mismatch.
   static Result<std::shared_ptr<Adapter>> load(const Model& model, const std::string& folder, bool trainable,
                                                std::shared_ptr<Arena> arena = nullptr, int state_bits = 32);
-  /// The shape of the adapter in a PEFT folder, from its config alone: adapter.unreadable | invalid | mismatch.
-  static Result<LoraShape> shape_in(const std::string& folder);
+  /// The shape of the adapter of `config`'s model in a PEFT folder, from its adapter_config.json alone: adapter.unreadable | invalid | mismatch.
+  static Result<LoraShape> shape_in(const Config& config, const std::string& folder);
   /// Writes a PEFT folder that exists already; `base_model` is what adapter_config.json names as base_model_name_or_path.
   virtual Status save(const std::string& folder, const std::string& base_model) const = 0;
 };

@@ -1,6 +1,6 @@
 // Bad input gives its code and message, exit 1, and leaves nothing half-written.
 import Database from 'better-sqlite3';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { RecipeInput } from '../../../shared/recipe.ts';
@@ -140,6 +140,15 @@ describe('adapters to start from', () => {
     mkdirSync(folder);
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     await expectFailed(home, await trainWith(home, { method: { rank: 4, alpha: 8, init_adapter: folder } }), code);
+  });
+
+  it('adapter.mismatch for one of layers that the model lacks', async () => {
+    const home = temporaryFolder();
+    const folder = join(home, 'adapter');
+    cpSync(fixture('golden/tiny-llama/adapter'), folder, { recursive: true });
+    const config = join(folder, 'adapter_config.json');
+    writeFileSync(config, readFileSync(config, 'utf8').replace('"layers_to_transform": null', '"layers_to_transform": [99]'));
+    await expectFailed(home, await trainWith(home, { method: { rank: 4, alpha: 8, init_adapter: folder } }), 'adapter.mismatch');
   });
 
   it('adapter.mismatch for one of another model', async () => {

@@ -1,4 +1,5 @@
 // Adapters in PEFT's layout: read, written, refused.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -18,7 +19,7 @@ const std::string kName = "tiny-llama";
 struct Copy {
   TemporaryFolder folder;
   std::string path = folder / "adapter";
-  Copy() { std::filesystem::copy(fixture("golden/" + kName + "/adapter"), path); }
+  explicit Copy(const std::string& model = kName) { std::filesystem::copy(fixture("golden/" + model + "/adapter"), path); }
 
   void replace(const std::string& from, const std::string& to) {
     std::string text = read_text(path + "/adapter_config.json");
@@ -166,6 +167,35 @@ TEST_CASE("an adapter with fewer target modules loads; the others do nothing, an
   }
   copy.set_config(R"("all-linear")");
   CHECK(must(Adapter::load(*model, copy.path, false))->shape() == LoraShape(4));
+}
+
+TEST_CASE("layers_to_transform: a number or a list says which layers the adapter has; tensors of others are refused") {
+  const auto model = open_model("tiny-llama-tied", make_reference_backend());
+  // The tiny model has three layers; the tensors of `without` are left out.
+  const auto load = [&](const std::string& layers, const std::vector<std::int64_t>& without) {
+    Copy copy("tiny-llama-tied");
+    copy.set_config(R"(["q_proj","k_proj","v_proj","o_proj","gate_proj","up_proj","down_proj"],"layers_to_transform":)" + layers);
+    copy.change_tensors([&](SafetensorsFile& file) {
+      std::erase_if(file.tensors, [&](const auto& entry) {
+        return std::any_of(without.begin(), without.end(), [&](std::int64_t l) { return entry.first.find(".layers." + std::to_string(l) + ".") != std::string::npos; });
+      });
+    });
+    const Result<std::shared_ptr<Adapter>> adapter = Adapter::load(*model, copy.path, true);
+    if (adapter.ok()) CHECK(must(Adapter::shape_in(model->config(), copy.path)) == adapter.value()->shape());
+    return std::pair(adapter.ok() ? Code::ok : adapter.status().code, adapter.ok() ? adapter.value()->shape().first_layer : -1);
+  };
+  using Seen = std::pair<Code, std::int64_t>;
+  CHECK(load("2", {0, 1}) == Seen(Code::ok, 2));
+  CHECK(load("[1, 2]", {0}) == Seen(Code::ok, 1));
+  CHECK(load("[0, 2]", {1}) == Seen(Code::ok, 0));
+  CHECK(load("[]", {}) == Seen(Code::ok, 0));
+  CHECK(load("[1, 2]", {}).first == Code::adapter_mismatch);
+  CHECK(load("[0, 2]", {}).first == Code::adapter_mismatch);
+  CHECK(load("[1, 2]", {0, 2}).first == Code::adapter_invalid);
+  CHECK(load("[3]", {0, 1, 2}).first == Code::adapter_mismatch);
+  CHECK(load("[-1, 2]", {0, 1}).first == Code::adapter_invalid);
+  CHECK(load("[1.5]", {0}).first == Code::adapter_invalid);
+  CHECK(load("\"2\"", {0, 1}).first == Code::adapter_invalid);
 }
 
 TEST_CASE("adapters that do not fit are refused with a code") {

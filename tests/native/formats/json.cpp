@@ -12,7 +12,7 @@ namespace namesake {
 TEST_CASE("json: getters give a value of their own kind or leave it alone") {
   const Result<JsonObject> parsed = JsonObject::parse(
       R"({"s":"名\u0000","i":-3,"whole":16.0,"half":0.5,"huge":18446744073709551615,"t":true,"n":null,)"
-      R"("list":["q_proj","v_proj"],"mixed":["a",1],"none":[],"o":{"a":1}})",
+      R"("list":["q_proj","v_proj"],"mixed":["a",1],"none":[],"whole numbers":[3,-1,2.0],"halves":[1,0.5],"o":{"a":1}})",
       Code::adapter_invalid);
   REQUIRE_MESSAGE(parsed.ok(), parsed.status().message);
   const JsonObject& object = parsed.value();
@@ -38,6 +38,11 @@ TEST_CASE("json: getters give a value of their own kind or leave it alone") {
   CHECK(list == std::vector<std::string>{"before"});
   CHECK((object.get_strings("list", list) && list == std::vector<std::string>{"q_proj", "v_proj"}));
   CHECK((object.get_strings("none", list) && list.empty()));
+  std::vector<std::int64_t> numbers = {7};
+  for (const char* key : {"halves", "mixed", "i", "absent"}) CHECK_FALSE(object.get_i64s(key, numbers));
+  CHECK(numbers == std::vector<std::int64_t>{7});
+  CHECK((object.get_i64s("whole numbers", numbers) && numbers == std::vector<std::int64_t>{3, -1, 2}));
+  CHECK((object.get_i64s("none", numbers) && numbers.empty()));
   CHECK(object.kind("n") == JsonKind::null);
   CHECK(object.kind("absent") == JsonKind::absent);
   CHECK(object.kind("o") == JsonKind::object);
@@ -90,7 +95,7 @@ TEST_CASE("json: the writer's text reads back the same") {
   const double values[] = {0.1, 1e-300, -0.0, 1.0 / 3, 5e-324, 1.7976931348623157e308, 16};
   JsonWriter writer;
   writer.string("path", "C:\\名\n\"x\"").i64("least", std::numeric_limits<std::int64_t>::min()).boolean("t", true).null("n");
-  writer.strings("list", {"b", "a"});
+  writer.strings("list", {"b", "a"}).i64s("numbers", {5, -2});
   for (std::size_t i = 0; i < std::size(values); ++i) writer.f64("f" + std::to_string(i), values[i]);
   const Result<std::string> text = writer.finish();
   REQUIRE_MESSAGE(text.ok(), text.status().message);
@@ -105,6 +110,8 @@ TEST_CASE("json: the writer's text reads back the same") {
   CHECK((read.value().get_string("path", s) && s == "C:\\名\n\"x\""));
   CHECK((read.value().get_i64("least", i64) && i64 == std::numeric_limits<std::int64_t>::min()));
   CHECK((read.value().get_strings("list", list) && list == std::vector<std::string>{"b", "a"}));
+  std::vector<std::int64_t> numbers;
+  CHECK((read.value().get_i64s("numbers", numbers) && numbers == std::vector<std::int64_t>{5, -2}));
   CHECK(read.value().kind("n") == JsonKind::null);
   for (std::size_t i = 0; i < std::size(values); ++i) {
     double value = 7;
