@@ -45,8 +45,14 @@ describe('followModel', () => {
     expect(followModel(moved, small, middle)).toEqual(recipeOn('b', middle, persona));
   });
 
+  it('has no model’s number of layers in another where only the rank was changed', () => {
+    const moved = { ...before, model: { ...before.model, ref: 'b' }, method: { ...before.method, rank: 8 } };
+    expect(before.method.layers).toBe(20);
+    expect(followModel(moved, small, middle).method).toEqual({ ...recipeOn('b', middle, persona).method, rank: 8 });
+  });
+
   it('keeps what somebody set', () => {
     const moved = { ...before, model: { ref: 'b', precision: 'bf16' as const }, steps: 7, optim: { ...before.optim, lr: 0.01 }, evaluate: null };
-    expect(followModel(moved, small, middle)).toMatchObject({ model: { ref: 'b', precision: 'bf16' }, steps: 7, optim: { lr: 0.01 }, evaluate: null, method: before.method });
+    expect(followModel(moved, small, middle)).toMatchObject({ model: { ref: 'b', precision: 'bf16' }, steps: 7, optim: { lr: 0.01 }, evaluate: null, method: recipeOn('b', middle, persona).method });
   });
 });
