@@ -103,9 +103,9 @@ describe.skipIf(chromiumPath === null)('what is said of the card (needs Chromium
     ['a card with room', {}, 'cuda', { zh: /NVIDIA GeForce RTX 2060：需要 \d\.\d GB 显存，可用 6\.\d GB/, en: /NVIDIA GeForce RTX 2060: needs \d\.\d GB, you have 6\.\d GB free/ }],
     [
       'a card with too little',
-      { PTXCPU_PROFILE: 'small-memory', PTXCPU_MEM_MB: '520' },
+      { PTXCPU_PROFILE: 'small-memory', PTXCPU_MEM_MB: '420' },
       'cpu',
-      { zh: /NVIDIA GeForce MX450 的可用显存不够：需要 \d\.\d GB，可用 0\.5 GB。\s*由处理器计算。/, en: /NVIDIA GeForce MX450 has too little free memory: needs \d\.\d GB, you have 0\.5 GB free\.\s*The processor computes\./ },
+      { zh: /NVIDIA GeForce MX450 的可用显存不够：需要 \d\.\d GB，可用 0\.4 GB。\s*由处理器计算。/, en: /NVIDIA GeForce MX450 has too little free memory: needs \d\.\d GB, you have 0\.4 GB free\.\s*The processor computes\./ },
     ],
   ])('%s: beside the model and in the plan of a training stand what it needs and what is free, in the settings the card', async (_, variables, device, plan) => {
     const opened = await open(variables);

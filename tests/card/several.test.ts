@@ -10,7 +10,7 @@ import { onCard, onStandIn, type StandIn } from './stand-in.ts';
 
 const two: StandIn = { PTXCPU_DEVICES: '2' };
 /** What is too little on the first card is enough on the second. */
-const small: StandIn = { ...two, PTXCPU_PROFILE: 'small-memory', PTXCPU_MEM_MB: '900' };
+const small: StandIn = { ...two, PTXCPU_PROFILE: 'small-memory', PTXCPU_MEM_MB: '700' };
 type Device = 'auto' | 'cuda' | `cuda:${string}`;
 
 const train = (home: string, device: Device, variables = two, steps = 2): Promise<CliResult> =>

@@ -14,7 +14,7 @@ namespace namesake::cuda {
 constexpr int kLeastCapability = 75;
 
 /// What a card must have free to be of any use: about what a step of the smallest model takes (SmolLM2-135M).
-constexpr std::uint64_t kLeastMemory = std::uint64_t{512} << 20;
+constexpr std::uint64_t kLeastMemory = std::uint64_t{384} << 20;
 
 /// Every card in the driver's order, each with what keeps it from being used. Fails where the driver cannot list them.
 Result<std::vector<GpuCard>> list_cards(const std::shared_ptr<const Driver>& driver);
