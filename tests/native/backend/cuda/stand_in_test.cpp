@@ -80,7 +80,7 @@ TEST_CASE("cuda: a card with too little memory, and one whose memory runs out") 
     const StandIn stand_in("PTXCPU_MEM_MB", "300");
     const Status status = try_backend();
     CHECK(status.code == Code::gpu_memory_insufficient);
-    CHECK(status.needed == 512 * kMegabyte);
+    CHECK(status.needed == 384 * kMegabyte);
     CHECK(status.available <= 300 * kMegabyte);
   }
   const StandIn stand_in("PTXCPU_FAIL_ALLOC", "1");
