@@ -36,6 +36,20 @@ bool whole_number(yyjson_val* value, std::int64_t& out) {
   return true;
 }
 
+/// An array of which read(element, value) takes every element. `out` is left alone where it does not.
+template <class Value, class Read>
+bool whole_array(yyjson_val* array, std::vector<Value>& out, Read read) {
+  if (!yyjson_is_arr(array)) return false;
+  std::vector<Value> values(yyjson_arr_size(array));
+  yyjson_val* value;
+  std::size_t i, count;
+  yyjson_arr_foreach(array, i, count, value) {
+    if (!read(value, values[i])) return false;
+  }
+  out = std::move(values);
+  return true;
+}
+
 /// The first key of an object that appears a second time.
 std::optional<std::string_view> repeated_key(yyjson_val* object) {
   std::set<std::string_view> keys;
@@ -120,18 +134,7 @@ bool JsonObject::get_f64(std::string_view key, double& out) const {
 bool JsonObject::get_i64(std::string_view key, std::int64_t& out) const { return whole_number(impl_->at(key), out); }
 
 bool JsonObject::get_i64s(std::string_view key, std::vector<std::int64_t>& out) const {
-  yyjson_val* array = impl_->at(key);
-  if (!yyjson_is_arr(array)) return false;
-  std::vector<std::int64_t> numbers;
-  yyjson_val* value;
-  std::size_t i, count;
-  yyjson_arr_foreach(array, i, count, value) {
-    std::int64_t number = 0;
-    if (!whole_number(value, number)) return false;
-    numbers.push_back(number);
-  }
-  out = std::move(numbers);
-  return true;
+  return whole_array(impl_->at(key), out, whole_number);
 }
 
 bool JsonObject::get_bool(std::string_view key, bool& out) const {
@@ -142,17 +145,11 @@ bool JsonObject::get_bool(std::string_view key, bool& out) const {
 }
 
 bool JsonObject::get_strings(std::string_view key, std::vector<std::string>& out) const {
-  yyjson_val* array = impl_->at(key);
-  if (!yyjson_is_arr(array)) return false;
-  std::vector<std::string> strings;
-  yyjson_val* value;
-  std::size_t i, count;
-  yyjson_arr_foreach(array, i, count, value) {
+  return whole_array(impl_->at(key), out, [](yyjson_val* value, std::string& text) {
     if (!yyjson_is_str(value)) return false;
-    strings.emplace_back(text_of(value));
-  }
-  out = std::move(strings);
-  return true;
+    text = text_of(value);
+    return true;
+  });
 }
 
 bool JsonObject::get_string_map(std::string_view key, std::map<std::string, std::string>& out) const {
