@@ -40,7 +40,7 @@ class Graph {
   struct At {
     std::int64_t l;
     const Packed& batch;
-    bool adapter_on;  ///< it has factors here, and they count
+    bool adapter_on;  ///< there is one, and it counts: layers below its lowest are asked for without
     LayerActivations& kept;
     Activations& acts;
     std::int64_t rows;  ///< behind its attention: all, or those that are wanted of the last layer
@@ -49,8 +49,7 @@ class Graph {
     bool narrows() const { return rows < batch.tokens(); }
   };
   At at(std::int64_t l, const Packed& batch, bool adapter_on, Activations& acts) const {
-    const bool has_factors = adapter_on && adapter_ && l >= first_layer();
-    return {l, batch, has_factors, acts.layer(l), acts, l + 1 < model_.config().layers ? batch.tokens() : batch.outputs()};
+    return {l, batch, adapter_on && adapter_, acts.layer(l), acts, l + 1 < model_.config().layers ? batch.tokens() : batch.outputs()};
   }
   /// Rows start .. start + count of the FFN.
   struct Slice {

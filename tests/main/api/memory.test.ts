@@ -41,3 +41,13 @@ it('a recipe has a budget, and every model of the list a need', async () => {
   expect(cards.every(({ needs_bytes }) => needs_bytes !== null)).toBe(true);
   expect(await tiny.refused('models.memory', { recipe: { ...recipe, model: { ...recipe.model, ref: '/etc/passwd' } } })).toBe('model.unknown');
 });
+
+it('fewer layers take less, but for a run that goes on from an adapter, which has its own', async () => {
+  const tiny = tinyApi();
+  const model = await addTinyModel(tiny);
+  const { recipe } = await tiny.ask('drafts.create', { persona: { owner: 'A', name: 'B', languages: ['en'] }, model });
+  const plan = (method: Partial<typeof recipe.method>): Promise<{ optimizer: number }> => tiny.core.memory.ofRecipe({ ...recipe, method: { ...recipe.method, ...method } });
+  const { optimizer: all } = await plan({ layers: null });
+  expect((await plan({ layers: 1 })).optimizer).toBe(all / 2);
+  expect((await plan({ layers: 1, init_adapter: '/any' })).optimizer).toBe(all);
+});
