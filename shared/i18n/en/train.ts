@@ -157,7 +157,7 @@ export const train = {
   'field.method.dropout': 'Random gaps',
   'why.method.dropout': 'Dropout: the share of the addition that is left out at random while it learns.',
   'field.method.targets': 'Where it is added',
-  'why.method.targets': 'Every linear layer of the blocks that learn.',
+  'why.method.targets': 'Every matrix of the layers that learn.',
   'field.method.init_adapter': 'Begin from',
   'why.method.init_adapter': 'An addition that was learnt before, with its own size and layers; empty begins with a fresh one.',
   'field.data.source': 'What it learns from',
