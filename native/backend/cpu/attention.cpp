@@ -216,13 +216,15 @@ Status CpuBackend::attention_cached(const float* q, const std::int32_t* slots, c
   // Heads of one group read the same keys and values, which a second thread would fetch from memory again; where there are too few
   // groups to share them out evenly, each thread takes a run of heads. A waking thread costs a few microseconds: a short context is
   // done sooner alone.
-  const std::int64_t threads = pool_.threads(), together = M * G >= 2 * threads ? H / G : ceil_div(M * H, threads);
+  const std::int64_t threads = pool_.threads(), group = H / G, together = M * G >= 2 * threads ? group : ceil_div(M * H, threads);
   const std::int64_t piece = std::max<std::int64_t>(1, keys_all * H * D < (1 << 15) ? M * H : together);
   return for_each(ceil_div(M * H, piece), [&](std::int64_t task, int thread) {
-    for (std::int64_t i = task * piece; i < std::min(M * H, (task + 1) * piece); ++i) {
-      const std::int64_t m = i / H, h = i % H, at = (slots[m] * cache.capacity * G + h / (H / G)) * D;
-      kernels_.attention_row(q + i * D, cache.k + at, cache.v + at, G * D, positions[m] + 1, D, shape.scale,
-                             thread_scratch(thread), o + i * D);
+    const std::int64_t last = std::min(M * H, (task + 1) * piece);
+    for (std::int64_t i = task * piece, heads = 0; i < last; i += heads) {
+      const std::int64_t m = i / H, g = i % H / group, at = (slots[m] * cache.capacity * G + g) * D;
+      heads = std::min(last, m * H + (g + 1) * group) - i;
+      kernels_.attention_heads(q + i * D, heads, cache.k + at, cache.v + at, G * D, positions[m] + 1, D, shape.scale,
+                               thread_scratch(thread), o + i * D);
     }
   });
 }

@@ -16,7 +16,7 @@
                              {1, kTileRows, kWidth, 1, pack_rows<F32Words>, pack_columns<F32Words>, pack_slice, nullptr,  \
                               tile<F32Product>, nullptr, burst<F32Product>, burst_flops(1)},                              \
                              nullptr, decode_row, tile_transposed, dot, softmax_columns, softmax_columns_backward,        \
-                             logsumexp_columns, loss_columns, attention_row, rmsnorm_row, rmsnorm_row_backward, rope_row, \
+                             logsumexp_columns, loss_columns, attention_heads, rmsnorm_row, rmsnorm_row_backward, rope_row, \
                              dot_row, add_row, to_bf16, from_bf16, swiglu, swiglu_backward, sum_of_squares, adamw,        \
                              adamw_8bit};                                                                                 \
   }

@@ -18,6 +18,9 @@ enum class WeightType : uint8_t { f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, 
 /// Width of every column panel: the values of a quantised block, or of a sub-block of a K-quant.
 inline constexpr int64_t kPanel = 32;
 
+/// Heads that kernels.attention_heads takes at a time, at most, on any instruction set.
+inline constexpr int64_t kMostHeads = 4;
+
 /// What an nf4 matrix is decoded with beside its codes; see Nf4Scales of formats/blocks.h and formats/nf4.h.
 struct Nf4View {
   const uint8_t* absmax;
@@ -170,9 +173,10 @@ struct KernelTable {
   void (*loss_columns)(const LossArgs& args);
 
   // --- rows ---
-  /// o [D] of one query over `n` cached keys and values, `stride` floats apart; scores holds n rounded up to 16.
-  void (*attention_row)(const float* q, const float* k, const float* v, int64_t stride, int64_t n, int64_t D, float scale,
-                        float* scores, float* o);
+  /// o [heads, D] of one query's heads, which share `n` cached keys and values, `stride` floats apart; scores holds kMostHeads times n
+  /// rounded up to 16.
+  void (*attention_heads)(const float* q, int64_t heads, const float* k, const float* v, int64_t stride, int64_t n, int64_t D, float scale,
+                          float* scores, float* o);
   float (*rmsnorm_row)(const float* x, const float* weight, float eps, int64_t C, float* y);
   void (*rmsnorm_row_backward)(const float* dy, const float* x, const float* weight, float rstd, int64_t C, float* dx);
   /// Rotates one head; sign -1 rotates back.

@@ -3,41 +3,42 @@
 namespace namesake::cpu::NAMESAKE_ISA {
 namespace {
 
-/// o[d0..d0+Vectors*kLanes] = sum over j of scores[j] v[j], j ascending.
-template <int Vectors>
-inline void weigh_values(const float* v, int64_t stride, int64_t n, const float* scores, float scale, int64_t left, float* o) {
-  V sum[Vectors];
-  for (int i = 0; i < Vectors; ++i) sum[i] = zero();
-  for (int64_t j = 0; j < n; ++j) {
-    const V p = set1(scores[j]);
-#pragma GCC unroll 4
-    for (int i = 0; i < Vectors; ++i) {
-      const float* at = v + j * stride + i * kLanes;
-      sum[i] = fma(p, left < kLanes ? load_n(at, left) : load(at), sum[i]);
+// Heads of a group look at the same keys and values: as many at a time as a product has columns share each load. A head's sums have the
+// same order whatever stands beside it.
+
+/// Rows of the cache that are on their way: one head's are short and lie apart, which the hardware does not foresee well.
+constexpr int64_t kRowsAhead = 16;
+
+/// scores[h * ld + j] = query head h times key j.
+template <int Heads>
+inline void score_keys(const float* q, const float* k, int64_t stride, int64_t n, int64_t D, float* scores, int64_t ld) {
+  for (int64_t j = 0; j < n; j += 4) {
+    V sum[Heads][4];
+    for (int h = 0; h < Heads; ++h) {
+      for (int r = 0; r < 4; ++r) sum[h][r] = zero();
     }
-  }
-  for (int i = 0; i < Vectors; ++i) {
-    const V y = mul(sum[i], set1(scale));
-    left < kLanes ? store_n(o + i * kLanes, y, left) : store(o + i * kLanes, y);
+    for (int64_t d = 0; d < D; d += kLanes) {
+      const int64_t left = D - d;
+      V x[Heads];
+#pragma GCC unroll 8
+      for (int h = 0; h < Heads; ++h) x[h] = left < kLanes ? load_n(q + h * D + d, left) : load(q + h * D + d);
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) {
+        const float* at = k + (j + r < n ? j + r : n - 1) * stride + d;
+        __builtin_prefetch(at + kRowsAhead * stride);
+        const V key = left < kLanes ? load_n(at, left) : load(at);
+#pragma GCC unroll 8
+        for (int h = 0; h < Heads; ++h) sum[h][r] = fma(x[h], key, sum[h][r]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int h = 0; h < Heads; ++h) reduce4(sum[h], scores + h * ld + j);
   }
 }
 
-inline void attention_row(const float* q, const float* k, const float* v, int64_t stride, int64_t n, int64_t D, float scale,
-                          float* scores, float* o) {
+/// scores = exp(scale * scores - their maximum), 0 from n to the next multiple of kLanes. Returns 1 / their sum.
+inline float softmax_scores(float* scores, int64_t n, float scale) {
   V top = set1(-__builtin_inff());
-  for (int64_t j = 0; j < n; j += 4) {
-    V sum[4] = {zero(), zero(), zero(), zero()};
-    for (int64_t d = 0; d < D; d += kLanes) {
-      const int64_t left = D - d;
-      const V x = left < kLanes ? load_n(q + d, left) : load(q + d);
-#pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) {
-        const float* key = k + (j + r < n ? j + r : n - 1) * stride + d;
-        sum[r] = fma(x, left < kLanes ? load_n(key, left) : load(key), sum[r]);
-      }
-    }
-    reduce4(sum, scores + j);
-  }
   for (int64_t j = 0; j < n; j += kLanes) {
     const int64_t left = n - j;
     V x = mul(load(scores + j), set1(scale));
@@ -52,10 +53,73 @@ inline void attention_row(const float* q, const float* k, const float* v, int64_
     store(scores + j, p);
     sum = add(sum, p);
   }
-  const float inverse = 1.0f / reduce_add(sum);
+  return 1.0f / reduce_add(sum);
+}
+
+/// o[h * D .. + Vectors * kLanes] = scale[h] * sum over j of scores[h * ld + j] v[j], j ascending; of a vector that is not full `left` values.
+template <int Heads, int Vectors>
+inline void weigh_values(const float* v, int64_t stride, int64_t n, const float* scores, int64_t ld, const float* scale, int64_t left, int64_t D,
+                         float* o) {
+  V sum[Heads][Vectors];
+  for (int h = 0; h < Heads; ++h) {
+    for (int i = 0; i < Vectors; ++i) sum[h][i] = zero();
+  }
+  for (int64_t j = 0; j < n; ++j) {
+    V value[Vectors];
+#pragma GCC unroll 4
+    for (int i = 0; i < Vectors; ++i) {
+      const float* at = v + j * stride + i * kLanes;
+      __builtin_prefetch(at + kRowsAhead * stride);
+      value[i] = left < kLanes ? load_n(at, left) : load(at);
+    }
+#pragma GCC unroll 8
+    for (int h = 0; h < Heads; ++h) {
+      const V p = set1(scores[h * ld + j]);
+#pragma GCC unroll 4
+      for (int i = 0; i < Vectors; ++i) sum[h][i] = fma(p, value[i], sum[h][i]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int h = 0; h < Heads; ++h) {
+#pragma GCC unroll 4
+    for (int i = 0; i < Vectors; ++i) {
+      float* at = o + h * D + i * kLanes;
+      const V y = mul(sum[h][i], set1(scale[h]));
+      left < kLanes ? store_n(at, y, left) : store(at, y);
+    }
+  }
+}
+
+template <int Heads>
+inline void attention_heads_of(const float* q, const float* k, const float* v, int64_t stride, int64_t n, int64_t D, float scale,
+                               float* scores, float* o) {
+  const int64_t ld = (n + 15) / 16 * 16;
+  float inverse[Heads];
+  score_keys<Heads>(q, k, stride, n, D, scores, ld);
+  for (int h = 0; h < Heads; ++h) inverse[h] = softmax_scores(scores + h * ld, n, scale);
   int64_t d = 0;
-  for (; d + 4 * kLanes <= D; d += 4 * kLanes) weigh_values<4>(v + d, stride, n, scores, inverse, kLanes, o + d);
-  for (; d < D; d += kLanes) weigh_values<1>(v + d, stride, n, scores, inverse, D - d, o + d);
+  for (; d + 4 * kLanes <= D; d += 4 * kLanes) weigh_values<Heads, 4>(v + d, stride, n, scores, ld, inverse, kLanes, D, o + d);
+  for (; d < D; d += kLanes) weigh_values<Heads, 1>(v + d, stride, n, scores, ld, inverse, D - d, D, o + d);
+}
+
+template <int Heads>
+inline void attention_heads_at_most(int64_t heads, const float* q, const float* k, const float* v, int64_t stride, int64_t n, int64_t D,
+                                    float scale, float* scores, float* o) {
+  if (heads == Heads) {
+    attention_heads_of<Heads>(q, k, v, stride, n, D, scale, scores, o);
+  } else if constexpr (Heads > 1) {
+    attention_heads_at_most<Heads - 1>(heads, q, k, v, stride, n, D, scale, scores, o);
+  }
+}
+
+static_assert(kDotColumns <= kMostHeads);
+
+inline void attention_heads(const float* q, int64_t heads, const float* k, const float* v, int64_t stride, int64_t n, int64_t D, float scale,
+                            float* scores, float* o) {
+  for (int64_t h = 0; h < heads; h += kDotColumns) {
+    const int64_t count = heads - h < kDotColumns ? heads - h : kDotColumns;
+    attention_heads_at_most<kDotColumns>(count, q + h * D, k, v, stride, n, D, scale, scores, o + h * D);
+  }
 }
 
 inline float rmsnorm_row(const float* x, const float* weight, float eps, int64_t C, float* y) {
