@@ -36,6 +36,8 @@ export interface TrainerOptions {
   betas: [number, number];
   eps: number;
   weight_decay: number;
+  /** B's learning rate over A's, which is `lr`. */
+  loraplus_lr_ratio: number;
   /** Of the optimizer's moments. */
   state_bits: 32 | 8;
   /** Of the widest that is kept of the forward pass. */

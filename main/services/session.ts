@@ -135,6 +135,7 @@ export class Session {
       betas: optim.betas,
       eps: optim.eps,
       weight_decay: optim.weight_decay,
+      loraplus_lr_ratio: optim.loraplus_lr_ratio,
       state_bits: optim.state_bits,
       activation_bits: recipe.activation_bits,
       clip: optim.clip,

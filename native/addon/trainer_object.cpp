@@ -32,6 +32,7 @@ Status read_options(const Napi::Value& value, Options& options) {
   options.trainer.beta2 = static_cast<float>(fields.number("beta2"));
   options.trainer.eps = static_cast<float>(fields.number("eps"));
   options.trainer.weight_decay = static_cast<float>(fields.number("weight_decay"));
+  options.trainer.loraplus_lr_ratio = static_cast<float>(fields.number("loraplus_lr_ratio"));
   options.trainer.state_bits = static_cast<int>(fields.integer("state_bits"));
   options.trainer.activation_bits = static_cast<int>(fields.integer("activation_bits"));
   options.trainer.clip = static_cast<float>(fields.number("clip"));

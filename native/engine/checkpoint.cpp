@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <string_view>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,9 +19,6 @@ namespace namesake {
 namespace {
 
 constexpr std::int64_t kVersion = 1;
-/// Numbers that files from before there were others do not have: they are 32 there.
-constexpr std::string_view kBits[] = {"state_bits", "activation_bits"};
-
 Status invalid(const std::string& what) { return Status::error(Code::checkpoint_invalid, what); }
 
 const char* schedule_name(Schedule schedule) {
@@ -33,12 +30,19 @@ const char* schedule_name(Schedule schedule) {
   return "constant";
 }
 
-/// The numbers of TrainerOptions under the names that trainer_state.json gives them.
-std::vector<std::pair<const char*, double>> option_numbers(const TrainerOptions& o) {
+/// A number of TrainerOptions under the name that trainer_state.json gives it.
+struct OptionNumber {
+  const char* name;
+  double value;
+  std::optional<double> before = {};  ///< what it was in files that lack it, from before there were others
+};
+
+std::vector<OptionNumber> option_numbers(const TrainerOptions& o) {
   return {{"lr", o.lr},     {"beta1", o.beta1}, {"beta2", o.beta2},
           {"eps", o.eps},   {"weight_decay", o.weight_decay}, {"clip", o.clip},
           {"warmup_steps", static_cast<double>(o.warmup_steps)}, {"steps", static_cast<double>(o.steps)},
-          {kBits[0].data(), static_cast<double>(o.state_bits)}, {kBits[1].data(), static_cast<double>(o.activation_bits)}};
+          {"state_bits", static_cast<double>(o.state_bits), 32}, {"activation_bits", static_cast<double>(o.activation_bits), 32},
+          {"loraplus_lr_ratio", o.loraplus_lr_ratio, 1}};
 }
 
 /// One of a trainable's moments, and the part of its tensors' names that says which.
@@ -59,7 +63,7 @@ Status write_state(const Model& model, const Adapter& adapter, const TrainerOpti
   json.i64("version", kVersion).i64("step", step).i64("rank", adapter.shape().rank);
   json.string("backend", model.backend().name()).string("isa", model.backend().isa());
   json.string("schedule", schedule_name(options.schedule));
-  for (const auto& [name, value] : option_numbers(options)) json.f64(name, value);
+  for (const OptionNumber& number : option_numbers(options)) json.f64(number.name, number.value);
   const Result<std::string> text = json.finish();
   if (!text.ok()) return text.status();
   return write_file_atomically(folder + "/trainer_state.json", text.value());
@@ -97,11 +101,9 @@ Result<std::int64_t> read_state(const TrainerOptions& options, const std::string
   std::string schedule;
   if (!json.value().get_string("schedule", schedule)) return invalid("trainer_state.json has no schedule");
   if (schedule != schedule_name(options.schedule)) return invalid("the schedule was " + schedule);
-  for (const auto& [name, value] : option_numbers(options)) {
-    double stored = 32;
-    if (!json.value().get_f64(name, stored) && std::find(std::begin(kBits), std::end(kBits), name) == std::end(kBits)) {
-      return invalid(std::string("trainer_state.json has no ") + name);
-    }
+  for (const auto& [name, value, before] : option_numbers(options)) {
+    double stored = before.value_or(0);
+    if (!json.value().get_f64(name, stored) && !before) return invalid(std::string("trainer_state.json has no ") + name);
     if (stored != value) {
       return invalid(std::string(name) + " was " + std::to_string(stored) + ", is now " + std::to_string(value));
     }

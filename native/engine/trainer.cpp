@@ -31,6 +31,7 @@ Status check_options(const TrainerOptions& o) {
   if (!at_least(o.eps, 0) || o.eps == 0) return unsupported("eps must be positive");
   if (!at_least(o.weight_decay, 0)) return unsupported("weight_decay must be a number of at least 0");
   if (!at_least(o.clip, 0)) return unsupported("clip must be a number of at least 0");
+  if (!at_least(o.loraplus_lr_ratio, 0) || o.loraplus_lr_ratio == 0) return unsupported("loraplus_lr_ratio must be positive");
   if (o.state_bits != 32 && o.state_bits != 8) return unsupported("state_bits must be 32 or 8");
   if (o.activation_bits != 32 && o.activation_bits != 16) return unsupported("activation_bits must be 32 or 16");
   if (o.warmup_steps < 0) return unsupported("warmup_steps must be at least 0");
@@ -120,11 +121,14 @@ Result<std::unique_ptr<Trainer>> Trainer::create(std::shared_ptr<Model> model, s
                                                  const TrainerOptions& options, std::shared_ptr<Arena> arena) {
   NAMESAKE_TRY(check_options(options));
   NAMESAKE_TRY(check_trainable(*adapter));
-  for (const Trainable& t : adapter->trainables()) {
+  std::vector<Trainable>& trainables = adapter->trainables();
+  for (const Trainable& t : trainables) {
     if ((t.m.codes != nullptr) != has_codes(t.rows * t.cols, options.state_bits)) {
       return Status::error(Code::internal, "the adapter was made for other state_bits");
     }
   }
+  // Each A is followed by its B.
+  for (std::size_t i = 1; i < trainables.size(); i += 2) trainables[i].lr_scale = options.loraplus_lr_ratio;
   auto trainer = std::make_unique<TrainerOfAdapter>(std::move(model), std::move(adapter), options);
   NAMESAKE_TRY(trainer->reserve(std::move(arena)));
   return std::unique_ptr<Trainer>(std::move(trainer));

@@ -33,6 +33,7 @@ describe('recipe defaults', () => {
         betas: [0.9, 0.999],
         eps: 1e-8,
         weight_decay: 0,
+        loraplus_lr_ratio: 1,
         clip: 1,
         schedule: 'linear',
         warmup_steps: 4,

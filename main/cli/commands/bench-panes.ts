@@ -34,7 +34,7 @@ async function useFreshAdapter(engine: EngineClient, { base_model, rank, layers 
   const batch = tokenBatchToBatch({ input_ids: [ids], labels: [labels], attention_mask: [ids.map(() => 1)] }, 0);
   await engine.createTrainer({
     ...{ rank, layers, alpha: 2 * rank, seed: 42, init_adapter: null, base_model },
-    ...{ lr: 1e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, state_bits: 32, activation_bits: 32, clip: 1, schedule: 'constant', warmup_steps: 0, steps: 1 },
+    ...{ lr: 1e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, loraplus_lr_ratio: 1, state_bits: 32, activation_bits: 32, clip: 1, schedule: 'constant', warmup_steps: 0, steps: 1 },
     ...{ batch_tokens: ids.length, packed_tokens: null, recompute: null },
   });
   await engine.step([batch]);

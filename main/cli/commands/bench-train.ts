@@ -126,6 +126,7 @@ export function addBenchTrain(bench: Command): void {
           betas: [0.9, 0.999],
           eps: 1e-8,
           weight_decay: 0,
+          loraplus_lr_ratio: 1,
           state_bits: 32,
           activation_bits,
           clip: 1,

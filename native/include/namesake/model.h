@@ -132,7 +132,7 @@ struct Trainable {
   float* value = nullptr;          ///< [rows, cols], backend memory
   float* grad = nullptr;           ///< the same shape; nullptr in an adapter that is only used, not trained
   Moment m, v;                     ///< AdamW's first and second moment; empty in an adapter that is only used
-  float lr_scale = 1;
+  float lr_scale = 1;              ///< its learning rate over the step's
 };
 
 /// Where the gradients of one LoRA pair are summed; both nullptr in an adapter that is only used.

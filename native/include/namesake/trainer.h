@@ -28,6 +28,7 @@ enum class Schedule { linear, cosine, constant };
 
 struct TrainerOptions {
   float lr = 1e-3f, beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, weight_decay = 0;
+  float loraplus_lr_ratio = 1;            ///< B's learning rate over A's, which is lr (LoRA+, Hayou et al. 2024; the name is peft's)
   int state_bits = 32;                    ///< of AdamW's moments: 32, or 8 with an absmax of each 256 values, but for tensors of
                                           ///< fewer than 4,096 values (engine/moment.h). The adapter has to be made with the same
   int activation_bits = 32;               ///< of the widest that the backward pass needs of the forward pass: 32, or 16 (bf16; attention's

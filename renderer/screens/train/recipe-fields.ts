@@ -68,6 +68,7 @@ export const recipeFields = {
   'optim.name': fixed,
   'optim.schedule': { kind: 'choice', options: ['linear', 'cosine', 'constant'] },
   'optim.warmup_steps': { kind: 'whole', least: 0 },
+  'optim.loraplus_lr_ratio': { kind: 'number', above: 0, most: 64 },
   'optim.weight_decay': { kind: 'number', ...share },
   'optim.clip': { kind: 'number', above: 0, nullable: true },
   'optim.betas': { kind: 'json' },

@@ -196,6 +196,8 @@ export const train = {
   'why.optim.schedule': 'Schedule of the learning rate: linear to nothing, a cosine curve, or constant.',
   'field.optim.warmup_steps': 'Gentle beginning',
   'why.optim.warmup_steps': 'Warm-up: steps over which the strength grows from nothing.',
+  'field.optim.loraplus_lr_ratio': 'Strength of the second half',
+  'why.optim.loraplus_lr_ratio': 'LoRA+: how many times the learning rate of A the half B has, which begins at nothing; 1 treats both alike.',
   'field.optim.weight_decay': 'Pull to zero',
   'why.optim.weight_decay': 'Weight decay: keeps the addition small.',
   'field.optim.clip': 'Largest adjustment',

@@ -198,6 +198,8 @@ export const train: Record<keyof typeof en, string> = {
   'why.optim.schedule': '学习率曲线：线性降到零、余弦，或保持不变。',
   'field.optim.warmup_steps': '缓慢起步',
   'why.optim.warmup_steps': '预热：前几步力度从零逐渐加大。',
+  'field.optim.loraplus_lr_ratio': '后一半的力度',
+  'why.optim.loraplus_lr_ratio': 'LoRA+：从零开始的 B 用 A 的学习率的几倍；1 表示两者一样。',
   'field.optim.weight_decay': '向零收缩',
   'why.optim.weight_decay': '权重衰减：让附加部分保持小巧。',
   'field.optim.clip': '最大调整幅度',

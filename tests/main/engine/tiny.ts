@@ -21,6 +21,7 @@ export const trainerOptions: TrainerOptions = {
   betas: [0.9, 0.999],
   eps: 1e-8,
   weight_decay: 0,
+  loraplus_lr_ratio: 1,
   state_bits: 32,
   activation_bits: 32,
   clip: 1,

@@ -232,6 +232,32 @@ TEST_CASE("clipping scales the gradient to the norm asked for; clip 0 leaves it"
   CHECK(wide.applied == none.applied);
 }
 
+TEST_CASE("loraplus_lr_ratio: B learns at so many times A's rate, which is lr") {
+  const Golden golden = read_golden(kName);
+  on_each_backend([&](std::shared_ptr<Backend> backend) {
+    const auto model = open_model(kName, backend);
+    const auto stepped = [&](float lr, float ratio) {
+      TrainerOptions options = ten_steps();
+      options.lr = lr;
+      options.loraplus_lr_ratio = ratio;
+      const auto adapter = golden_adapter(kName, *model);
+      train(*must(Trainer::create(model, adapter, options)), golden, 1, 1);
+      return adapter;
+    };
+    // The first step's gradients are the same at any rate. Rates and ratio are powers of two, so that their product is exact.
+    const auto slow = stepped(0.0078125f, 1), fast = stepped(0.03125f, 1), plus = stepped(0.0078125f, 4);
+    const auto slow_state = state_of(*slow, *backend), fast_state = state_of(*fast, *backend), plus_state = state_of(*plus, *backend);
+    REQUIRE(plus_state.size() == 3 * plus->trainables().size());
+    for (std::size_t i = 0; i < plus->trainables().size(); ++i) {
+      const std::string& name = plus->trainables()[i].name;
+      CAPTURE(name);
+      const bool b = name.ends_with("lora_B.weight");
+      CHECK(plus_state[3 * i] == (b ? fast_state : slow_state)[3 * i]);
+      CHECK(plus_state[3 * i] != (b ? slow_state : fast_state)[3 * i]);
+    }
+  });
+}
+
 TEST_CASE("schedules: warm-up to the peak, then linear, cosine or constant; steps count from 1") {
   CHECK(schedule_factor(Schedule::linear, 1, 4, 60) == doctest::Approx(0.25));
   CHECK(schedule_factor(Schedule::linear, 4, 4, 60) == doctest::Approx(1));
@@ -312,6 +338,7 @@ TEST_CASE("options out of range are recipe.unsupported; an adapter without gradi
   CHECK(refused([](TrainerOptions& o) { o.weight_decay = -1; }));
   CHECK(refused([](TrainerOptions& o) { o.clip = -1; }));
   CHECK(refused([](TrainerOptions& o) { o.warmup_steps = -1; }));
+  CHECK(refused([](TrainerOptions& o) { o.loraplus_lr_ratio = 0; }));
   CHECK(refused([](TrainerOptions& o) { o.steps = 0; }));
   CHECK(Trainer::create(model, golden_adapter(kName, *model, false), ten_steps()).status().code == Code::internal);
 }
