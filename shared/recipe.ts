@@ -83,7 +83,7 @@ const optimSchema = z.strictObject({
   betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
   eps: z.number().positive().default(1e-8),
   weight_decay: z.number().min(0).max(1).default(0),
-  /** LoRA+: how many times A's learning rate, which is `lr`, B has. B begins at zero and has the longer way to go; 1 = alike. */
+  /** LoRA+: how many times A's learning rate, which is `lr`, B has. A fresh B is zero and has the longer way to go; 1 = alike. */
   loraplus_lr_ratio: z.number().positive().max(64).default(1),
   /** Largest global gradient norm; null = none. */
   clip: z.number().positive().nullable().default(1),

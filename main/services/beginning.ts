@@ -57,6 +57,13 @@ const FOLLOWING = [
   ...['evaluate.every_steps', 'evaluate.from_step', 'evaluate.limits'],
 ] as const;
 
+/** A recipe with what follows from the model as another recipe has it. */
+export function withFollowing(recipe: Recipe, other: Recipe): Recipe {
+  const changed = structuredClone(recipe);
+  for (const place of FOLLOWING) put(changed, place.split('.'), valueAt(other, place.split('.')));
+  return changed;
+}
+
 /** A recipe that was moved to another model: what nobody changed is as that model begins, what somebody changed stays. */
 export function followModel(recipe: Recipe, from: Beginning, to: Beginning): Recipe {
   // Whose assistant it makes says nothing about these fields.

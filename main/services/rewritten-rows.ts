@@ -2,6 +2,7 @@
 import type { Recipe } from '../../shared/recipe.ts';
 import type { Row } from '../../shared/row.ts';
 import type { DraftRow, RowChange } from '../store/drafts.ts';
+import { withFollowing } from './beginning.ts';
 
 /** Writes the wizard's rows of a draft anew: `present` as they are, `old` as the wizard wrote them, `next` as it would now. */
 export function rewrite(present: readonly DraftRow[], old: readonly Row[], next: readonly Row[], sameModel: boolean, change: RowChange): void {
@@ -25,14 +26,18 @@ function isAsWritten(row: Row, written: Row): boolean {
   return JSON.stringify({ ...row, messages }) === JSON.stringify(written);
 }
 
-/** A recipe with what the wizard writes from taken from another one; the rest is the person's present choice. */
-export function withWizardInputs(present: Recipe, { name, model, data, seed }: Recipe): Recipe {
+/**
+ * A recipe with what the wizard writes from taken from another one; the rest is the person's present choice, but for what follows from
+ * the model where that is another.
+ */
+export function withWizardInputs(present: Recipe, other: Recipe): Recipe {
+  const { name, model, data, seed } = other;
   const { source, persona, mix, systems } = data;
   return {
-    ...present,
+    ...(model.ref === present.model.ref ? present : withFollowing(present, other)),
     name,
     seed,
-    model: { ...present.model, ref: model.ref },
+    model: model.ref === present.model.ref ? present.model : model,
     data: { ...present.data, source, persona, mix, systems },
   };
 }

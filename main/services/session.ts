@@ -68,7 +68,7 @@ export class Session {
     return this.#finish();
   }
 
-  /** A fresh adapter, and what the base scores. Returns 0. */
+  /** The adapter that training begins from, and what the base scores. Returns 0. */
   async #begin(): Promise<number> {
     const { id, folder, recipe, store, evaluation, phase, model, rows, onEvent } = this.#o;
     rewind(store, id, folder, 0);

@@ -19,6 +19,7 @@ namespace namesake {
 namespace {
 
 constexpr std::int64_t kVersion = 1;
+
 Status invalid(const std::string& what) { return Status::error(Code::checkpoint_invalid, what); }
 
 const char* schedule_name(Schedule schedule) {

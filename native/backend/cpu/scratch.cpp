@@ -33,7 +33,7 @@ ScratchNeed attention_backward_scratch(std::int64_t M, std::int64_t T, const Att
   return {M * shape.kv_heads * (2 * D + padded) + 2 * M * shape.heads * D, (2 * T + 4 * padded) * kPanel};
 }
 
-ScratchNeed attention_cached_scratch(std::int64_t keys) { return {0, kMostHeads * round_up(keys, 16)}; }
+ScratchNeed attention_cached_scratch(std::int64_t keys) { return {0, kHeadsTogether * round_up(keys, 16)}; }
 
 ScratchNeed sum_of_squares_scratch(std::int64_t n) { return {2 * ceil_div(n, kSumPiece), 0}; }
 

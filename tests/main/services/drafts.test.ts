@@ -147,6 +147,15 @@ describe('another recipe', () => {
     expect(drafts.get(id).recipe).toMatchObject({ steps: 3, data: { persona: { name: 'Bo' } } });
   });
 
+  it('with another model, taken back, is the recipe of the model before: its steps and rates are its own', async () => {
+    const { drafts } = tinyDrafts();
+    const draft = await drafts.create({ persona: persona(), model: 'smollm2-135m-instruct' });
+    const moved = await drafts.change(draft.draft, { ...draft.recipe, model: { ...draft.recipe.model, ref: 'qwen2.5-0.5b-instruct' } });
+    expect(moved.recipe.method.layers).not.toBe(draft.recipe.method.layers);
+    expect(drafts.undo(draft.draft)).toBe(true);
+    expect(drafts.get(draft.draft).recipe).toEqual(draft.recipe);
+  });
+
   it('with another language gets or loses that language’s rows', async () => {
     const { drafts } = tinyDrafts();
     const draft = await drafts.create({ persona: persona() });

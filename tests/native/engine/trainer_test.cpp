@@ -258,6 +258,31 @@ TEST_CASE("loraplus_lr_ratio: B learns at so many times A's rate, which is lr") 
   });
 }
 
+TEST_CASE("loraplus_lr_ratio: a checkpoint of another one is refused; one that does not say had 1") {
+  const auto model = open_model(kName, make_reference_backend());
+  const TemporaryFolder folder;
+  const auto trainer_of = [&](float ratio) {
+    TrainerOptions options = ten_steps();
+    options.loraplus_lr_ratio = ratio;
+    return must(Trainer::create(model, golden_adapter(kName, *model), options));
+  };
+  const auto plain = trainer_of(1), plus = trainer_of(4);
+  must(plus->save_checkpoint(folder / "c", "tiny"));
+  const Status refused = plain->load_checkpoint(folder / "c");
+  CHECK(refused.code == Code::checkpoint_invalid);
+  CHECK(refused.message.find("loraplus_lr_ratio was 4") == 0);
+  must(plus->load_checkpoint(folder / "c"));
+
+  must(plain->save_checkpoint(folder / "d", "tiny"));
+  const std::string state = read_text(folder / "d/trainer_state.json");
+  const std::size_t at = state.find("\"loraplus_lr_ratio\"");
+  REQUIRE(at != std::string::npos);
+  const std::size_t comma = state.rfind(',', at), end = state.find_first_of(",\n}", at);
+  write_text(folder / "d/trainer_state.json", state.substr(0, comma) + state.substr(end));
+  must(plain->load_checkpoint(folder / "d"));
+  CHECK(plus->load_checkpoint(folder / "d").code == Code::checkpoint_invalid);
+}
+
 TEST_CASE("schedules: warm-up to the peak, then linear, cosine or constant; steps count from 1") {
   CHECK(schedule_factor(Schedule::linear, 1, 4, 60) == doctest::Approx(0.25));
   CHECK(schedule_factor(Schedule::linear, 4, 4, 60) == doctest::Approx(1));

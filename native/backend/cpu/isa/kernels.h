@@ -19,7 +19,7 @@ enum class WeightType : uint8_t { f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, 
 inline constexpr int64_t kPanel = 32;
 
 /// Heads that kernels.attention_heads takes at a time, at most, on any instruction set.
-inline constexpr int64_t kMostHeads = 4;
+inline constexpr int64_t kHeadsTogether = 4;
 
 /// What an nf4 matrix is decoded with beside its codes; see Nf4Scales of formats/blocks.h and formats/nf4.h.
 struct Nf4View {
@@ -173,7 +173,7 @@ struct KernelTable {
   void (*loss_columns)(const LossArgs& args);
 
   // --- rows ---
-  /// o [heads, D] of one query's heads, which share `n` cached keys and values, `stride` floats apart; scores holds kMostHeads times n
+  /// o [heads, D] of one query's heads, which share `n` cached keys and values, `stride` floats apart; scores holds kHeadsTogether times n
   /// rounded up to 16.
   void (*attention_heads)(const float* q, int64_t heads, const float* k, const float* v, int64_t stride, int64_t n, int64_t D, float scale,
                           float* scores, float* o);

@@ -112,7 +112,7 @@ inline void attention_heads_at_most(int64_t heads, const float* q, const float* 
   }
 }
 
-static_assert(kDotColumns <= kMostHeads);
+static_assert(kDotColumns <= kHeadsTogether);
 
 inline void attention_heads(const float* q, int64_t heads, const float* k, const float* v, int64_t stride, int64_t n, int64_t D, float scale,
                             float* scores, float* o) {
