@@ -28,9 +28,7 @@ export function betweenSteps(
   if (!answers) return { slots: 0, answer_tokens: 0, score_tokens: 0 };
   // A chat is one sequence, or two where both sides answer; probes are many short ones.
   if (rank === 0) return { slots: 2, answer_tokens: Math.min(max_length, shape.context), score_tokens: 0 };
-  const longest = Math.min(PROBE_TOKENS, shape.context);
-  const slots = slotsFor(Array.from({ length: MOST_SLOTS }, () => ({ prompt: { length: longest }, max_tokens: 0 })), shape);
-  // Shorter ones have more slots in the same room, each with its logits.
-  const answer_tokens = Math.max(1, Math.floor((slots * longest) / MOST_SLOTS));
-  return { slots: MOST_SLOTS, answer_tokens, score_tokens: Math.min(SCORED_TOKENS, shape.context) };
+  const answer_tokens = Math.min(PROBE_TOKENS, shape.context);
+  const requests = Array.from({ length: MOST_SLOTS }, () => ({ prompt: { length: answer_tokens }, max_tokens: 0 }));
+  return { slots: slotsFor(requests, shape), answer_tokens, score_tokens: Math.min(SCORED_TOKENS, shape.context) };
 }

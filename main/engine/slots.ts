@@ -1,8 +1,8 @@
 // Slots: how many answers decode side by side.
 import type { ModelInfo } from '../../shared/model.ts';
 
-/** More rows than this make a decode step hardly cheaper per answer: weights are unpacked once a step. From 32 to 64 it was a sixth, to 128 a thirtieth. The default model has room for so many of up to 91 tokens. */
-export const MOST_SLOTS = 64;
+/** More rows than this make a decode step no cheaper per answer. */
+export const MOST_SLOTS = 32;
 /** What the keys and values of all slots may take. */
 const CACHE_BYTES = 256 * 1024 * 1024;
 

@@ -18,8 +18,7 @@ import type { LocalModel } from './model.ts';
 export const ANSWER_TOKENS = 48;
 /** Rows that the base answers, per language: more would be asked than a run of a few dozen steps ever draws. */
 const BASE_ROWS_PER_LANGUAGE = 240;
-/** Twice what decodes side by side: the places of those that end early are taken by others. */
-const ASK_AT_ONCE = 128;
+const ASK_AT_ONCE = 64;
 
 /** A model as its answers hang on it: the same file says other things in another precision. */
 export interface BaseModel extends LocalModel {
