@@ -249,4 +249,12 @@ std::vector<std::vector<float>> state_of(Adapter& adapter, Backend& backend) {
   return state;
 }
 
+void forget_field(const std::string& checkpoint, const std::string& name) {
+  const std::string path = checkpoint + "/trainer_state.json", state = read_text(path);
+  const std::size_t at = state.find('"' + name + '"');
+  REQUIRE(at != std::string::npos);
+  const std::size_t comma = state.rfind(',', at), end = state.find_first_of(",\n}", at);
+  write_text(path, state.substr(0, comma) + state.substr(end));
+}
+
 }  // namespace namesake::test

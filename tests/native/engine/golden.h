@@ -86,4 +86,7 @@ std::vector<std::vector<float>> state_of(Adapter& adapter);
 /// The same, downloaded from any backend.
 std::vector<std::vector<float>> state_of(Adapter& adapter, Backend& backend);
 
+/// Takes a field out of a checkpoint's trainer_state.json: checkpoints from before there was such a choice do not have it.
+void forget_field(const std::string& checkpoint, const std::string& name);
+
 }  // namespace namesake::test
