@@ -26,7 +26,7 @@ const methodSchema = z.strictObject({
   targets: z.literal('all-linear').default('all-linear'),
   /** How many blocks learn, from the top: what lies below stays the base model's, and costs no backward pass. null = all. An init_adapter has its own. */
   layers: z.int().min(1).max(1024).nullable().default(null),
-  /** A PEFT folder to start from; null = a fresh adapter. */
+  /** A PEFT folder to start from, or "built-in:NAME": one that comes along (resources/adapters). null = a fresh adapter. */
   init_adapter: z.string().min(1).nullable().default(null),
 });
 

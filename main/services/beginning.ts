@@ -16,7 +16,7 @@ export type Sized = Pick<ModelShape, 'hidden' | 'layers' | 'heads' | 'kv_heads' 
 
 /** The recipe for a model of so many parameters. A wider model learns from smaller steps. */
 function recipeFor(parameters: number): string {
-  if (parameters <= 0.25e9) return 'smollm2_135m_qlora_identity';
+  if (parameters <= 0.25e9) return 'models_0b2_qlora_identity';
   if (parameters <= 1e9) return 'models_0b5_qlora_identity';
   return parameters <= 2.5e9 ? 'models_2b_qlora_identity' : 'models_4b_qlora_identity';
 }
@@ -53,7 +53,7 @@ export function recipeOn(ref: string, { recipe, precision }: Beginning, persona:
 
 /** What of a recipe follows from the model, by its dotted place: the rest is the person's. */
 const FOLLOWING = [
-  ...['model.precision', 'method.kind', 'method.rank', 'method.alpha', 'method.dropout', 'method.targets', 'method.layers', 'data.mix', 'loss', 'optim', 'steps', 'batch_tokens', 'accumulate', 'activation_bits', 'checkpoint'],
+  ...['model.precision', 'method.kind', 'method.rank', 'method.alpha', 'method.dropout', 'method.targets', 'method.layers', 'method.init_adapter', 'data.mix', 'loss', 'optim', 'steps', 'batch_tokens', 'accumulate', 'activation_bits', 'checkpoint'],
   ...['evaluate.every_steps', 'evaluate.from_step', 'evaluate.limits'],
 ] as const;
 

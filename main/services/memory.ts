@@ -12,7 +12,7 @@ import { isPending, type Row } from '../../shared/row.ts';
 import type { Home } from '../home.ts';
 import { largestBatch, mostRowsInStep } from '../pipeline/batch-size.ts';
 import { walkSteps, type PackableRow } from '../pipeline/rows-to-batches.ts';
-import { loadCatalogue } from '../resources.ts';
+import { isBuiltInAdapter, loadCatalogue } from '../resources.ts';
 import { beginningOf, isQuantised, recipeOn, type Sized } from './beginning.ts';
 import type { LocalModel, ModelService } from './model.ts';
 import type { MemoryNeed } from './model-cards.ts';
@@ -29,8 +29,8 @@ function optionsOf(recipe: Recipe): MemoryOptions {
     precision: recipe.model.precision,
     device: recipe.device,
     rank: recipe.method.rank,
-    // An adapter that it goes on from has its own, of all at most.
-    layers: recipe.method.init_adapter === null ? recipe.method.layers : null,
+    // An adapter of this machine has its own, of all at most; one that comes along has the recipe's.
+    layers: recipe.method.init_adapter === null || isBuiltInAdapter(recipe.method.init_adapter) ? recipe.method.layers : null,
     state_bits: recipe.optim.state_bits,
     activation_bits: recipe.activation_bits,
     batch_tokens: recipe.batch_tokens,

@@ -1,6 +1,7 @@
 // Provenance: what a run was made from, so that it can be explained and repeated.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import type { Problem } from '../../shared/doctor.ts';
 import { isErrorCode, NamesakeError, type ErrorCode } from '../../shared/errors.ts';
@@ -49,7 +50,7 @@ function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-/** Writes provenance.json: model, rows, recipe and addon by sha256, versions, backend, instruction set and threads, and the card that computed or why none did. */
+/** Writes provenance.json: model, rows, the adapter that training begins from, recipe and addon by sha256, versions, backend, instruction set and threads, and the card that computed or why none did. */
 export function writeProvenance(folder: RunFolder, { model, info, no_card, recipe, addon, form, memory }: Origin): void {
   const { backend, isa, threads, card, architecture } = info;
   const provenance = {
@@ -59,6 +60,7 @@ export function writeProvenance(folder: RunFolder, { model, info, no_card, recip
     platform: `${process.platform}-${process.arch}`,
     model: { ref: recipe.model.ref, file: model.path, base: model.base, sha256: model.sha256, architecture },
     rows_sha256: sha256(onDisk(folder.rows, () => readFileSync(folder.rows))),
+    ...(existsSync(folder.init) && { init_sha256: sha256(onDisk(folder.init, () => readFileSync(join(folder.init, 'adapter_model.safetensors')))) }),
     recipe_sha256: sha256(JSON.stringify(recipe)),
     engine: { backend, isa, threads, precision: recipe.model.precision, ...(card !== null && { card }), ...(no_card !== null && { no_card }) },
     form,

@@ -6,7 +6,7 @@ import type { RunFolder } from '../home.ts';
 import { isPrepared, readProvenance } from './provenance.ts';
 
 /** What provenance.json says beyond the recipe. */
-const ORIGIN = ['namesake', 'node', 'addon_sha256', 'platform', 'model.sha256', 'rows_sha256', 'engine.backend', 'engine.isa', 'engine.threads', 'engine.card.name', 'engine.card.driver'];
+const ORIGIN = ['namesake', 'node', 'addon_sha256', 'platform', 'model.sha256', 'rows_sha256', 'init_sha256', 'engine.backend', 'engine.isa', 'engine.threads', 'engine.card.name', 'engine.card.driver'];
 
 /** The fields of nested objects by dotted names; arrays are values. */
 function fields(value: unknown, name = '', found = new Map<string, unknown>()): Map<string, unknown> {

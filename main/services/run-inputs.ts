@@ -5,20 +5,22 @@ import { join } from 'node:path';
 import type { Recipe } from '../../shared/recipe.ts';
 import { onDisk, writeFolder, writeWhole } from '../disk.ts';
 import type { RunFolder } from '../home.ts';
+import { builtInAdapter, isBuiltInAdapter } from '../resources.ts';
 
 const ADAPTER_FILES = ['adapter_config.json', 'adapter_model.safetensors'];
 
 /**
  * Copies the person's own questions and the adapter that training starts from. What was copied before stays; what is not there
- * is left to those who need it. Throws disk.full or disk.unwritable.
+ * is left to those who need it. Throws disk.full, disk.unwritable, or recipe.invalid where no such adapter comes along.
  */
 export function keepInputs(folder: RunFolder, { evaluate, method }: Recipe): void {
   const questions = evaluate?.questions ?? 'built-in';
   if (questions !== 'built-in' && existsSync(questions) && !existsSync(folder.questions)) {
     writeWhole(folder.questions, onDisk(questions, () => readFileSync(questions)));
   }
-  const adapter = method.init_adapter;
-  if (adapter === null || existsSync(folder.init) || !ADAPTER_FILES.every((name) => existsSync(join(adapter, name)))) return;
+  if (method.init_adapter === null) return;
+  const adapter = isBuiltInAdapter(method.init_adapter) ? builtInAdapter(method.init_adapter) : method.init_adapter;
+  if ( existsSync(folder.init) || !ADAPTER_FILES.every((name) => existsSync(join(adapter, name)))) return;
   writeFolder(
     folder.init,
     ADAPTER_FILES.map((name) => [name, onDisk(adapter, () => readFileSync(join(adapter, name)))] as const),

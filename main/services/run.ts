@@ -19,7 +19,7 @@ import { requireCard } from './graphics.ts';
 import { LiveRun, type ComputeOptions } from './live-run.ts';
 import type { ModelService } from './model.ts';
 import { engineOf } from './provenance.ts';
-import { refuseUnsupported } from './recipe.ts';
+import { refuseOtherShape, refuseUnsupported } from './recipe.ts';
 import { recover } from './recovery.ts';
 import type { RowsService } from './rows.ts';
 import { runDifferences } from './run-diff.ts';
@@ -191,6 +191,7 @@ export class RunService {
    */
   async start(recipe: Recipe, compute: ComputeOptions, onEvent: OnRunEvent, rows?: readonly Row[]): Promise<RunResult> {
     refuseUnsupported(recipe);
+    refuseOtherShape(recipe);
     if (rows !== undefined) checkGivenRows(recipe, rows);
     return this.#asTrainer(async () => {
       await this.#requireDevice(recipe);

@@ -100,7 +100,8 @@ export class DraftSettings {
 
   /** What was typed in a field: stored where it can be used, else said what is wrong with it. */
   change(path: FieldPath, text: string): Promise<void> {
-    const entry = parseEntry(fieldOf(path), text);
+    if (this.#draft === null) return Promise.resolve();
+    const entry = parseEntry(fieldOf(path, this.#draft.recipe), text);
     if ('wrong' in entry) {
       this.#mark(path, () => t(entry.wrong, entry.values));
       return Promise.resolve();

@@ -28,7 +28,8 @@ export type Field =
 export const precisions = ['as-stored', 'nf4', 'bf16', 'f32'] as const satisfies readonly Recipe['model']['precision'][];
 
 const share: Bounds = { least: 0, most: 1 };
-const fixed = { kind: 'fixed' } as const;
+/** A field that cannot be changed here. */
+export const fixed = { kind: 'fixed' } as const;
 
 export const recipeFields = {
   steps: { kind: 'whole', least: 1, most: 1_000_000 },
@@ -100,9 +101,12 @@ export function groupOf(path: FieldPath): FieldGroup {
   return (fieldGroups as readonly (string | undefined)[]).includes(first) ? (first as FieldGroup) : 'length';
 }
 
-/** The field as its type says it, whatever the table above narrowed it to. */
-export function fieldOf(path: FieldPath): Field {
-  return recipeFields[path];
+/** What an adapter that training begins from brings along. */
+const ofAdapter: readonly FieldPath[] = ['method.rank', 'method.alpha', 'method.layers'];
+
+/** The field as its type says it, whatever the table above narrowed it to; of a recipe that begins from an adapter, its size is fixed. */
+export function fieldOf(path: FieldPath, recipe: Recipe): Field {
+  return recipe.method.init_adapter !== null && ofAdapter.includes(path) ? fixed : recipeFields[path];
 }
 
 /** What a recipe has at a path; undefined where its parent is null ("never"). */

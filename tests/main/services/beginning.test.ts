@@ -24,7 +24,7 @@ describe('beginningOf', () => {
 
   it('leaves a model as it is of which little is to be saved', () => {
     const tiny = { ...internlm, hidden: 576, layers: 30, heads: 9, kv_heads: 3, head_dim: 64, ffn: 1536, vocab: 49152, tied: true };
-    expect(beginningOf({ ...tiny, file_bytes: 2 * 134.5e6 })).toEqual(small);
+    expect(beginningOf({ ...tiny, file_bytes: 2 * 134.5e6 })).toEqual({ ...small, recipe: 'models_0b2_qlora_identity' });
   });
 
   it('knows which models of the catalogue are quantised, and each as large as its recipe is for', () => {
@@ -32,7 +32,9 @@ describe('beginningOf', () => {
       const model = { ...shape, file_bytes: size_bytes };
       // Folders hold 16 bits a value.
       expect(isQuantised(model), id).toBe(file !== '');
-      expect(beginningOf(model), id).toEqual({ recipe, precision: file === '' ? 'nf4' : 'as-stored' });
+      // The default model alone begins from an adapter that comes along, which is of use to no other.
+      const ofSize = id === loadCatalogue().default ? 'models_0b2_qlora_identity' : recipe;
+      expect(beginningOf(model), id).toEqual({ recipe: ofSize, precision: file === '' ? 'nf4' : 'as-stored' });
     }
   });
 });
@@ -45,10 +47,18 @@ describe('followModel', () => {
     expect(followModel(moved, small, middle)).toEqual(recipeOn('b', middle, persona));
   });
 
+  it('leaves the adapter that it began from, and takes it up again', () => {
+    const moved = followModel({ ...before, model: { ...before.model, ref: 'b' } }, small, middle);
+    expect([before.method.init_adapter, moved.method.init_adapter]).toEqual(['built-in:smollm2_135m_identity', null]);
+    expect(followModel({ ...moved, model: { ...moved.model, ref: 'a' } }, middle, small)).toEqual(before);
+  });
+
   it('has no model’s number of layers in another where only the rank was changed', () => {
-    const moved = { ...before, model: { ...before.model, ref: 'b' }, method: { ...before.method, rank: 8 } };
-    expect(before.method.layers).toBe(20);
-    expect(followModel(moved, small, middle).method).toEqual({ ...recipeOn('b', middle, persona).method, rank: 8 });
+    const fresh: Beginning = { recipe: 'models_0b2_qlora_identity', precision: 'as-stored' };
+    const begun = recipeOn('a', fresh, persona);
+    const moved = { ...begun, model: { ...begun.model, ref: 'b' }, method: { ...begun.method, rank: 8 } };
+    expect(begun.method.layers).toBe(20);
+    expect(followModel(moved, fresh, middle).method).toEqual({ ...recipeOn('b', middle, persona).method, rank: 8 });
   });
 
   it('keeps what somebody set', () => {

@@ -214,6 +214,14 @@ describe('another recipe', () => {
     const changed = await drafts.change(draft, { ...recipe, method: { ...recipe.method, init_adapter } });
     expect(changed.recipe.method.init_adapter).toBe(init_adapter);
   });
+
+  it('may begin from an adapter that comes along', async () => {
+    const { drafts } = tinyDrafts();
+    const { draft, recipe } = await drafts.create({ persona: persona() });
+    const init_adapter = 'built-in:smollm2_135m_identity';
+    const changed = await drafts.change(draft, { ...recipe, method: { ...recipe.method, init_adapter } });
+    expect(changed.recipe.method.init_adapter).toBe(init_adapter);
+  });
 });
 
 describe('from a run', () => {

@@ -168,6 +168,7 @@ describe('what the recipe names', () => {
     const change = { steps: 2, method: { rank: 4, alpha: 8, init_adapter: first.adapter } };
     const recipe = evaluatedRecipe(place.home.folder, evaluate, change);
     const whole = await place.runs.start(recipe, compute, () => undefined);
+    expect(place.runs.diff(first.run, whole.run)).toContainEqual({ field: 'provenance.init_sha256', a: null, b: expect.stringMatching(/^[0-9a-f]{64}$/) });
     const started = place.runs.start(recipe, compute, (event) => {
       if (event.event === 'probe') place.runs.pause(place.runs.active ?? '');
     });

@@ -56,10 +56,10 @@ test('every field is in one group, and every group has some', () => {
 });
 
 describe('the bounds of a field are the recipe’s', () => {
-  const numbers = fieldPaths.filter((path) => ['whole', 'number'].includes(fieldOf(path).kind));
+  const numbers = fieldPaths.filter((path) => ['whole', 'number'].includes(fieldOf(path, recipe).kind));
   test.each(numbers)('%s', (path) => {
     const schema = known.get(path) as Schema;
-    const own = fieldOf(path) as Extract<Field, { kind: 'whole' | 'number' }>;
+    const own = fieldOf(path, recipe) as Extract<Field, { kind: 'whole' | 'number' }>;
     const inner = schema.anyOf?.[0] ?? schema;
     expect(own.kind).toBe(inner.type === 'integer' ? 'whole' : 'number');
     expect(own.nullable ?? false).toBe(schema.anyOf?.[1]?.type === 'null');
@@ -69,9 +69,18 @@ describe('the bounds of a field are the recipe’s', () => {
   });
 });
 
+test('the size of an adapter that training begins from cannot be changed', () => {
+  const begun = withValue(recipe, 'method.init_adapter', 'built-in:smollm2_135m_identity');
+  for (const path of ['method.rank', 'method.alpha', 'method.layers'] as const) {
+    expect(fieldOf(path, recipe).kind).not.toBe('fixed');
+    expect(fieldOf(path, begun).kind).toBe('fixed');
+  }
+  expect(fieldOf('steps', begun)).toEqual(fieldOf('steps', recipe));
+});
+
 describe('choices', () => {
-  test.each(fieldPaths.filter((path) => fieldOf(path).kind === 'choice'))('of %s are all that this version can do', (path) => {
-    const { options } = fieldOf(path) as Extract<Field, { kind: 'choice' }>;
+  test.each(fieldPaths.filter((path) => fieldOf(path, recipe).kind === 'choice'))('of %s are all that this version can do', (path) => {
+    const { options } = fieldOf(path, recipe) as Extract<Field, { kind: 'choice' }>;
     const schema = known.get(path) as Schema;
     const usable = (schema.enum ?? schema.anyOf?.flatMap((one) => one.enum ?? (one.const === undefined ? [] : [one.const])))?.filter((option) => {
       try {
@@ -86,7 +95,7 @@ describe('choices', () => {
 });
 
 describe('what is typed', () => {
-  const typed = (path: FieldPath, text: string): unknown => parseEntry(fieldOf(path), text);
+  const typed = (path: FieldPath, text: string): unknown => parseEntry(fieldOf(path, recipe), text);
 
   test('becomes the value, and the value is shown as it is typed', () => {
     expect(typed('steps', ' 120 ')).toEqual({ value: 120 });
@@ -94,7 +103,7 @@ describe('what is typed', () => {
     expect(typed('optim.clip', '')).toEqual({ value: null });
     expect(typed('optim.betas', '[0.9, 0.99]')).toEqual({ value: [0.9, 0.99] });
     for (const path of fieldPaths) {
-      const field = fieldOf(path);
+      const field = fieldOf(path, recipe);
       if (field.kind === 'switch' || field.kind === 'fixed') continue;
       expect([path, parseEntry(field, textOf(valueAt(recipe, path)))]).toEqual([path, { value: valueAt(recipe, path) }]);
     }
