@@ -60,6 +60,12 @@ function beginningOfEntry({ shape, size_bytes, recipe }: CatalogueModel): Beginn
   return { ...beginningOf({ ...shape, file_bytes: size_bytes }), recipe };
 }
 
+/** How to begin with a model of which nothing is known: as with another one of the default's size, whose adapter would not fit it. */
+function beginningOfUnknown(): Beginning {
+  const { shape, size_bytes } = defaultEntry();
+  return beginningOf({ ...shape, file_bytes: size_bytes });
+}
+
 /** Whether a REF is the path of a file or folder by its looks. */
 export function isFileRef(ref: string): boolean {
   return !/^(hf|modelscope):/i.test(ref) && /[\\/]|\.gguf$/i.test(ref);
@@ -229,8 +235,8 @@ export class ModelService {
   }
 
   /**
-   * How to begin with a model where nobody says otherwise. One that is not here or cannot be read is begun as the default one
-   * is: what is wrong with it is said where it is opened.
+   * How to begin with a model where nobody says otherwise. One that is not here or cannot be read is begun as one of the
+   * default's size is: what is wrong with it is said where it is opened.
    */
   async beginning(ref: string): Promise<Beginning> {
     const entry = entryOf(ref);
@@ -238,7 +244,7 @@ export class ModelService {
     const model = await this.find(ref);
     const same = model === null ? undefined : loadCatalogue().models.find(({ sha256 }) => sha256 === model.sha256);
     if (same !== undefined) return beginningOfEntry(same);
-    if (model === null || this.#shape === undefined) return beginningOfEntry(defaultEntry());
+    if (model === null || this.#shape === undefined) return beginningOfUnknown();
     const known = this.#beginnings.get(model.sha256);
     if (known !== undefined) return known;
     try {
@@ -247,7 +253,7 @@ export class ModelService {
       return found;
     } catch (error) {
       if (!(error instanceof NamesakeError)) throw error;
-      return beginningOfEntry(defaultEntry());
+      return beginningOfUnknown();
     }
   }
 

@@ -138,7 +138,8 @@ describe('folders', () => {
     for (let i = 0; i < 2; i++) expect(await service.beginning(folder)).toEqual({ recipe: 'models_2b_qlora_identity', precision: 'nf4' });
     expect(asked).toBe(1);
     expect(await service.beginning(service.default)).toEqual({ recipe: 'smollm2_135m_qlora_identity', precision: 'as-stored' });
-    expect(await service.beginning('hf:o/nowhere')).toEqual({ recipe: 'smollm2_135m_qlora_identity', precision: 'as-stored' });
+    // The adapter that the default model begins from would fit no other.
+    expect(await service.beginning('hf:o/nowhere')).toEqual({ recipe: 'models_0b2_qlora_identity', precision: 'as-stored' });
   });
 });
 
