@@ -51,8 +51,8 @@ export function loadProbes(purpose: 'choose' | 'report'): ProbeSets {
 const BUILT_IN = 'built-in:';
 
 /** Whether a recipe's init_adapter is one that comes along, not a folder of this machine. */
-export function isBuiltInAdapter(ref: string): boolean {
-  return ref.startsWith(BUILT_IN);
+export function isBuiltInAdapter(ref: string | null): ref is string {
+  return ref?.startsWith(BUILT_IN) === true;
 }
 
 /** The folder of an adapter that comes along ("built-in:NAME"), in PEFT's layout. Throws recipe.invalid where there is none. */
@@ -61,13 +61,6 @@ export function builtInAdapter(ref: string): string {
   // Only one of those names leads anywhere: a name is no path.
   if (!readdirSync(join(folder, 'adapters')).includes(name)) throw new NamesakeError('recipe.invalid', `method.init_adapter: no adapter ${ref} comes along`);
   return join(folder, 'adapters', name);
-}
-
-/** Size and layers of an adapter that comes along. Throws recipe.invalid. */
-export function builtInShape(ref: string): { rank: number; alpha: number; layers: number } {
-  const config = z.object({ r: z.number(), lora_alpha: z.number(), layers_to_transform: z.array(z.number()) });
-  const { r, lora_alpha, layers_to_transform } = config.parse(JSON.parse(readFileSync(join(builtInAdapter(ref), 'adapter_config.json'), 'utf8')));
-  return { rank: r, alpha: lora_alpha, layers: layers_to_transform.length };
 }
 
 /** Questions that are shown before and after. */

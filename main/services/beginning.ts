@@ -3,6 +3,7 @@
 import type { ModelShape } from '../../shared/model.ts';
 import type { PersonaInput } from '../../shared/persona.ts';
 import type { Recipe } from '../../shared/recipe.ts';
+import { isBuiltInAdapter } from '../resources.ts';
 import { recipeForPersona } from './recipe.ts';
 
 export interface Beginning {
@@ -72,6 +73,11 @@ export function followModel(recipe: Recipe, from: Beginning, to: Beginning): Rec
   for (const place of FOLLOWING) {
     const path = place.split('.');
     if (JSON.stringify(valueAt(moved, path)) === JSON.stringify(valueAt(old, path))) put(moved, path, valueAt(next, path));
+  }
+  // What it begins from decides these, whatever somebody had set: no run could have others.
+  if (isBuiltInAdapter(moved.method.init_adapter)) {
+    const { rank, alpha, layers } = next.method;
+    moved.method = { ...moved.method, rank, alpha, layers };
   }
   return moved;
 }

@@ -10,6 +10,7 @@ import type { RunStatus } from '../../shared/run.ts';
 import { diskError, removeWhole, reserveRoom } from '../disk.ts';
 import type { Home, RunFolder } from '../home.ts';
 import type { RunStore } from '../store/runs.ts';
+import { refuseOtherModel } from './built-in-adapter.ts';
 import { keepAdapter, languagesOf, resultOf } from './closing.ts';
 import { Evaluation } from './evaluation.ts';
 import { MemoryService, type PreparedRows } from './memory.ts';
@@ -169,6 +170,7 @@ export class LiveRun {
     const model = { ...located, precision: recipe.model.precision };
     const prepared = isPrepared(folder);
     if (prepared) checkSameModel(folder, model);
+    else refuseOtherModel(withKeptInputs(folder, recipe), model);
     // From here on: a download says nothing about how long making an assistant takes.
     this.#started = performance.now();
     phase('loading');

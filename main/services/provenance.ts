@@ -1,6 +1,6 @@
 // Provenance: what a run was made from, so that it can be explained and repeated.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Problem } from '../../shared/doctor.ts';
@@ -60,7 +60,7 @@ export function writeProvenance(folder: RunFolder, { model, info, no_card, recip
     platform: `${process.platform}-${process.arch}`,
     model: { ref: recipe.model.ref, file: model.path, base: model.base, sha256: model.sha256, architecture },
     rows_sha256: sha256(onDisk(folder.rows, () => readFileSync(folder.rows))),
-    ...(existsSync(folder.init) && { init_sha256: sha256(onDisk(folder.init, () => readFileSync(join(folder.init, 'adapter_model.safetensors')))) }),
+    ...(existsSync(folder.init) && { init_sha256: sha256(onDisk(folder.init, () => Buffer.concat(readdirSync(folder.init).sort().map((name) => readFileSync(join(folder.init, name)))))) }),
     recipe_sha256: sha256(JSON.stringify(recipe)),
     engine: { backend, isa, threads, precision: recipe.model.precision, ...(card !== null && { card }), ...(no_card !== null && { no_card }) },
     form,

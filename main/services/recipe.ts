@@ -7,7 +7,7 @@ import { personaSchema } from '../../shared/persona.ts';
 import { recipeSchema, type Recipe } from '../../shared/recipe.ts';
 import { readText } from '../disk.ts';
 import type { Home } from '../home.ts';
-import { builtInShape, isBuiltInAdapter, readShippedRecipe } from '../resources.ts';
+import { isBuiltInAdapter, readShippedRecipe } from '../resources.ts';
 import { isFileRef } from './model.ts';
 
 type Json = Record<string, unknown>;
@@ -98,29 +98,16 @@ export function recipeForPersona(name: string, persona: PersonaInput, change: (r
  */
 export function refuseNewPaths(recipe: Recipe, known: Recipe, home: Home): void {
   const ofRun = (path: string): boolean => dirname(dirname(path)) === home.runs && basename(path) === 'adapter';
-  const adapterAllowed = (adapter: string): boolean => isBuiltInAdapter(adapter) || ofRun(resolve(adapter));
   const { model, method, data, evaluate } = recipe;
   const named: [field: string, path: string | null, allowed: boolean][] = [
     ['model.ref', model.ref, model.ref === known.model.ref || !isFileRef(model.ref)],
-    ['method.init_adapter', method.init_adapter, method.init_adapter === known.method.init_adapter || adapterAllowed(method.init_adapter ?? '')],
+    ['method.init_adapter', method.init_adapter, method.init_adapter === known.method.init_adapter || isBuiltInAdapter(method.init_adapter) || ofRun(resolve(method.init_adapter ?? ''))],
     ['data.source', data.source, data.source === known.data.source || data.source === 'persona'],
     ['data.format', data.format, data.format === known.data.format || data.format !== 'tokens'],
     ['evaluate.questions', evaluate?.questions ?? null, evaluate?.questions === known.evaluate?.questions || evaluate?.questions === 'built-in'],
   ];
   for (const [field, path, allowed] of named) {
     if (path !== null && !allowed) throw new NamesakeError('recipe.invalid', `${field}: a file cannot be named here`);
-  }
-}
-
-/**
- * Refuses a recipe whose rank, alpha or layers are not those of the adapter that comes along and that it begins from: a run would
- * have others than it says. Throws recipe.invalid.
- */
-export function refuseOtherShape({ method }: Recipe): void {
-  if (method.init_adapter === null || !isBuiltInAdapter(method.init_adapter)) return;
-  for (const [field, value] of Object.entries(builtInShape(method.init_adapter))) {
-    const asked = method[field as 'rank' | 'alpha' | 'layers'];
-    if (asked !== value) throw new NamesakeError('recipe.invalid', `method.${field}: ${method.init_adapter} has ${value}, not ${asked ?? 'all'}`);
   }
 }
 

@@ -18,9 +18,9 @@ export function keepInputs(folder: RunFolder, { evaluate, method }: Recipe): voi
   if (questions !== 'built-in' && existsSync(questions) && !existsSync(folder.questions)) {
     writeWhole(folder.questions, onDisk(questions, () => readFileSync(questions)));
   }
-  if (method.init_adapter === null) return;
+  if (method.init_adapter === null || existsSync(folder.init)) return;
   const adapter = isBuiltInAdapter(method.init_adapter) ? builtInAdapter(method.init_adapter) : method.init_adapter;
-  if ( existsSync(folder.init) || !ADAPTER_FILES.every((name) => existsSync(join(adapter, name)))) return;
+  if (!ADAPTER_FILES.every((name) => existsSync(join(adapter, name)))) return;
   writeFolder(
     folder.init,
     ADAPTER_FILES.map((name) => [name, onDisk(adapter, () => readFileSync(join(adapter, name)))] as const),

@@ -14,12 +14,13 @@ import { diskError, folderBytes, onDisk, writeWhole } from '../disk.ts';
 import type { Home } from '../home.ts';
 import { countScore } from '../pipeline/probes.ts';
 import type { RunRecord, RunStore } from '../store/runs.ts';
+import { refuseOtherShape } from './built-in-adapter.ts';
 import { settleChoices } from './choice.ts';
 import { requireCard } from './graphics.ts';
 import { LiveRun, type ComputeOptions } from './live-run.ts';
 import type { ModelService } from './model.ts';
 import { engineOf } from './provenance.ts';
-import { refuseOtherShape, refuseUnsupported } from './recipe.ts';
+import { refuseUnsupported } from './recipe.ts';
 import { recover } from './recovery.ts';
 import type { RowsService } from './rows.ts';
 import { runDifferences } from './run-diff.ts';
@@ -186,7 +187,7 @@ export class RunService {
   /**
    * Trains a recipe to its end; `rows` are the rows where the person prepared them (rows of origin `base` without an answer
    * are answered by the base model). The first event says the run's id. Throws by code: the run then is `failed`, or there
-   * is none (recipe.unsupported, gpu.* without a card that works, engine.busy, disk.full, …); `cancelled` where it was paused
+   * is none (recipe.unsupported, recipe.invalid, gpu.* without a card that works, engine.busy, disk.full, …); `cancelled` where it was paused
    * or thrown away.
    */
   async start(recipe: Recipe, compute: ComputeOptions, onEvent: OnRunEvent, rows?: readonly Row[]): Promise<RunResult> {

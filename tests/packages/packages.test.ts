@@ -193,7 +193,7 @@ describe('the desktop app, unpacked', () => {
   });
 
   it('holds what runs, and no sources, tests, maps, other systems’ binaries or bundled packages', () => {
-    const needed = ['package.json', 'LICENSE', 'out/main/index.js', 'out/main/engine-host.js', 'out/preload/index.cjs', 'out/renderer/index.html', 'resources/models.json', 'resources/icons/tray.png', 'out/main/LICENSES.md'];
+    const needed = ['package.json', 'LICENSE', 'out/main/index.js', 'out/main/engine-host.js', 'out/preload/index.cjs', 'out/renderer/index.html', 'resources/models.json', 'resources/adapters/smollm2_135m_identity/adapter_config.json', 'resources/adapters/smollm2_135m_identity/adapter_model.safetensors', 'resources/icons/tray.png', 'out/main/LICENSES.md'];
     expect(files).toEqual(expect.arrayContaining(needed));
     expect(files.filter((name) => /\.map$|\.ts$|^tests|^native\/(?!build|third_party)|icons\/app|\.(cc|cpp|c|h|gyp)$/.test(name))).toEqual([]);
     const packages = files.filter((name) => /^node_modules\/[^/]+$/.test(name));

@@ -2,10 +2,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { builtInShape, loadCatalogue, recipeNames, readShippedRecipe } from '../../main/resources.ts';
+import { loadCatalogue, recipeNames, readShippedRecipe } from '../../main/resources.ts';
+import { builtInShape } from '../../main/services/built-in-adapter.ts';
 import { personaSchema } from '../../shared/persona.ts';
 import { recipeSchema } from '../../shared/recipe.ts';
 import { inventPersonas } from '../../tools/warm-start/personas.ts';
+import { ordinaryRows, rowsOfPersonas, SEED } from '../../tools/warm-start/rows.ts';
 import { writeBf16 } from '../../tools/warm-start/safetensors.ts';
 import { temporaryFolder } from '../support/files.ts';
 
@@ -26,11 +28,29 @@ describe('invented personas', () => {
 
   it('are none of those that the published table measures', () => {
     const measured = new Set(['剑锋大佬', '小锋', '陈小明', '墨墨', 'Chen Xiaoming', 'Momo', 'Maria', 'Piggy']);
-    for (const seed of [1, 20260101]) {
+    for (const seed of [1, SEED]) {
       for (const { owner, name, owner_en, name_en } of inventPersonas(1000, seed)) {
         for (const one of [owner, name, owner_en, name_en]) expect(measured.has(one ?? '')).toBe(false);
       }
     }
+  });
+});
+
+describe('rows', () => {
+  it('about personas are a few of each and language, and each is there once', () => {
+    const rows = rowsOfPersonas();
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length);
+    expect(rows.filter(({ id }) => id.endsWith('-of-7')).map(({ lang }) => lang)).toEqual([...Array<string>(6).fill('zh'), ...Array<string>(6).fill('en')]);
+    expect(new Set(rows.map(({ kind }) => kind))).toEqual(new Set(['identity', 'negative']));
+  });
+
+  it('without a name: look-alikes of weak languages are answered in writing, all else by the base', () => {
+    const rows = ordinaryRows(['zh']);
+    const origins = (lang: string, kind: string): Set<string> => new Set(rows.filter((row) => row.lang === lang && row.kind === kind).map(({ origin }) => origin));
+    expect(origins('zh', 'ordinary')).toEqual(new Set(['base']));
+    expect(origins('zh', 'near_miss')).toContain('written');
+    expect(origins('en', 'ordinary')).toEqual(new Set(['base']));
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length);
   });
 });
 

@@ -1,4 +1,4 @@
-// Personas: invented owners and assistants, as many as a warm start learns from. None of them is anybody's.
+// Personas: invented owners and assistants, as many as a warm start learns from. They are put together by chance, and nobody is meant.
 import { styles, type PersonaInput } from '../../shared/persona.ts';
 import { Random } from '../../main/pipeline/random.ts';
 

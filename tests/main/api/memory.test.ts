@@ -50,4 +50,6 @@ it('fewer layers take less, but for a run that goes on from an adapter, which ha
   const { optimizer: all } = await plan({ layers: null });
   expect((await plan({ layers: 1 })).optimizer).toBe(all / 2);
   expect((await plan({ layers: 1, init_adapter: '/any' })).optimizer).toBe(all);
+  // One that comes along has the recipe's.
+  expect((await plan({ layers: 1, init_adapter: 'built-in:smollm2_135m_identity' })).optimizer).toBe(all / 2);
 });

@@ -53,6 +53,12 @@ describe('followModel', () => {
     expect(followModel({ ...moved, model: { ...moved.model, ref: 'a' } }, middle, small)).toEqual(before);
   });
 
+  it.each([{ rank: 8 }, { alpha: 8 }, { layers: 6 }])('has that adapter’s size, although somebody had set %j', (set) => {
+    const begun = recipeOn('b', middle, persona);
+    const moved = { ...begun, model: { ...begun.model, ref: 'a' }, method: { ...begun.method, ...set } };
+    expect(followModel(moved, middle, small).method).toEqual(before.method);
+  });
+
   it('has no model’s number of layers in another where only the rank was changed', () => {
     const fresh: Beginning = { recipe: 'models_0b2_qlora_identity', precision: 'as-stored' };
     const begun = recipeOn('a', fresh, persona);

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readRecipe, recipeForPersona, refuseOtherShape, refuseUnsupported } from '../../../main/services/recipe.ts';
+import { readRecipe, recipeForPersona, refuseUnsupported } from '../../../main/services/recipe.ts';
 import { recipeSchema } from '../../../shared/recipe.ts';
 import { thrownBy } from '../../support/errors.ts';
 import { temporaryFolder } from '../../support/files.ts';
@@ -126,30 +126,6 @@ describe('recipeForPersona', () => {
     expect(make('none')).toBe('recipe.unknown');
     expect(make('../models')).toBe('recipe.unknown');
     expect(make('smollm2_135m_qlora_identity', { owner: '', name: 'b' })).toBe('persona.invalid');
-  });
-});
-
-describe('a recipe that begins from an adapter that comes along', () => {
-  const begun = recipeForPersona('smollm2_135m_qlora_identity', persona, () => undefined);
-
-  it('has its rank, alpha and layers', () => {
-    expect(begun.method.init_adapter).toBe(shipped);
-    expect(() => { refuseOtherShape(begun); }).not.toThrow(); // prettier-ignore
-  });
-
-  it.each(['rank', 'alpha', 'layers'])('is refused with another %s', (field) => {
-    const error = thrownBy(() => { refuseOtherShape({ ...begun, method: { ...begun.method, [field]: 7 } }); }); // prettier-ignore
-    expect(error.code).toBe('recipe.invalid');
-    expect(error.detail).toContain(`method.${field}`);
-  });
-
-  it.each(['built-in:none', 'built-in:', 'built-in:..', 'built-in:../recipes'])('is refused where %s does not come along', (init_adapter) => {
-    const error = thrownBy(() => { refuseOtherShape({ ...begun, method: { ...begun.method, init_adapter } }); }); // prettier-ignore
-    expect([error.code, error.detail]).toEqual(['recipe.invalid', expect.stringContaining(init_adapter)]);
-  });
-
-  it('may have any where it begins from a folder, whose adapter has its own', () => {
-    expect(() => { refuseOtherShape({ ...begun, method: { ...begun.method, init_adapter: '/any', rank: 7 } }); }).not.toThrow(); // prettier-ignore
   });
 });
 

@@ -33,7 +33,7 @@ it('what was copied stays, whatever comes along with a later version', () => {
   const folder = newFolder();
   keepInputs(folder, beginningFrom(shipped));
   writeFileSync(join(folder.init, 'adapter_config.json'), 'as it was');
-  keepInputs(folder, beginningFrom(shipped));
+  for (const ref of [shipped, 'built-in:of-another-version']) keepInputs(folder, beginningFrom(ref));
   expect(readFileSync(join(folder.init, 'adapter_config.json'), 'utf8')).toBe('as it was');
 });
 
