@@ -74,7 +74,7 @@ export function ask(content: string, max_tokens: number): AnswerRequest {
 }
 
 /** Far more answers than any test waits for. */
-export const endless: AnswerRequest[] = Array.from({ length: 400 }, (_, i) => ask(`Question ${i}`, 300));
+export const endless: AnswerRequest[] = Array.from({ length: 1600 }, (_, i) => ask(`Question ${i}`, 300));
 
 /** How many micro-batches no test waits for. */
 export const ENDLESS_BATCHES = 20_000;
