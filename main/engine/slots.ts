@@ -1,7 +1,7 @@
 // Slots: how many answers decode side by side.
 import type { ModelInfo } from '../../shared/model.ts';
 
-/** Twice as many would take a check an eighth less time, and more memory than a small model's training; a stop would wait longer. */
+/** More would make a check somewhat shorter, but memory is planned for as many of the longest answers, and the plan would count far more than a run takes. */
 export const MOST_SLOTS = 32;
 /** What the keys and values of all slots may take. */
 const CACHE_BYTES = 256 * 1024 * 1024;
